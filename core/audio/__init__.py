@@ -1,0 +1,1 @@
+"""From bytes to features: decoding with limits, quality checks, the reference feature set."""

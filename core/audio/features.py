@@ -1,0 +1,107 @@
+"""The reference feature set: 62 librosa descriptors in 130 frames.
+
+The set and its quirks (deltas of the padded MFCC, pitch as the mean of ``piptrack`` over all bins) are those of the
+reference project, so that its figures can be reproduced. Where librosa accepts one, all descriptors share a single
+short-time Fourier transform; the values are those of the separate calls.
+
+Letters: ``S`` is a magnitude spectrogram of shape (1 + n_fft / 2, t).
+"""
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import FeatureConfig
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+N_CONTRAST = 7
+
+
+def _names(n_mfcc: int) -> tuple[str, ...]:
+    mfcc = [f"mfcc_{i}" for i in range(1, n_mfcc + 1)]
+    return (
+        *mfcc,
+        *(f"delta_{name}" for name in mfcc),
+        *(f"delta2_{name}" for name in mfcc),
+        *(f"chroma_{note}" for note in PITCH_CLASSES),
+        *(f"contrast_{band}" for band in range(N_CONTRAST)),
+        "zero_crossing_rate",
+        "spectral_bandwidth",
+        "pitch",
+        "rms",
+    )
+
+
+FEATURE_NAMES: tuple[str, ...] = _names(FeatureConfig().n_mfcc)
+"""Name of each of the 62 columns, in order."""
+
+FEATURE_GROUPS: dict[str, slice] = {
+    "MFCC": slice(0, 13),
+    "Delta MFCC": slice(13, 26),
+    "Delta-delta MFCC": slice(26, 39),
+    "Chroma": slice(39, 51),
+    "Spectral contrast": slice(51, 58),
+    "Zero-crossing rate": slice(58, 59),
+    "Spectral bandwidth": slice(59, 60),
+    "Pitch": slice(60, 61),
+    "RMS": slice(61, 62),
+}
+"""Columns of each descriptor."""
+
+
+def extract_features(y: NDArray[np.float32], sr: int, config: FeatureConfig | None = None) -> NDArray[np.float32]:
+    """Compute the reference features of the beginning of a sound.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform. Only its first ``config.duration`` seconds are read.
+    sr : int
+        Sampling rate of ``y``, in Hz; must be ``config.sr``.
+    config : FeatureConfig, optional
+        Parameters; the reference's by default.
+
+    Returns
+    -------
+    np.ndarray [shape=(130, 62), dtype=float32]
+        One row a frame, one column for each of ``FEATURE_NAMES``; zero-padded where the sound is shorter.
+
+    Raises
+    ------
+    ValueError
+        If ``sr`` is not the rate of the configuration or ``y`` is empty: a caller's mistake, since ``decode`` gives
+        neither.
+
+    Examples
+    --------
+    >>> import librosa
+    >>> extract_features(librosa.tone(440, sr=22050, duration=1.0), 22050).shape
+    (130, 62)
+    """
+    config = config or FeatureConfig()
+    if sr != config.sr or y.ndim != 1 or y.size == 0:
+        raise ValueError(f"expected a waveform of shape (n,) at {config.sr} Hz, got shape {y.shape} at {sr} Hz")
+    y = y[: int(config.duration * sr)]
+    frame = {"n_fft": config.n_fft, "hop_length": config.hop_length}
+
+    S = np.abs(librosa.stft(y, **frame))
+    power = S**2
+    mel = librosa.feature.melspectrogram(S=power, sr=sr, **frame)
+    mfcc = _fit(librosa.feature.mfcc(S=librosa.power_to_db(mel), sr=sr, n_mfcc=config.n_mfcc), config)
+    rows = [
+        mfcc,
+        librosa.feature.delta(mfcc),
+        librosa.feature.delta(mfcc, order=2),
+        librosa.feature.chroma_stft(S=power, sr=sr, **frame),
+        librosa.feature.spectral_contrast(S=S, sr=sr, **frame),
+        librosa.feature.zero_crossing_rate(y, frame_length=config.n_fft, hop_length=config.hop_length),
+        librosa.feature.spectral_bandwidth(S=S, sr=sr, **frame),
+        librosa.piptrack(S=S, sr=sr, **frame)[0].mean(axis=0, keepdims=True),
+        librosa.feature.rms(y=y, frame_length=config.n_fft, hop_length=config.hop_length),
+    ]
+    return np.ascontiguousarray(np.vstack([_fit(row, config) for row in rows]).T, dtype=np.float32)
+
+
+def _fit(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
+    """Cut or zero-pad a (features, t) matrix to the configured number of frames."""
+    return librosa.util.fix_length(rows, size=config.n_frames, axis=-1)

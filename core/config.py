@@ -1,0 +1,96 @@
+"""Frozen configurations, their hashes, and the folders that the environment names.
+
+A configuration is a frozen dataclass of plain values; its hash names everything computed from it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+
+SAMPLE_RATE: Final = 22_050
+"""Rate of every waveform inside the package, in Hz."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodeLimits:
+    """What ``decode`` accepts; anything beyond is refused before it costs memory."""
+
+    max_bytes: int = 25 * 2**20
+    """Size of the encoded file, in bytes."""
+    max_duration: float = 600.0
+    """Length of the sound, in seconds, counted while decoding: headers lie."""
+    max_channels: int = 8
+    min_rate: int = 4_000
+    """Lowest sampling rate, in Hz."""
+    max_rate: int = 192_000
+    """Highest sampling rate, in Hz."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureConfig:
+    """Parameters of the reference feature set; its hash names feature stores and stands in every model."""
+
+    name: str = "reference-62"
+    sr: int = SAMPLE_RATE
+    """Sampling rate, in Hz."""
+    duration: float = 4.0
+    """Length of the analysed beginning of the sound, in seconds."""
+    n_frames: int = 130
+    """Frames kept: 130 frames at a hop of 512 samples are 3.02 s."""
+    n_fft: int = 2048
+    """Length of the analysis window, in samples."""
+    hop_length: int = 512
+    """Distance between frames, in samples."""
+    n_mfcc: int = 13
+    version: int = 1
+    """Raised whenever the computation changes."""
+
+    @property
+    def analysed_duration(self) -> float:
+        """Length of the sound that the kept frames cover, in seconds."""
+        return self.n_frames * self.hop_length / self.sr
+
+
+def configuration_hash(*configurations: Any) -> str:
+    """Return the SHA-256, in hex, of configurations as canonical JSON.
+
+    Parameters
+    ----------
+    *configurations : dataclass instance or JSON value
+        Dataclasses are taken as dictionaries of their fields.
+
+    Returns
+    -------
+    str
+        64 hex digits; callers shorten it for names.
+
+    Examples
+    --------
+    >>> configuration_hash(FeatureConfig()) == configuration_hash(FeatureConfig())
+    True
+    >>> configuration_hash(FeatureConfig()) == configuration_hash(FeatureConfig(n_mfcc=20))
+    False
+    """
+    plain = [dataclasses.asdict(c) if dataclasses.is_dataclass(c) else c for c in configurations]  # type: ignore[arg-type]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def data_folder() -> Path:
+    """Return the folder for stores and running trainings: ``SOUNDWEB_DATA``, or ``data`` in the project."""
+    return Path(os.environ.get("SOUNDWEB_DATA") or PROJECT_ROOT / "data")
+
+
+def artifacts_folder() -> Path:
+    """Return the folder of the stored models: ``SOUNDWEB_ARTIFACTS``, or ``artifacts`` in the project."""
+    return Path(os.environ.get("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts")
+
+
+def corpus_root() -> Path | None:
+    """Return the corpus folder named by ``RAVDESS_ROOT``, or None where it is unset or not a folder."""
+    root = os.environ.get("RAVDESS_ROOT")
+    return Path(root) if root and Path(root).is_dir() else None

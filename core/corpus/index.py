@@ -1,0 +1,165 @@
+"""Index of a corpus folder: one row a file, with what the name says and what the sound is.
+
+Any layout is found (the official archives, Kaggle's with its doubled folders, a flat folder), for only file names
+count. Two files are duplicates where their decoded samples are equal, whatever their coding.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import soundfile as sf
+from joblib import Parallel, delayed
+
+from core.corpus.names import Clip, is_clip_name, parse_clip
+from core.errors import CorpusError
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Called with the number of items done and the number of all."""
+
+NAME_FIELDS = ("channel", "emotion", "intensity", "statement", "repetition", "actor", "gender")
+SOUND_FIELDS = ("duration", "rate", "channels", "digest", "error")
+COLUMNS = ("clip", "path", *NAME_FIELDS, *SOUND_FIELDS, "duplicate_of", "size", "modified")
+
+_BLOCK = 64
+"""Files a worker measures between two reports of progress."""
+
+
+def scan(
+    root: str | Path, *, cache: Path | None = None, n_jobs: int = 2, progress: Progress | None = None
+) -> pd.DataFrame:
+    """Find the clips of RAVDESS below a folder.
+
+    Parameters
+    ----------
+    root : str or path
+        Corpus folder, in any layout; links are not followed.
+    cache : path, optional
+        CSV of an earlier scan; files with unchanged size and time are not read again, and the file is written anew.
+    n_jobs : int
+        Processes that read files.
+    progress : callable, optional
+        Called with the numbers of files done and in all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a file, sorted by clip name and path: ``clip`` (name without ending), ``path`` (relative to
+        ``root``), the seven fields of the name, ``duration`` (seconds), ``rate`` (Hz), ``channels``, ``digest``
+        (SHA-256 of rate, channels and samples), ``error`` (empty where readable), ``duplicate_of`` (path of the first
+        file with the same sound, empty for that file itself), ``size`` (bytes), ``modified`` (nanoseconds).
+
+    Raises
+    ------
+    CorpusError
+        If the folder is missing or holds no clip.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise CorpusError(f"The corpus folder {str(root)!r} does not exist. Set RAVDESS_ROOT to the folder of RAVDESS.")
+    paths = sorted((p for p in root.rglob("*") if is_clip_name(p) and p.is_file()), key=lambda p: (p.stem, str(p)))
+    if not paths:
+        raise CorpusError(f"No RAVDESS clip was found below {str(root)!r}; names look like '03-01-06-01-02-01-12.wav'.")
+    index = pd.DataFrame([_name_row(path, root) for path in paths])
+    index = _add_measures(index, root, _read_cache(cache), n_jobs, progress)
+    index["duplicate_of"] = _duplicates(index)
+    index = index[list(COLUMNS)]
+    if cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_suffix(".partial")
+        index.to_csv(partial, index=False)
+        partial.replace(cache)
+    return index
+
+
+def distinct_clips(index: pd.DataFrame) -> pd.DataFrame:
+    """Return one readable row for each clip name: the corpus without the copies that Kaggle's archives add.
+
+    The two different names of RAVDESS that hold the same recording both stay.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        As from ``scan``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in order of clip names, numbered from 0.
+    """
+    return index[index["error"] == ""].drop_duplicates("clip").sort_values("clip").reset_index(drop=True)
+
+
+def corpus_digest(index: pd.DataFrame) -> str:
+    """Return the SHA-256, in hex, of names and sounds of a corpus: equal wherever it lies and however it is coded."""
+    clips = distinct_clips(index)
+    lines = sorted(f"{clip} {digest}" for clip, digest in zip(clips["clip"], clips["digest"], strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _name_row(path: Path, root: Path) -> dict[str, object]:
+    clip: Clip = parse_clip(path)
+    status = path.stat()
+    row = {"clip": clip.name, "path": path.relative_to(root).as_posix()}
+    return row | {f: getattr(clip, f) for f in NAME_FIELDS} | {"size": status.st_size, "modified": status.st_mtime_ns}
+
+
+def _read_cache(cache: Path | None) -> pd.DataFrame:
+    """Return an earlier index, or one without rows where there is none that can be read."""
+    if cache is not None and cache.is_file():
+        try:
+            earlier = pd.read_csv(cache, keep_default_na=False, dtype={"digest": str, "error": str})
+        except (ValueError, OSError) as error:
+            logger.warning("The index %s is not readable and is made anew: %s", cache, error)
+        else:
+            if set(COLUMNS) <= set(earlier.columns):
+                return earlier
+    return pd.DataFrame(columns=list(COLUMNS))
+
+
+def _add_measures(
+    index: pd.DataFrame, root: Path, earlier: pd.DataFrame, n_jobs: int, progress: Progress | None
+) -> pd.DataFrame:
+    """Add the columns of ``SOUND_FIELDS``, from the earlier index where the file is unchanged."""
+    key = ["path", "size", "modified"]
+    known = {tuple(row[:3]): row[3:] for row in earlier[[*key, *SOUND_FIELDS]].itertuples(index=False)}
+    keys = list(index[key].itertuples(index=False, name=None))
+    fresh = [k[0] for k in keys if k not in known]
+    blocks = [fresh[i : i + _BLOCK] for i in range(0, len(fresh), _BLOCK)]
+    results = Parallel(n_jobs=n_jobs if len(blocks) > 1 else 1, return_as="generator")(
+        delayed(_measure_block)(root, block) for block in blocks
+    )
+    measured: dict[str, tuple[object, ...]] = {}
+    for block, rows in zip(blocks, results, strict=True):
+        measured |= dict(zip(block, rows, strict=True))
+        if progress is not None:
+            progress(len(index) - len(fresh) + len(measured), len(index))
+    values = [known[k] if k in known else measured[k[0]] for k in keys]
+    return index.assign(**dict(zip(SOUND_FIELDS, zip(*values, strict=True), strict=True)))
+
+
+def _measure_block(root: Path, paths: list[str]) -> list[tuple[float, int, int, str, str]]:
+    return [_measure(root / path) for path in paths]
+
+
+def _measure(path: Path) -> tuple[float, int, int, str, str]:
+    """Return duration, rate, channels, digest and error of one file."""
+    try:
+        samples, rate = sf.read(path, dtype="int32", always_2d=True)
+    except (sf.LibsndfileError, OSError) as error:
+        return 0.0, 0, 0, "", str(error) or type(error).__name__
+    if not len(samples):
+        return 0.0, rate, samples.shape[1], "", "The file holds no samples."
+    digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode() + samples.tobytes()).hexdigest()
+    return len(samples) / rate, rate, samples.shape[1], digest, ""
+
+
+def _duplicates(index: pd.DataFrame) -> pd.Series:
+    """Return for each row the path of the first row with the same digest, or an empty string."""
+    readable = index[index["digest"] != ""]
+    first = readable.groupby("digest")["path"].transform("first")
+    return first.where(first != readable["path"], "").reindex(index.index, fill_value="")

@@ -1,0 +1,129 @@
+"""Feature store: a growing binary file of matrices, memory-mapped, keyed by content and feature configuration.
+
+A store is a folder ``<feature name>-<8 hex of the configuration>`` with ``features.f32`` (raw float32 matrices, one
+after another) and ``digests.txt`` (a line a matrix). A block is appended to the first, then to the second; whatever
+the second does not name is overwritten, so that a killed run loses at most one block.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from core.audio.decode import decode
+from core.audio.features import FEATURE_NAMES, extract_features
+from core.config import FeatureConfig, configuration_hash
+from core.corpus.index import Progress
+from core.errors import CorpusError
+
+_BLOCK = 64
+_DIGEST_LINE = 65
+"""Bytes of a line of ``digests.txt``: 64 hex digits and a line feed."""
+
+
+class FeatureStore:
+    """Features of a corpus on disk.
+
+    Parameters
+    ----------
+    folder : path
+        Where stores lie.
+    config : FeatureConfig
+        What is extracted; other configurations have other stores.
+    """
+
+    def __init__(self, folder: Path, config: FeatureConfig) -> None:
+        self.config = config
+        self.folder = folder / f"{config.name}-{configuration_hash(config)[:8]}"
+        self.shape = (config.n_frames, len(FEATURE_NAMES))
+
+    def update(
+        self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+    ) -> None:
+        """Extract what is not stored yet.
+
+        Parameters
+        ----------
+        index : pandas.DataFrame
+            Clips, with columns ``path`` and ``digest``.
+        root : path
+            Corpus folder.
+        n_jobs : int
+            Processes that extract.
+        progress : callable, optional
+            Called with the numbers of clips done and in all.
+
+        Raises
+        ------
+        AudioError
+            If a clip can not be decoded.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stored = self._digests()
+        missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
+        paths, digests = missing["path"].tolist(), missing["digest"].tolist()
+        blocks = [paths[i : i + _BLOCK] for i in range(0, len(paths), _BLOCK)]
+        results = Parallel(n_jobs=n_jobs if len(blocks) > 1 else 1, return_as="generator")(
+            delayed(_extract_block)(root, block, self.config) for block in blocks
+        )
+        done = 0
+        for X in results:
+            self._append(X, digests[done : done + len(X)])
+            done += len(X)
+            if progress is not None:
+                progress(len(index) - len(missing) + done, len(index))
+
+    def read(self, digests: Sequence[str]) -> NDArray[np.float32]:
+        """Return the features of clips.
+
+        Parameters
+        ----------
+        digests : sequence of str
+            Content digests, as in the index.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, frames, features), dtype=float32]
+
+        Raises
+        ------
+        CorpusError
+            If a clip is not in the store.
+        """
+        row_of = {digest: row for row, digest in enumerate(self._digests())}
+        missing = [digest for digest in digests if digest not in row_of]
+        if missing:
+            raise CorpusError(f"{len(missing)} clips are not in the feature store. Run 'python -m core index' first.")
+        stored = np.memmap(self.folder / "features.f32", np.float32, "r", shape=(len(row_of), *self.shape))
+        return np.asarray(stored[[row_of[digest] for digest in digests]])
+
+    def _digests(self) -> list[str]:
+        """Return the digests of complete matrices, in the order of the data file."""
+        path = self.folder / "digests.txt"
+        if not path.is_file():
+            return []
+        text = path.read_bytes()
+        return text[: len(text) // _DIGEST_LINE * _DIGEST_LINE].decode().split()
+
+    def _append(self, X: NDArray[np.float32], digests: list[str]) -> None:
+        """Write a block behind the last complete matrix, then name it."""
+        n_stored = len(self._digests())
+        for name, position, block in (
+            ("features.f32", n_stored * X[0].nbytes, X.tobytes()),
+            ("digests.txt", n_stored * _DIGEST_LINE, "".join(f"{digest}\n" for digest in digests).encode()),
+        ):
+            path = self.folder / name
+            path.touch()
+            with path.open("r+b") as file:
+                file.seek(position)
+                file.write(block)
+                file.truncate()
+
+
+def _extract_block(root: Path, paths: list[str], config: FeatureConfig) -> NDArray[np.float32]:
+    """Return the features of some clips, shape (n, frames, features)."""
+    waveforms = (decode(root / path) for path in paths)
+    return np.stack([extract_features(waveform.y, waveform.sr, config) for waveform in waveforms])
