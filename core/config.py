@@ -15,6 +15,9 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 SAMPLE_RATE: Final = 22_050
 """Rate of every waveform inside the package, in Hz."""
 
+OPENING_DURATION: Final = 4.0
+"""Length of the beginning of a sound that the reference features read, in seconds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DecodeLimits:
@@ -38,7 +41,7 @@ class FeatureConfig:
     name: str = "reference-62"
     sr: int = SAMPLE_RATE
     """Sampling rate, in Hz."""
-    duration: float = 4.0
+    duration: float = OPENING_DURATION
     """Length of the analysed beginning of the sound, in seconds."""
     n_frames: int = 130
     """Frames kept: 130 frames at a hop of 512 samples are 3.02 s."""

@@ -22,7 +22,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from core.config import SAMPLE_RATE, DecodeLimits
+from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 
 AudioSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
@@ -41,6 +41,9 @@ class Waveform:
 
     y: NDArray[np.float32]
     """Samples, mono, shape (n,)."""
+    opening: NDArray[np.float32]
+    """The first 4 s, cut before resampling: what ``librosa.load(duration=4)`` gives and the reference features need.
+    It differs from the beginning of ``y`` in the last milliseconds alone, where the filter met the cut."""
     sr: int
     """Sampling rate of ``y``, in Hz."""
     file_rate: int
@@ -94,8 +97,11 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Wavefo
         raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
     if not np.isfinite(mono).all():
         raise AudioError("The file holds samples that are not numbers (NaN or infinite). Export it again.")
+    y = librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE)
+    head = mono[: int(OPENING_DURATION * rate)]
     return Waveform(
-        y=librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE),
+        y=y,
+        opening=y if len(head) == len(mono) else librosa.resample(head, orig_sr=rate, target_sr=SAMPLE_RATE),
         sr=SAMPLE_RATE,
         file_rate=rate,
         channels=channels,

@@ -68,10 +68,13 @@ SplitFunction = Callable[[pd.DataFrame, int], list[Split]]
 def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     """Split as the reference project did: each clip twice, 80 % and 20 % at random, stratified by emotion.
 
+    Files stand in the order of Kaggle's archives: speech before song, in each the actors' folders and then the same
+    folders again.
+
     Parameters
     ----------
     index : pandas.DataFrame
-        Distinct clips, with columns ``clip`` and ``emotion``.
+        Distinct clips, with columns ``clip``, ``channel``, ``actor`` and ``emotion``.
     seed : int
         Not used: the reference fixed the seed of its split at 42.
 
@@ -81,7 +84,9 @@ def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
         One split; ``validation`` is ``test``.
     """
     del seed
-    rows = np.tile(np.arange(len(index)), 2)
+    in_folders = index.reset_index(drop=True).sort_values(["actor", "clip"])
+    archives = [in_folders.index[in_folders["channel"] == channel].to_numpy() for channel in ("speech", "song")]
+    rows = np.concatenate([np.tile(archive, 2) for archive in archives])
     train, test = train_test_split(
         rows,
         test_size=REFERENCE_TEST_SHARE,

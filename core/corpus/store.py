@@ -126,4 +126,4 @@ class FeatureStore:
 def _extract_block(root: Path, paths: list[str], config: FeatureConfig) -> NDArray[np.float32]:
     """Return the features of some clips, shape (n, frames, features)."""
     waveforms = (decode(root / path) for path in paths)
-    return np.stack([extract_features(waveform.y, waveform.sr, config) for waveform in waveforms])
+    return np.stack([extract_features(waveform.opening, waveform.sr, config) for waveform in waveforms])

@@ -1,0 +1,195 @@
+"""Runs on disk: which folds a training has, where each stands, and what it wrote.
+
+Reads files alone, without Keras, so that screens can watch a training that another process carries out.
+"""
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from core.corpus.splits import PROTOCOLS, Split
+from core.errors import TrainingError
+from core.learning.recipes import Recipe
+
+HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """One network to train: its rows, its seed, its folder."""
+
+    protocol: str
+    seed: int
+    split: Split
+    folder: Path
+
+    @property
+    def history_path(self) -> Path:
+        """A row an epoch, as CSV."""
+        return self.folder / "history.csv"
+
+    @property
+    def weights_path(self) -> Path:
+        """Weights of the chosen epoch."""
+        return self.folder / "best.weights.h5"
+
+    @property
+    def scaler_path(self) -> Path:
+        """Mean and scale of each feature, as JSON."""
+        return self.folder / "scaler.json"
+
+    @property
+    def predictions_path(self) -> Path:
+        """Probabilities of the judged clips, as CSV; written last."""
+        return self.folder / "predictions.csv"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold is trained and judged."""
+        return self.predictions_path.is_file()
+
+    def history(self) -> pd.DataFrame:
+        """Return the epochs so far, with columns ``HISTORY_COLUMNS`` and ``is_chosen``; epochs count from 1."""
+        history = read_history(self.history_path)
+        best = history["average_accuracy"].idxmax() if len(history) else None
+        return history.assign(epoch=history["epoch"] + 1, is_chosen=history.index == best)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A finished training."""
+
+    recipe: Recipe
+    folds: tuple[Fold, ...]
+
+    @property
+    def deployed(self) -> Fold:
+        """The fold whose network is put in use.
+
+        Raises
+        ------
+        TrainingError
+            If the protocol that trains it was not run.
+        """
+        for fold in self.folds:
+            if fold.protocol == self.recipe.deployed_protocol:
+                return fold
+        raise TrainingError(
+            f"The recipe {self.recipe.name!r} deploys the network of protocol {self.recipe.deployed_protocol!r}, "
+            "which was not trained. Add that protocol."
+        )
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the probabilities of all judged clips: protocol, seed, fold, clip, y_true, then an emotion a column."""
+        return pd.concat([pd.read_csv(fold.predictions_path) for fold in self.folds], ignore_index=True)
+
+    def history(self) -> pd.DataFrame:
+        """Return all epochs of all folds, with protocol, seed and fold before the columns of ``Fold.history``."""
+        parts = []
+        for fold in self.folds:
+            history = fold.history()
+            history.insert(0, "fold", fold.split.fold)
+            history.insert(0, "seed", fold.seed)
+            history.insert(0, "protocol", fold.protocol)
+            parts.append(history)
+        return pd.concat(parts, ignore_index=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingProgress:
+    """How far a training is."""
+
+    folds_done: int
+    n_folds: int
+    epochs_done: int
+    """Over all folds."""
+    n_epochs: int
+    """Over all folds."""
+
+
+def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[int], folder: Path) -> tuple[Fold, ...]:
+    """List the folds of a training.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        Distinct clips.
+    protocols : sequence of str
+        Names in ``core.corpus.splits.PROTOCOLS``.
+    seeds : sequence of int
+        One training of every fold a seed.
+    folder : path
+        The run's folder.
+
+    Returns
+    -------
+    tuple of Fold
+
+    Raises
+    ------
+    TrainingError
+        If a protocol is unknown, or nothing is asked for.
+    """
+    unknown = [name for name in protocols if name not in PROTOCOLS]
+    if unknown or not protocols or not seeds:
+        raise TrainingError(f"Choose protocols from {', '.join(PROTOCOLS)} and at least one seed; got {protocols!r}.")
+    return tuple(
+        Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}")
+        for name in protocols
+        for seed in seeds
+        for split in PROTOCOLS[name](index, seed)
+    )
+
+
+def measure_progress(folds: Sequence[Fold], n_epochs: int) -> TrainingProgress:
+    """Return how far folds of ``n_epochs`` epochs each are, from their files."""
+    done = [fold.is_done for fold in folds]
+    epochs = [n_epochs if d else len(read_history(fold.history_path)) for fold, d in zip(folds, done, strict=True)]
+    return TrainingProgress(sum(done), len(folds), sum(epochs), n_epochs * len(folds))
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read the rows of Keras' CSV log that are complete, one an epoch.
+
+    A process that is killed can leave half a line; one that is resumed can write its last epoch again.
+
+    Parameters
+    ----------
+    path : path
+        The log; may be missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``HISTORY_COLUMNS``; epochs count from 0, as Keras does.
+    """
+    text = path.read_text() if path.is_file() else ""
+    complete = text[: text.rfind("\n") + 1]
+    rows = [row for row in csv.DictReader(io.StringIO(complete)) if None not in row.values()]
+    history = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype(float).astype({"epoch": int})
+    return history.drop_duplicates("epoch", keep="last").reset_index(drop=True)
+
+
+def clean_history(path: Path) -> pd.DataFrame:
+    """Read a log as ``read_history`` does, and write it back without broken or repeated rows."""
+    history = read_history(path)
+    if len(history):
+        write_atomically(path, history.to_csv(index=False, lineterminator="\n").encode())
+    else:
+        path.unlink(missing_ok=True)
+    return history
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a killed writer, leaves the old one or the new one."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
