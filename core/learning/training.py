@@ -188,7 +188,7 @@ def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: 
     write_atomically(fold.scaler_path, scale.encode())
     X = ((X - scaler.mean_) / scaler.scale_).astype(np.float32)
 
-    network = build_reference(recipe, X.shape[-1], len(EMOTIONS))
+    network = build_reference(recipe, X.shape[-1], len(EMOTIONS), unroll=True)
     _fit(network, recipe, X, y_true, fold)
     network.load_weights(fold.weights_path)
     y_proba = network.predict(X[fold.split.test], batch_size=256, verbose=0)

@@ -1,0 +1,90 @@
+"""Trained weights to files: Keras, ONNX for answers without TensorFlow, and the reference project's own pair.
+
+Nothing here reads a pickle; ``scaler.pkl`` is written for people who run the reference's scripts.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Final
+
+import joblib
+import keras
+import numpy as np
+import onnxruntime as ort
+from sklearn.preprocessing import StandardScaler
+
+from core.errors import ModelError
+from core.labels import EMOTIONS
+from core.learning.networks import build_reference
+from core.learning.recipes import Recipe
+from core.learning.runs import Fold
+
+logger = logging.getLogger(__name__)
+
+MAX_DIFFERENCE: Final = 1e-5
+"""Largest difference between probabilities of Keras and ONNX that is taken for rounding."""
+
+
+def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
+    """Write the network of a trained fold as ``network.keras`` and ``network.onnx``, and its ``scaler.json``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What was trained.
+    fold : Fold
+        A fold that is done.
+    folder : path
+        Where to write.
+
+    Raises
+    ------
+    ModelError
+        If the two networks do not give the same probabilities.
+    """
+    scaler = fold.scaler_path.read_bytes()
+    n_features = len(json.loads(scaler)["mean"])
+    network = build_reference(recipe, n_features, len(EMOTIONS))
+    network.load_weights(fold.weights_path)
+    X = np.random.default_rng(0).normal(size=(8, recipe.features.n_frames, n_features)).astype(np.float32)
+    expected = network(X, training=False).numpy()
+
+    network.save(folder / "network.keras")
+    network.export(folder / "network.onnx", format="onnx", verbose=False)
+    session = ort.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
+    difference = np.abs(session.run(None, {session.get_inputs()[0].name: X})[0] - expected).max()
+    if not difference <= MAX_DIFFERENCE:
+        raise ModelError(f"The exported network differs from the trained one by {difference:.1e} in probability.")
+    logger.info("ONNX and Keras agree within %.1e", difference)
+    (folder / "scaler.json").write_bytes(scaler)
+
+
+def write_reference_files(model_folder: Path, target: Path) -> tuple[Path, Path]:
+    """Write ``model.h5`` and ``scaler.pkl``, which the reference project's scripts load.
+
+    Parameters
+    ----------
+    model_folder : path
+        Folder of a stored model whose files have been verified.
+    target : path
+        Folder to write into; made where it is missing.
+
+    Returns
+    -------
+    tuple of path
+        The network as legacy HDF5 and the fitted ``StandardScaler`` as a joblib pickle.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    network = keras.models.load_model(model_folder / "network.keras", safe_mode=True)
+    network.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    numbers = json.loads((model_folder / "scaler.json").read_text())
+    scaler = StandardScaler()
+    scaler.mean_ = np.asarray(numbers["mean"])
+    scaler.scale_ = np.asarray(numbers["scale"])
+    scaler.var_ = scaler.scale_**2
+    scaler.n_features_in_ = len(scaler.mean_)
+    scaler.n_samples_seen_ = 0
+    network.save(target / "model.h5")
+    joblib.dump(scaler, target / "scaler.pkl")
+    return target / "model.h5", target / "scaler.pkl"

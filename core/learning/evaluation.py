@@ -1,0 +1,269 @@
+"""Figures from out-of-fold probabilities.
+
+Input is a table of predictions: columns ``protocol, seed, fold, clip, y_true``, then one column of probabilities for
+each of ``EMOTIONS``. Several seeds are several answers for the same clips: a figure is its mean over seeds. Intervals
+are percentiles of a bootstrap that draws actors, since clips of one actor are not independent.
+
+References
+----------
+Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural networks. ICML (calibration error).
+Efron B, Tibshirani R (1993). An introduction to the bootstrap (percentile intervals).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+
+from core.corpus.names import parse_clip
+from core.labels import EMOTIONS, N_ACTORS
+
+N_BOOTSTRAP: Final = 2_000
+N_BINS: Final = 15
+MIN_ANSWERS: Final = 30
+"""Fewest answers on which a precision is stated."""
+
+Counts = NDArray[np.floating[Any]]
+
+
+def accuracy(confusion: Counts) -> NDArray[np.float64]:
+    """Return the share of right answers: sum_i c_ii / sum_ij c_ij.
+
+    Parameters
+    ----------
+    confusion : np.ndarray [shape=(..., k, k)]
+        Counts, true class by predicted class.
+
+    Returns
+    -------
+    np.ndarray [shape=(...)]
+
+    Examples
+    --------
+    >>> float(accuracy(np.array([[3, 1], [2, 4]])))
+    0.7
+    """
+    return np.asarray(np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=(-2, -1)))
+
+
+def unweighted_average_recall(confusion: Counts) -> NDArray[np.float64]:
+    """Return the mean, over the classes that occur, of the share of their clips that is found.
+
+    UAR = 1/k sum_i c_ii / sum_j c_ij
+
+    Parameters
+    ----------
+    confusion : np.ndarray [shape=(..., k, k)]
+        Counts, true class by predicted class.
+
+    Returns
+    -------
+    np.ndarray [shape=(...)]
+
+    Examples
+    --------
+    >>> float(unweighted_average_recall(np.array([[3, 1], [0, 4]])))
+    0.875
+    """
+    n = confusion.sum(axis=-1)
+    recall = np.diagonal(confusion, axis1=-2, axis2=-1) / np.where(n > 0, n, 1)
+    return np.asarray(recall.sum(axis=-1) / (n > 0).sum(axis=-1))
+
+
+def expected_calibration_error(
+    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], n_bins: int = N_BINS
+) -> float:
+    """Return how far confidence is from accuracy, on average.
+
+    ECE = sum_b n_b / n |accuracy_b - confidence_b| over ``n_bins`` equally wide bins of confidence.
+
+    Parameters
+    ----------
+    confidence : np.ndarray [shape=(n,)]
+        Probability of the answer.
+    is_right : np.ndarray [shape=(n,), dtype=bool]
+        Whether the answer is right.
+    n_bins : int
+        Number of bins.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> expected_calibration_error(np.array([0.8, 0.8]), np.array([True, False]))
+    0.3
+    """
+    bins = np.clip(np.ceil(confidence * n_bins) - 1, 0, n_bins - 1).astype(int)
+    gaps = np.bincount(bins, weights=confidence - is_right, minlength=n_bins)
+    return float(np.round(np.abs(gaps).sum() / len(confidence), 12))
+
+
+def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], precision: float) -> float:
+    """Return the lowest confidence from which on the answers have a precision.
+
+    Parameters
+    ----------
+    confidence, is_right : np.ndarray [shape=(n,)]
+        As for ``expected_calibration_error``.
+    precision : float
+        Wanted share of right answers among those at or above the threshold.
+
+    Returns
+    -------
+    float
+        The threshold; 1 where no threshold with at least ``MIN_ANSWERS`` answers has the precision.
+
+    Examples
+    --------
+    >>> confidence = np.linspace(0.01, 1, 100)
+    >>> choose_threshold(confidence, confidence > 0.5, precision=0.9)
+    0.46
+    """
+    order = np.argsort(-confidence, kind="stable")
+    n = np.arange(1, len(order) + 1)
+    reached = np.cumsum(is_right[order]) / n >= precision
+    # Answers of equal confidence stand or fall together.
+    last_of_ties = np.append(np.diff(confidence[order]) != 0, True)
+    enough = np.flatnonzero(reached & last_of_ties & (n >= MIN_ANSWERS))
+    return float(round(confidence[order][enough[-1]], 6)) if len(enough) else 1.0
+
+
+def evaluate(predictions: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Compute the figures of every protocol in a table of predictions.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        See the module.
+
+    Returns
+    -------
+    dict
+        For each protocol: ``seeds``, ``folds``, and for ``all``, ``speech`` and ``song`` the figures of ``summarize``.
+    """
+    channel = predictions["clip"].map(lambda clip: parse_clip(clip).channel)
+    report = {}
+    for protocol, rows in predictions.groupby("protocol", sort=False):
+        subsets = {"all": rows} | {name: rows[channel[rows.index] == name] for name in ("speech", "song")}
+        report[str(protocol)] = {
+            "seeds": sorted(rows["seed"].unique().tolist()),
+            "folds": sorted(rows["fold"].unique().tolist()),
+        } | {name: summarize(subset) for name, subset in subsets.items() if len(subset)}
+    return report
+
+
+def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Compute the figures of one protocol.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of one protocol.
+
+    Returns
+    -------
+    dict
+        ``n_clips`` (judged, a seed), ``accuracy`` and ``unweighted_average_recall`` (each with ``mean``,
+        ``interval`` of 95 % and ``by_seed``), ``expected_calibration_error``, ``confusion`` (counts summed over
+        seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
+    """
+    answers = _Answers(predictions)
+    by_actor = answers.confusion_by_seed_and_actor()
+    confusion = by_actor.sum(axis=(0, 1))
+    return {
+        "n_clips": len(predictions) // len(by_actor),
+        "accuracy": _with_interval(accuracy, by_actor),
+        "unweighted_average_recall": _with_interval(unweighted_average_recall, by_actor),
+        "expected_calibration_error": expected_calibration_error(answers.confidence, answers.is_right),
+        "mean_confidence": float(answers.confidence.mean()),
+        "confusion": confusion.astype(int).tolist(),
+        "per_class": _per_class(confusion, len(by_actor)),
+    }
+
+
+def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str, float]:
+    """Choose the confidence below which a model is unsure, and measure what the choice is worth.
+
+    The threshold put in use is chosen on all rows. Its worth is measured fold by fold with a threshold chosen on the
+    other folds, so that no clip is judged by a threshold that it helped to choose.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of one speaker-independent protocol.
+    precision : float
+        Wanted share of right answers among those given.
+
+    Returns
+    -------
+    dict
+        ``threshold``, the wanted ``precision``, and as measured ``answered`` (share of clips with an answer) and
+        ``answered_precision`` (share of right ones among these; 0 where none was given).
+    """
+    answers = _Answers(predictions)
+    fold = predictions["fold"].to_numpy()
+    given = np.zeros(len(fold), dtype=bool)
+    for k in np.unique(fold):
+        others = fold != k
+        threshold = choose_threshold(answers.confidence[others], answers.is_right[others], precision)
+        given[~others] = answers.confidence[~others] >= threshold
+    return {
+        "threshold": choose_threshold(answers.confidence, answers.is_right, precision),
+        "precision": precision,
+        "answered": float(given.mean()),
+        "answered_precision": float(answers.is_right[given].mean()) if given.any() else 0.0,
+    }
+
+
+class _Answers:
+    """Columns of a table of predictions as arrays."""
+
+    def __init__(self, predictions: pd.DataFrame) -> None:
+        y_proba = predictions[list(EMOTIONS)].to_numpy(dtype=float)
+        self.y_true = np.searchsorted(EMOTIONS, predictions["y_true"].to_numpy(dtype=str))
+        self.y_pred = y_proba.argmax(axis=1)
+        self.confidence: NDArray[np.float64] = y_proba.max(axis=1)
+        self.is_right: NDArray[np.bool_] = self.y_pred == self.y_true
+        self.seed = predictions["seed"].to_numpy()
+        self.actor = predictions["clip"].map(lambda clip: parse_clip(clip).actor).to_numpy()
+
+    def confusion_by_seed_and_actor(self) -> NDArray[np.float64]:
+        """Return counts of shape (seeds, 24, k, k)."""
+        labels = np.arange(len(EMOTIONS))
+        counts = np.zeros((len(np.unique(self.seed)), N_ACTORS, len(EMOTIONS), len(EMOTIONS)))
+        for s, seed in enumerate(np.unique(self.seed)):
+            for actor in np.unique(self.actor):
+                rows = (self.seed == seed) & (self.actor == actor)
+                if rows.any():
+                    counts[s, actor - 1] = confusion_matrix(self.y_true[rows], self.y_pred[rows], labels=labels)
+        return counts
+
+
+def _with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_actor: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the mean over seeds of a metric of (seeds, actors, k, k) counts, and its interval over actors."""
+    present = np.flatnonzero(by_actor.sum(axis=(0, 2, 3)) > 0)
+    rng = np.random.default_rng(0)
+    draws = rng.choice(present, size=(N_BOOTSTRAP, len(present)))
+    weights = np.stack([np.bincount(draw, minlength=by_actor.shape[1]) for draw in draws]).astype(float)
+    resampled = metric(np.einsum("ba,saij->bsij", weights, by_actor)).mean(axis=1)
+    by_seed = metric(by_actor.sum(axis=1))
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return {"mean": float(by_seed.mean()), "interval": [float(low), float(high)], "by_seed": by_seed.tolist()}
+
+
+def _per_class(confusion: NDArray[np.float64], n_seeds: int) -> dict[str, dict[str, float]]:
+    right = np.diag(confusion)
+    n_true, n_pred = confusion.sum(axis=1), confusion.sum(axis=0)
+    recall = right / np.where(n_true > 0, n_true, 1)
+    precision = right / np.where(n_pred > 0, n_pred, 1)
+    f1 = 2 * right / np.where(n_true + n_pred > 0, n_true + n_pred, 1)
+    return {
+        emotion: {"precision": float(p), "recall": float(r), "f1": float(f), "n_clips": int(n) // n_seeds}
+        for emotion, p, r, f, n in zip(EMOTIONS, precision, recall, f1, n_true, strict=True)
+        if n > 0
+    }

@@ -1,0 +1,1 @@
+"""Stored models and answers: registry, predictor, exports. No TensorFlow: networks run in ONNX Runtime."""

@@ -1,0 +1,140 @@
+"""From a waveform to an answer, with a stored model, in milliseconds and without TensorFlow."""
+
+import dataclasses
+import json
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from core.audio.assess import assess
+from core.audio.decode import Waveform
+from core.audio.features import extract_features
+from core.errors import AudioError
+from core.labels import EMOTIONS
+from core.serving.registry import Registry, StoredModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """An answer, and how far to trust it."""
+
+    emotion: str
+    """The most probable emotion."""
+    probabilities: dict[str, float]
+    """Probability of each emotion, in the order of ``core.labels.EMOTIONS``; sums to 1."""
+    confidence: float
+    """Probability of ``emotion``."""
+    is_uncertain: bool
+    """Whether the answer should be read as "unsure"."""
+    reasons: tuple[str, ...]
+    """Why it is unsure, and what was wrong with the recording."""
+    model: str
+    """Name of the model."""
+
+
+class Predictor:
+    """A model ready to answer; safe to share among threads.
+
+    Parameters
+    ----------
+    model : StoredModel
+        As from ``core.serving.registry.Registry.load``.
+    """
+
+    def __init__(self, model: StoredModel) -> None:
+        self.model = model
+        numbers = json.loads((model.folder / "scaler.json").read_text())
+        self._mean, self._scale = np.asarray(numbers["mean"]), np.asarray(numbers["scale"])
+        options = ort.SessionOptions()
+        # One clip is too little work to share: more threads only wait for each other.
+        options.intra_op_num_threads = 1
+        self._session = ort.InferenceSession(
+            model.folder / "network.onnx", options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    @classmethod
+    def load(cls, model: str | None = None, *, registry: Registry | None = None) -> "Predictor":
+        """Load a stored model after checking its files.
+
+        Parameters
+        ----------
+        model : str, optional
+            Name of the model; the one in use by default.
+        registry : Registry, optional
+            Where models are stored.
+
+        Returns
+        -------
+        Predictor
+
+        Raises
+        ------
+        ModelError
+            If the model is missing, altered, or made for other features or labels.
+        """
+        return cls((registry or Registry()).load(model))
+
+    @property
+    def analysed_duration(self) -> float:
+        """Length of the beginning of a sound that the answer rests on, in seconds."""
+        return self.model.features.analysed_duration
+
+    def predict(self, waveform: Waveform) -> Prediction:
+        """Answer for a sound.
+
+        Parameters
+        ----------
+        waveform : Waveform
+            As from ``core.audio.decode.decode``.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        AudioError
+            If the sound is too short or silent.
+        """
+        assessment = assess(waveform)
+        if assessment.refusal is not None:
+            raise AudioError(assessment.refusal)
+        features = extract_features(waveform.opening, waveform.sr, self.model.features)
+        y_proba = self.predict_features(features[np.newaxis])[0]
+        best = int(y_proba.argmax())
+        confidence = float(y_proba[best])
+        unsure = self._doubts(confidence)
+        return Prediction(
+            emotion=EMOTIONS[best],
+            probabilities={emotion: float(p) for emotion, p in zip(EMOTIONS, y_proba, strict=True)},
+            confidence=confidence,
+            is_uncertain=bool(unsure),
+            reasons=(*unsure, *assessment.warnings),
+            model=self.model.name,
+        )
+
+    def predict_features(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return probabilities for features.
+
+        Parameters
+        ----------
+        X : np.ndarray [shape=(n, frames, features), dtype=float32]
+            Features, unscaled.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, 8), dtype=float64]
+            Rows sum to 1.
+        """
+        scaled = ((X - self._mean) / self._scale).astype(np.float32)
+        y_proba = np.asarray(self._session.run(None, {self._input: scaled})[0], dtype=np.float64)
+        return y_proba / y_proba.sum(axis=1, keepdims=True)
+
+    def _doubts(self, confidence: float) -> tuple[str, ...]:
+        """Return why a confidence is too low, or nothing."""
+        if confidence >= self.model.threshold:
+            return ()
+        precision = self.model.manifest["decision"]["precision"]
+        return (f"confidence {confidence:.2f} is below {self.model.threshold:.2f}, from which on {precision:.0%} are right",)

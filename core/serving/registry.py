@@ -1,0 +1,250 @@
+"""Registry of models: folders that are written once, checked whenever they are read, and never changed.
+
+A model is a folder ``<recipe>-<8 hex of its configuration>`` with the files of ``MODEL_FILES`` and a manifest that
+holds the SHA-256 of each. ``champion.json`` beside the folders names the model in use and those used before it.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from core.config import FeatureConfig, artifacts_folder, configuration_hash
+from core.errors import ModelError
+from core.labels import EMOTIONS
+from core.learning.runs import write_atomically
+
+logger = logging.getLogger(__name__)
+
+MODEL_FILES: Final = (
+    "network.keras",
+    "network.onnx",
+    "scaler.json",
+    "history.csv",
+    "metrics.json",
+    "predictions.csv",
+    "card.md",
+)
+CHAMPION_FILE: Final = "champion.json"
+NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
+MANIFEST_FORMAT: Final = 1
+LIBRARIES: Final = ("tensorflow", "keras", "scikit-learn", "librosa", "numpy", "onnxruntime")
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredModel:
+    """A model whose files have been checked against its manifest."""
+
+    name: str
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def features(self) -> FeatureConfig:
+        """Configuration of the features that the model reads."""
+        return FeatureConfig(**self.manifest["features"])
+
+    @property
+    def threshold(self) -> float:
+        """Confidence below which an answer is unsure."""
+        return float(self.manifest["decision"]["threshold"])
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the figures of all protocols; see ``core.learning.evaluation``."""
+        report: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
+        return report
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the out-of-fold probabilities."""
+        return pd.read_csv(self.folder / "predictions.csv")
+
+    def history(self) -> pd.DataFrame:
+        """Return a row for each epoch of each fold."""
+        return pd.read_csv(self.folder / "history.csv")
+
+
+class Registry:
+    """The models in a folder.
+
+    Parameters
+    ----------
+    root : path, optional
+        Folder of the models; ``artifacts`` of the project by default.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or artifacts_folder()
+
+    def names(self) -> list[str]:
+        """Return the names of all models that have been published, sorted."""
+        if not self.root.is_dir():
+            return []
+        folders = (p for p in self.root.iterdir() if NAME_PATTERN.fullmatch(p.name))
+        return sorted(p.name for p in folders if (p / "manifest.json").is_file())
+
+    def champion(self) -> str:
+        """Return the name of the model in use.
+
+        Raises
+        ------
+        ModelError
+            If no model is in use.
+        """
+        used = self._used()
+        if not used:
+            raise ModelError("No model is in use. Train one with 'python -m core train' and promote it.")
+        return used[-1]
+
+    def load(self, name: str | None = None) -> StoredModel:
+        """Check a model's files and return it.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the model; the one in use by default.
+
+        Returns
+        -------
+        StoredModel
+
+        Raises
+        ------
+        ModelError
+            If the model is missing, a file is missing or altered, or it was made for other features or labels.
+        """
+        name = name or self.champion()
+        folder = self.root / name
+        if NAME_PATTERN.fullmatch(name) is None or not (folder / "manifest.json").is_file():
+            raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            _check_manifest(name, manifest)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
+        for file, expected in manifest["files"].items():
+            if not (folder / file).is_file() or _sha256(folder / file) != expected:
+                raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
+        return StoredModel(name, folder, manifest)
+
+    def publish(self, name: str, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> StoredModel:
+        """Store a model: its files are written aside, checked, and moved into place in one step.
+
+        Parameters
+        ----------
+        name : str
+            As ``NAME_PATTERN``; must be new.
+        manifest : mapping
+            What the model is; format, name, libraries, time and the files' hashes are added.
+        write_files : callable
+            Called with an empty folder; writes ``MODEL_FILES`` into it.
+
+        Returns
+        -------
+        StoredModel
+
+        Raises
+        ------
+        ModelError
+            If the name is taken or not allowed, or the files are not those of a model.
+        """
+        if NAME_PATTERN.fullmatch(name) is None:
+            raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
+        if (self.root / name).exists():
+            raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
+        self.root.mkdir(parents=True, exist_ok=True)
+        aside = self.root / f".{name}.{os.getpid()}.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            write_files(aside)
+            complete = _complete_manifest(name, manifest, aside)
+            _check_manifest(name, complete)
+            write_atomically(aside / "manifest.json", json.dumps(complete, indent=2).encode())
+            aside.rename(self.root / name)
+        except OSError as error:
+            raise ModelError(f"The model {name!r} can not be written: {error.strerror}. Free space and retry.") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return self.load(name)
+
+    def promote(self, name: str) -> None:
+        """Put a model in use, after checking its files.
+
+        Raises
+        ------
+        ModelError
+            If the model can not be loaded.
+        """
+        self.load(name)
+        self._write_used([*(used for used in self._used() if used != name), name])
+
+    def roll_back(self) -> str:
+        """Put the model in use that was so before, and return its name.
+
+        Raises
+        ------
+        ModelError
+            If there was none, or it can not be loaded.
+        """
+        used = self._used()
+        if len(used) < 2:
+            raise ModelError("No model was in use before this one.")
+        self.load(used[-2])
+        self._write_used(used[:-1])
+        return used[-2]
+
+    def _used(self) -> list[str]:
+        """Return the names of the models that were in use, the one in use last."""
+        path = self.root / CHAMPION_FILE
+        if not path.is_file():
+            return []
+        try:
+            record = json.loads(path.read_text())
+            return [*record["previous"], record["model"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{CHAMPION_FILE} can not be read ({error}). Promote a model again.") from error
+
+    def _write_used(self, names: list[str]) -> None:
+        record = {"model": names[-1], "previous": names[:-1]}
+        write_atomically(self.root / CHAMPION_FILE, f"{json.dumps(record, indent=2)}\n".encode())
+
+
+def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
+    """Refuse a model that this code would misread."""
+    if manifest["format"] != MANIFEST_FORMAT or manifest["name"] != name:
+        raise ModelError(f"The manifest of model {name!r} has another format or name. Publish the model again.")
+    if tuple(manifest["labels"]) != EMOTIONS:
+        raise ModelError(f"The model {name!r} orders the emotions in another way than this version. Retrain it.")
+    features = FeatureConfig(**manifest["features"])
+    if not configuration_hash(features) == manifest["features_hash"] == configuration_hash(FeatureConfig()):
+        raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
+    missing = set(MODEL_FILES) - set(manifest["files"])
+    if missing:
+        raise ModelError(f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again.")
+    float(manifest["decision"]["threshold"])
+
+
+def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return {
+        "format": MANIFEST_FORMAT,
+        "name": name,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
+        **manifest,
+        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
