@@ -1,18 +1,24 @@
-"""Command line: ``python -m core index | train | predict | export``.
+"""Command line: ``python -m core index | train | evaluate | predict | export | warm-up``.
 
-Exit status 0 and an answer, or 2 and one line on standard error.
+Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
 
 import argparse
+import dataclasses
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core.config import artifacts_folder, configuration_hash, corpus_root, data_folder
-from core.errors import CorpusError, SoundWebError
-
-ALL_PROTOCOLS = ("reference", "random", "speaker-luna", "speaker-emobox")
+from core.config import FeatureConfig, configuration_hash, corpus_root, data_folder
+from core.corpus.index import Progress, corpus_digest, distinct_clips, scan
+from core.corpus.splits import PROTOCOLS
+from core.errors import AudioError, CorpusError, SoundWebError
+from core.learning.runs import TrainingProgress
+from core.serving.cards import results_table
+from core.serving.predictor import Prediction
+from core.serving.registry import Registry
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,19 +35,134 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m core", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m core", description="Emotion recognition in speech and song.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train, judge and publish a model")
-    train.add_argument("--recipe", default="reference", help="name of the recipe")
+    index = commands.add_parser("index", help="find the clips of RAVDESS, report what is wrong, extract features")
+    index.set_defaults(command=_index)
+
+    train = commands.add_parser("train", help="train a recipe, judge it, store the model; goes on where it was cut off")
+    train.add_argument("--recipe", default="reference", help="name of the recipe (default: reference)")
     train.add_argument(
-        "--protocol", action="append", choices=ALL_PROTOCOLS, help="protocol to judge by; repeat it; all by default"
+        "--protocol", action="append", choices=list(PROTOCOLS), help="protocol to judge by; repeatable (default: all)"
     )
-    train.add_argument("--seed", action="append", type=int, help="seed; repeat it for several; 0 by default")
+    train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
-    train.add_argument("--jobs", type=int, default=2, help="folds trained side by side")
+    train.add_argument("--jobs", type=int, default=2, help="folds trained side by side (default: 2)")
+    train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="compute a stored model's figures again from its predictions")
+    evaluate.add_argument("model", nargs="?", help="name of the model (default: the one in use)")
+    evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
+    evaluate.set_defaults(command=_evaluate)
+
+    predict = commands.add_parser("predict", help="recognise the emotion in sound files")
+    predict.add_argument("files", nargs="+", metavar="FILE", help="sound file")
+    predict.add_argument("--model", help="name of the model (default: the one in use)")
+    predict.add_argument("--json", action="store_true", help="print one JSON object a file")
+    predict.set_defaults(command=_predict)
+
+    export = commands.add_parser("export", help="write a stored model for other programs")
+    export.add_argument("model", help="name of the model, or 'champion' for the one in use")
+    export.add_argument("folder", type=Path, help="folder to write into")
+    export.add_argument("--format", choices=["reference"], default="reference", help="model.h5 and scaler.pkl")
+    export.set_defaults(command=_export)
+
+    warm = commands.add_parser("warm-up", help="compile what the first answer needs, once per installation")
+    warm.set_defaults(command=_warm_up)
     return parser
+
+
+def _index(options: argparse.Namespace) -> None:
+    from core.corpus.integrity import check_integrity
+    from core.corpus.store import FeatureStore
+
+    root = _corpus()
+    index = scan(root, cache=data_folder() / "index.csv", progress=_show("index"))
+    for field, value in dataclasses.asdict(check_integrity(index)).items():
+        found = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
+        names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
+        more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
+        print(f"{field.replace('_', ' ')}: {found}{names}{more}")
+    FeatureStore(data_folder() / "features", FeatureConfig()).update(
+        distinct_clips(index), root, progress=_show("features")
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from core.corpus.store import FeatureStore
+    from core.learning.recipes import get_recipe
+    from core.learning.runs import plan_folds
+    from core.learning.training import train
+    from core.serving.publishing import publish_training
+
+    recipe = get_recipe(options.recipe, epochs=options.epochs)
+    root = _corpus()
+    index = distinct_clips(scan(root, cache=data_folder() / "index.csv", progress=_show("index")))
+    store = FeatureStore(data_folder() / "features", recipe.features)
+    store.update(index, root, progress=_show("features"))
+    run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
+    folds = plan_folds(index, options.protocol or list(PROTOCOLS), options.seed or [0], run)
+
+    def show(progress: TrainingProgress) -> None:
+        _show(f"{progress.folds_done} of {progress.n_folds} folds, epochs")(progress.epochs_done, progress.n_epochs)
+
+    X = store.read(index["digest"].tolist())
+    result = train(recipe, index, X, folds, n_jobs=options.jobs, progress=show)
+    registry = Registry()
+    model = publish_training(result, index, registry)
+    if options.promote or not registry.has_champion():
+        registry.promote(model.name)
+    print(f"{model.name}\n\n{results_table(model.metrics())}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from core.learning.evaluation import evaluate
+
+    model = Registry().load(options.model)
+    metrics = evaluate(model.predictions())
+    for protocol, stored in model.metrics().items():
+        metrics[protocol]["twin_share"] = stored["twin_share"]
+    print(json.dumps(metrics) if options.json else f"{model.name}\n\n{results_table(metrics)}")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from core.audio.decode import decode
+    from core.serving.exports import prediction_json, prediction_text
+    from core.serving.predictor import Predictor
+
+    predictor = Predictor.load(options.model)
+    failures: list[SoundWebError] = []
+    for file in options.files:
+        answer: Prediction | AudioError
+        try:
+            answer = predictor.predict(decode(file))
+        except AudioError as error:
+            answer = AudioError(f"{file}: {error}")
+            failures.append(answer)
+        if options.json:
+            print(prediction_json(file, answer))
+        elif not isinstance(answer, AudioError):
+            print(prediction_text(file, answer))
+    if failures:
+        raise SoundWebError("\nerror: ".join(map(str, failures)))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from core.serving.exports import export_reference
+
+    model = None if options.model == "champion" else options.model
+    for path in export_reference(model, options.folder):
+        print(path)
+
+
+def _warm_up(options: argparse.Namespace) -> None:
+    from core.serving.predictor import warm_up
+
+    print("Compiling the signal processing, once per installation; this takes up to half a minute ...", flush=True)
+    warm_up()
+    print("Ready.")
 
 
 def _corpus() -> Path:
@@ -51,37 +172,13 @@ def _corpus() -> Path:
     return root
 
 
-def _show(title: str) -> Callable[[int, int], None]:
+def _show(title: str) -> Progress:
     """Return a progress callback that rewrites one line on standard error."""
 
     def show(done: int, total: int) -> None:
-        end = "\n" if done == total else ""
-        print(f"\r{title}: {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
+        print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return show
-
-
-def _train(options: argparse.Namespace) -> None:
-    from core.corpus.index import corpus_digest, distinct_clips, scan
-    from core.corpus.store import FeatureStore
-    from core.learning.recipes import get_recipe
-    from core.learning.runs import TrainingProgress, plan_folds
-    from core.learning.training import train
-
-    recipe = get_recipe(options.recipe, epochs=options.epochs)
-    root = _corpus()
-    index = distinct_clips(scan(root, cache=data_folder() / "index.csv", progress=_show("index")))
-    store = FeatureStore(data_folder() / "features", recipe.features)
-    store.update(index, root, progress=_show("features"))
-    X = store.read(index["digest"].tolist())
-    run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
-    folds = plan_folds(index, options.protocol or ALL_PROTOCOLS, options.seed or [0], run)
-
-    def show(p: TrainingProgress) -> None:
-        _show(f"fold {min(p.folds_done + 1, p.n_folds)} of {p.n_folds}, epochs")(p.epochs_done, p.n_epochs)
-
-    result = train(recipe, index, X, folds, n_jobs=options.jobs, progress=show)
-    print(result.predictions().head())
 
 
 if __name__ == "__main__":

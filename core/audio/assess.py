@@ -13,10 +13,10 @@ from core.audio.decode import Waveform
 
 MIN_DURATION: Final = 0.3
 """Shortest sound that is answered, in seconds."""
-SILENCE_LEVEL: Final = -60.0
-"""Level of the loudest 50 ms under which nothing is heard, in dBFS. RAVDESS' quietest clip has -45."""
-QUIET_LEVEL: Final = -45.0
-"""Level of the loudest 50 ms under which the reader is warned, in dBFS."""
+SILENCE_LEVEL: Final = -80.0
+"""Level of the loudest 50 ms under which nothing is heard, in dBFS: a muted input, not a quiet voice."""
+QUIET_LEVEL: Final = -56.0
+"""Level of the loudest 50 ms under which the reader is warned, in dBFS; no clip of RAVDESS is as quiet."""
 CLIPPED_SHARE: Final = 0.005
 """Share of samples at full scale from which the reader is warned."""
 FULL_SCALE: Final = 0.999

@@ -23,6 +23,14 @@ def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
     return json.dumps({"file": file} | fields, ensure_ascii=False)
 
 
+def prediction_text(file: str, answer: Prediction) -> str:
+    """Return one answer for people: emotion, confidence, all probabilities, and what speaks against it."""
+    doubt = " (unsure)" if answer.is_uncertain else ""
+    lines = [f"{file}: {answer.emotion}, confidence {answer.confidence:.4f}{doubt}"]
+    lines += [f"  {emotion:<9} {probability:.4f}" for emotion, probability in answer.probabilities.items()]
+    return "\n".join([*lines, *(f"  note: {reason}" for reason in answer.reasons)])
+
+
 def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) -> pd.DataFrame:
     """Return answers as a table.
 

@@ -1,15 +1,18 @@
 """From a waveform to an answer, with a stored model, in milliseconds and without TensorFlow."""
 
 import dataclasses
+import io
 import json
 
 import numpy as np
 import onnxruntime as ort
+import soundfile as sf
 from numpy.typing import NDArray
 
 from core.audio.assess import assess
-from core.audio.decode import Waveform
+from core.audio.decode import Waveform, decode
 from core.audio.features import extract_features
+from core.config import SAMPLE_RATE
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.registry import Registry, StoredModel
@@ -138,3 +141,12 @@ class Predictor:
             return ()
         precision = self.model.manifest["decision"]["precision"]
         return (f"confidence {confidence:.2f} is below {self.model.threshold:.2f}, from which on {precision:.0%} are right",)
+
+
+def warm_up() -> None:
+    """Compile what librosa compiles at its first use, so that no user waits for it; the result stays on disk."""
+    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    buffer = io.BytesIO()
+    sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")
+    waveform = decode(buffer.getvalue())
+    extract_features(waveform.opening, waveform.sr)

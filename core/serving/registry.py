@@ -92,6 +92,10 @@ class Registry:
         folders = (p for p in self.root.iterdir() if NAME_PATTERN.fullmatch(p.name))
         return sorted(p.name for p in folders if (p / "manifest.json").is_file())
 
+    def has_champion(self) -> bool:
+        """Tell whether a model is in use."""
+        return bool(self._used())
+
     def champion(self) -> str:
         """Return the name of the model in use.
 

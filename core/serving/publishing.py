@@ -1,0 +1,97 @@
+"""From a finished training to a stored model: network, figures, predictions and card, in one step."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from core.config import configuration_hash
+from core.corpus.index import corpus_digest
+from core.labels import EMOTIONS
+from core.learning.evaluation import evaluate, evaluate_threshold
+from core.learning.runs import TrainingResult
+from core.serving.cards import write_card
+from core.serving.registry import Registry, StoredModel
+
+DECISION_PROTOCOL: Final = "speaker-emobox"
+"""Protocol whose out-of-fold predictions set the confidence below which an answer is unsure."""
+DECISION_PRECISION: Final = 0.7
+"""Share of right answers that is wanted among those given to people never heard before."""
+
+
+def publish_training(result: TrainingResult, index: pd.DataFrame, registry: Registry) -> StoredModel:
+    """Store the deployed network of a training with its reports.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        A finished training, with the protocol that trains the deployed network.
+    index : pandas.DataFrame
+        The distinct clips it was trained on.
+    registry : Registry
+        Where to store it.
+
+    Returns
+    -------
+    StoredModel
+
+    Raises
+    ------
+    TrainingError
+        If the deployed network was not trained.
+    ModelError
+        If a model of the same configuration is stored already, or writing fails.
+    """
+    from core.learning.conversion import convert_fold
+
+    manifest = _describe(result, index)
+    predictions = result.predictions()
+    metrics = evaluate(predictions)
+    for fold in result.folds:
+        metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
+    decision = _decide(predictions)
+
+    def write_files(folder: Path) -> None:
+        convert_fold(result.recipe, result.deployed, folder)
+        predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+        result.history().to_csv(folder / "history.csv", index=False, float_format="%.7g")
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+        (folder / "card.md").write_text(write_card(manifest | {"decision": decision}, metrics))
+
+    return registry.publish(model_name(result, index), manifest | {"decision": decision}, write_files)
+
+
+def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
+    """Return the recipe's name and eight hex digits of everything that decides the model and its reports."""
+    folds = [[fold.protocol, fold.seed] for fold in result.folds]
+    return f"{result.recipe.name}-{configuration_hash(result.recipe, corpus_digest(index), folds)[:8]}"
+
+
+def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
+    recipe = dataclasses.asdict(result.recipe)
+    features = recipe.pop("features")
+    return {
+        "recipe": recipe,
+        "features": features,
+        "features_hash": configuration_hash(result.recipe.features),
+        "labels": list(EMOTIONS),
+        "corpus": {
+            "digest": corpus_digest(index),
+            "n_clips": len(index),
+            "n_actors": int(index["actor"].nunique()),
+            "channels": sorted(index["channel"].unique().tolist()),
+        },
+        "protocol": result.deployed.protocol,
+        "seed": result.deployed.seed,
+    }
+
+
+def _decide(predictions: pd.DataFrame) -> Mapping[str, float]:
+    """Return the threshold of confidence and its worth; 1 where nobody unheard was judged: then all is unsure."""
+    rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
+    if rows.empty:
+        return {"threshold": 1.0, "precision": DECISION_PRECISION, "answered": 0.0, "answered_precision": 0.0}
+    return evaluate_threshold(rows, DECISION_PRECISION)
