@@ -92,7 +92,9 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Wavefo
     limits = limits or DecodeLimits()
     data = _read(source, limits)
     container = _pyav_container(data)
-    mono, rate, channels, coding = _decode_pyav(data, container, limits) if container else _decode_soundfile(data, limits)
+    mono, rate, channels, coding = (
+        _decode_pyav(data, container, limits) if container else _decode_soundfile(data, limits)
+    )
     if mono.size == 0:
         raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
     if not np.isfinite(mono).all():
@@ -119,7 +121,7 @@ def _read(source: AudioSource, limits: DecodeLimits) -> bytes:
             with Path(source).open("rb") as file:
                 data = file.read(limits.max_bytes + 1)
         except OSError as error:
-            raise AudioError(f"The file {os.fspath(source)!r} can not be opened: {error.strerror}.") from error
+            raise AudioError(f"The file can not be opened: {error.strerror}. Check its name.") from error
     else:
         data = source.read(limits.max_bytes + 1)
     if not data:

@@ -104,4 +104,4 @@ def extract_features(y: NDArray[np.float32], sr: int, config: FeatureConfig | No
 
 def _fit(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """Cut or zero-pad a (features, t) matrix to the configured number of frames."""
-    return librosa.util.fix_length(rows, size=config.n_frames, axis=-1)
+    return np.asarray(librosa.util.fix_length(rows, size=config.n_frames, axis=-1))

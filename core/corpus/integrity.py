@@ -53,7 +53,9 @@ def check_integrity(index: pd.DataFrame) -> Integrity:
     clips = readable.drop_duplicates("clip")
     names_by_path = dict(zip(readable["path"], readable["clip"], strict=True))
     duplicates = readable[readable["duplicate_of"] != ""]
-    pairs = {(names_by_path[first], clip) for first, clip in zip(duplicates["duplicate_of"], duplicates["clip"], strict=True)}
+    pairs = {
+        (names_by_path[first], clip) for first, clip in zip(duplicates["duplicate_of"], duplicates["clip"], strict=True)
+    }
     return Integrity(
         n_files=len(index),
         n_clips=len(clips),

@@ -40,9 +40,7 @@ class FeatureStore:
         self.folder = folder / f"{config.name}-{configuration_hash(config)[:8]}"
         self.shape = (config.n_frames, len(FEATURE_NAMES))
 
-    def update(
-        self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
-    ) -> None:
+    def update(self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None) -> None:
         """Extract what is not stored yet.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Networks, layer by layer."""
+"""Networks, layer by layer; they come uncompiled."""
 
 import keras
 from keras import layers
@@ -7,7 +7,7 @@ from core.learning.recipes import Recipe
 
 
 def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: bool = False) -> keras.Sequential:
-    """Build the reference network, compiled.
+    """Build the reference network.
 
     Two blocks of convolution (kernel 3, ReLU), batch normalisation, pooling by 2 and dropout; a bidirectional LSTM of
     128 units; three dense layers with L2 and dropout; softmax. 417,864 parameters on (130, 62).
@@ -15,7 +15,7 @@ def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: 
     Parameters
     ----------
     recipe : Recipe
-        Frames, dropout, L2 and learning rate.
+        Frames, dropout and L2.
     n_features : int
         Columns of the input.
     n_classes : int
@@ -41,7 +41,4 @@ def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: 
         network.add(layers.Dense(units, activation="relu", kernel_regularizer=keras.regularizers.L2(recipe.l2)))
         network.add(layers.Dropout(recipe.dropout))
     network.add(layers.Dense(n_classes, activation="softmax"))
-    network.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
-    )
     return network

@@ -14,7 +14,7 @@ class Recipe:
     name: str
     summary: str
     """One sentence for people."""
-    features: FeatureConfig = FeatureConfig()
+    features: FeatureConfig = dataclasses.field(default_factory=FeatureConfig)
     epochs: int = 200
     batch_size: int = 32
     learning_rate: float = 0.001

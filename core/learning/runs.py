@@ -85,7 +85,7 @@ class TrainingResult:
         )
 
     def predictions(self) -> pd.DataFrame:
-        """Return the probabilities of all judged clips: protocol, seed, fold, clip, y_true, then an emotion a column."""
+        """Return the probabilities of all judged clips: protocol, seed, fold, clip, y_true, then the emotions."""
         return pd.concat([pd.read_csv(fold.predictions_path) for fold in self.folds], ignore_index=True)
 
     def history(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ killed and resumed makes the weights that an undisturbed one makes.
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ class _Batches(keras.utils.PyDataset):
         self.shuffle(0)
 
     def __len__(self) -> int:
-        return -(-len(self.X) // self.batch_size)
+        return math.ceil(len(self.X) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -65,7 +66,7 @@ class _EpochSeeds(keras.callbacks.Callback):
         super().__init__()
         self.batches = batches
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         self.batches.shuffle(epoch)
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout):
@@ -76,7 +77,7 @@ class _EpochSeeds(keras.callbacks.Callback):
 class _AverageAccuracy(keras.callbacks.Callback):
     """Adds the reference's selection rule to the logs: the mean of training and validation accuracy."""
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         if logs is not None:
             logs["average_accuracy"] = (logs["accuracy"] + logs["val_accuracy"]) / 2
 
@@ -189,6 +190,9 @@ def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: 
     X = ((X - scaler.mean_) / scaler.scale_).astype(np.float32)
 
     network = build_reference(recipe, X.shape[-1], len(EMOTIONS), unroll=True)
+    network.compile(
+        optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
+    )
     _fit(network, recipe, X, y_true, fold)
     network.load_weights(fold.weights_path)
     y_proba = network.predict(X[fold.split.test], batch_size=256, verbose=0)
@@ -244,14 +248,14 @@ def _limit_threads() -> None:
 
 
 def _write_predictions(fold: Fold, clips: pd.DataFrame, y_proba: NDArray[np.float32]) -> None:
-    table = pd.DataFrame(y_proba, columns=list(EMOTIONS))
-    leading = {
-        "protocol": fold.protocol,
-        "seed": fold.seed,
-        "fold": fold.split.fold,
-        "clip": clips["clip"].to_numpy(),
-        "y_true": clips["emotion"].to_numpy(),
-    }
-    for position, (name, value) in enumerate(leading.items()):
-        table.insert(position, name, value)
+    rows = pd.DataFrame(
+        {
+            "protocol": fold.protocol,
+            "seed": fold.seed,
+            "fold": fold.split.fold,
+            "clip": clips["clip"].to_numpy(),
+            "y_true": clips["emotion"].to_numpy(),
+        }
+    )
+    table = rows.join(pd.DataFrame(y_proba, columns=list(EMOTIONS)))
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())

@@ -97,9 +97,9 @@ Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels
 
 ## When it says "unsure"
 
-An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for {decision["precision"]:.0%} right answers
-on unheard speakers. With the threshold of each fold chosen on the other folds, {decision["answered"]:.1%} of the clips
-got an answer and {decision["answered_precision"]:.1%} of these were right.
+An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for {decision["precision"]:.0%} right
+answers on unheard speakers. With the threshold of each fold chosen on the other folds, {decision["answered"]:.1%} of
+the clips got an answer and {decision["answered_precision"]:.1%} of these were right.
 
 ## Use and limits
 

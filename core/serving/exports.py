@@ -19,7 +19,9 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
     """Return one answer, or the reason why there is none, as a JSON object on one line."""
-    fields = {"error": str(answer)} if isinstance(answer, SoundWebError) else dataclasses.asdict(answer)
+    fields: dict[str, object] = (
+        {"error": str(answer)} if isinstance(answer, SoundWebError) else dataclasses.asdict(answer)
+    )
     return json.dumps({"file": file} | fields, ensure_ascii=False)
 
 
@@ -51,7 +53,7 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
             row["error"] = str(answer)
         else:
             row |= {"emotion": answer.emotion, "confidence": answer.confidence, "is_uncertain": answer.is_uncertain}
-            row |= {"reasons": "; ".join(answer.reasons), "error": ""} | answer.probabilities
+            row |= {"reasons": "; ".join(answer.reasons), "error": "", **answer.probabilities}
         rows.append(row)
     columns = ["file", "emotion", "confidence", "is_uncertain", "reasons", *EMOTIONS, "error"]
     return pd.DataFrame(rows, columns=columns)

@@ -52,9 +52,7 @@ class Predictor:
         options = ort.SessionOptions()
         # One clip is too little work to share: more threads only wait for each other.
         options.intra_op_num_threads = 1
-        self._session = ort.InferenceSession(
-            model.folder / "network.onnx", options, providers=["CPUExecutionProvider"]
-        )
+        self._session = ort.InferenceSession(model.folder / "network.onnx", options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
     @classmethod
@@ -133,14 +131,16 @@ class Predictor:
         """
         scaled = ((X - self._mean) / self._scale).astype(np.float32)
         y_proba = np.asarray(self._session.run(None, {self._input: scaled})[0], dtype=np.float64)
-        return y_proba / y_proba.sum(axis=1, keepdims=True)
+        return np.asarray(y_proba / y_proba.sum(axis=1, keepdims=True))
 
     def _doubts(self, confidence: float) -> tuple[str, ...]:
         """Return why a confidence is too low, or nothing."""
         if confidence >= self.model.threshold:
             return ()
         precision = self.model.manifest["decision"]["precision"]
-        return (f"confidence {confidence:.2f} is below {self.model.threshold:.2f}, from which on {precision:.0%} are right",)
+        return (
+            f"confidence {confidence:.2f} is below {self.model.threshold:.2f}, from which on {precision:.0%} are right",
+        )
 
 
 def warm_up() -> None:

@@ -82,7 +82,7 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
             "digest": corpus_digest(index),
             "n_clips": len(index),
             "n_actors": int(index["actor"].nunique()),
-            "channels": sorted(index["channel"].unique().tolist()),
+            "channels": [name for name in ("speech", "song") if (index["channel"] == name).any()],
         },
         "protocol": result.deployed.protocol,
         "seed": result.deployed.seed,

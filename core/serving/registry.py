@@ -176,7 +176,9 @@ class Registry:
             write_atomically(aside / "manifest.json", json.dumps(complete, indent=2).encode())
             aside.rename(self.root / name)
         except OSError as error:
-            raise ModelError(f"The model {name!r} can not be written: {error.strerror}. Free space and retry.") from error
+            raise ModelError(
+                f"The model {name!r} can not be written: {error.strerror}. Free space and retry."
+            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return self.load(name)
@@ -234,7 +236,9 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
     missing = set(MODEL_FILES) - set(manifest["files"])
     if missing:
-        raise ModelError(f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again.")
+        raise ModelError(
+            f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again."
+        )
     float(manifest["decision"]["threshold"])
 
 

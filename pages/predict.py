@@ -1,0 +1,81 @@
+"""Predict: a sound in, an emotion out, with what it rests on."""
+
+import streamlit as st
+
+from core.errors import AudioError
+from core.serving.exports import prediction_table, spreadsheet_csv
+from pages.ui import answer, cache, state
+from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.sounds import Sound, choose_sounds
+
+
+def main() -> None:
+    """Show the page: sound and answer above, what they rest on below."""
+    st.title("Emotion in a voice")
+    with shown_errors():
+        cache.predictor()
+    sound_place, answer_place = st.columns([5, 4], gap="large")
+    with sound_place, shown_errors():
+        sounds = choose_sounds()
+        sound = _choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
+        waveform = cache.waveform(sound.data) if sound else None
+        if sound and waveform:
+            answer.show_player(sound.data, waveform)
+    with answer_place, shown_errors():
+        if waveform is None:
+            _show_empty()
+            return
+        prediction = cache.prediction(waveform)
+        answer.show_answer(prediction)
+    sound_place, answer_place = st.columns([5, 4], gap="large")
+    with sound_place:
+        answer.show_waveform(waveform)
+    with answer_place:
+        answer.show_probabilities(prediction)
+
+
+def _show_empty() -> None:
+    """Tell what will stand here."""
+    with st.container(border=True):
+        st.markdown("#### :material/graphic_eq: No sound yet")
+        st.markdown(
+            "Upload a file, record two to four seconds, or pick a sample. The answer appears here: the emotion, how "
+            "confident the model is, and the probability of all eight."
+        )
+        st.caption(DOMAIN_NOTICE)
+
+
+def _choose_among(sounds: list[Sound]) -> Sound:
+    """Answer for all files, show the table, and return the one whose row is chosen."""
+    answers = []
+    bar = st.progress(0.0, text="Listening ...")
+    for done, sound in enumerate(sounds, start=1):
+        try:
+            answers.append((sound.name, cache.prediction(cache.waveform(sound.data))))
+        except AudioError as error:
+            answers.append((sound.name, error))
+        bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")
+    bar.empty()
+    table = prediction_table(answers)
+    event = st.dataframe(
+        table[["file", "emotion", "confidence", "is_uncertain", "error"]],
+        hide_index=True,
+        column_config={
+            "file": "File",
+            "emotion": "Emotion",
+            "confidence": st.column_config.ProgressColumn("Confidence", min_value=0, max_value=1, format="%.2f"),
+            "is_uncertain": st.column_config.CheckboxColumn("Unsure"),
+            "error": "Not answered because",
+        },
+        on_select="rerun",
+        selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [0]}},
+        key=state.CHOSEN_FILE,
+    )
+    st.download_button("Download table", spreadsheet_csv(table), "emotions.csv", "text/csv", icon=":material/download:")
+    rows = event["selection"]["rows"]
+    return sounds[rows[0] if rows and rows[0] < len(sounds) else 0]
+
+
+ensure_frame()
+main()

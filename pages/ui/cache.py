@@ -1,0 +1,60 @@
+"""Cached calls of ``core``: the only place where Streamlit's caches are used.
+
+Keys are content digests and model names. What comes from a person's recording is cached within that person's session.
+"""
+
+import hashlib
+
+import streamlit as st
+
+from core.audio.decode import Waveform, decode
+from core.config import corpus_root
+from core.corpus.samples import Sample, list_samples
+from core.serving.predictor import Prediction, Predictor
+from core.serving.registry import Registry
+
+
+def predictor() -> Predictor:
+    """Return the model in use; a promotion is seen at the next call."""
+    return st_predictor(Registry().champion())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
+def st_predictor(name: str) -> Predictor:
+    """Load a model once for all sessions."""
+    return Predictor.load(name)
+
+
+def waveform(data: bytes) -> Waveform:
+    """Decode a sound, once a session."""
+    return st_waveform(hashlib.sha256(data).hexdigest(), data)
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Reading the sound ...")
+def st_waveform(sha256: str, _data: bytes) -> Waveform:
+    """Decode a sound; the digest is the key."""
+    del sha256
+    return decode(_data)
+
+
+def prediction(sound: Waveform) -> Prediction:
+    """Answer for a sound, once a session and model."""
+    return st_prediction(sound.sha256, Registry().champion(), sound)
+
+
+@st.cache_data(max_entries=64, scope="session", show_spinner="Listening ...")
+def st_prediction(sha256: str, model: str, _sound: Waveform) -> Prediction:
+    """Answer for a sound; digest and model are the key."""
+    del sha256
+    return st_predictor(model).predict(_sound)
+
+
+@st.cache_data(max_entries=2, ttl=300, show_spinner=False)
+def st_samples(root: str) -> list[Sample]:
+    """List the sounds to try."""
+    return list_samples(corpus_root() if root else None)
+
+
+def samples() -> list[Sample]:
+    """List the sounds to try; looked up again when the corpus folder changes."""
+    return st_samples(str(corpus_root() or ""))

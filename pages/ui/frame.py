@@ -1,0 +1,59 @@
+"""What stands around every screen: navigation, the model in use, the one place where errors are shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from core.errors import SoundWebError
+from core.serving.cards import percent
+from pages.ui import cache
+
+DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
+
+
+def ensure_frame() -> None:
+    """Make sure that the entry script has run; the first line of every page.
+
+    In a fresh server, the first request for a page's address runs that page alone, without navigation or guards:
+    Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once. There is
+    no public switch for it.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Show an error that a user can act on as a sentence, and end the run; anything else is a bug and shows as one."""
+    try:
+        yield
+    except SoundWebError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+
+
+def show_sidebar() -> None:
+    """Show what belongs to the whole visit: the model in use and how far it can be trusted."""
+    with st.sidebar:
+        try:
+            model = cache.predictor().model
+        except SoundWebError as error:
+            st.caption("No model in use")
+            st.error(str(error), icon=":material/error:")
+            return
+        st.caption("Model in use")
+        st.markdown(f"`{model.name}`")
+        speaker = model.metrics().get("speaker-emobox", {}).get("speech")
+        if speaker:
+            recall = speaker["unweighted_average_recall"]
+            st.metric(
+                "Right on speakers never heard",
+                f"{recall['mean']:.1%}",
+                help="Unweighted average recall over eight emotions, speech, six folds of actors (EmoBox): "
+                f"{percent(recall)} %, 95 % interval over actors. Guessing gives 12.5 %.",
+            )
+        with st.popover("Model card", icon=":material/description:", width="stretch"):
+            st.markdown((model.folder / "card.md").read_text())
