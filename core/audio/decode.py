@@ -200,7 +200,7 @@ def _collect(blocks: Iterable[NDArray[np.float32]], rate: int, limits: DecodeLim
         remaining -= block.shape[1]
         if remaining < 0:
             raise AudioError(f"The sound is longer than {limits.max_duration / 60:.0f} minutes. Cut it into parts.")
-        parts.append(librosa.to_mono(block))
+        parts.append(block.mean(axis=0))
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 

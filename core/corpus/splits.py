@@ -35,9 +35,8 @@ EMOBOX_FOLDS: Final = (
     (6, 13, 17, 22),
 )
 
-REFERENCE_TEST_SHARE: Final = 0.2
+TEST_SHARE: Final = 0.2
 REFERENCE_SPLIT_SEED: Final = 42
-N_RANDOM_FOLDS: Final = 5
 VALIDATION_SHARE: Final = 0.1
 """Share of the training clips that choose the epoch in ``random``; in ``speaker`` one actor of each gender does."""
 
@@ -89,7 +88,7 @@ def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     rows = np.concatenate([np.tile(archive, 2) for archive in archives])
     train, test = train_test_split(
         rows,
-        test_size=REFERENCE_TEST_SHARE,
+        test_size=TEST_SHARE,
         stratify=index["emotion"].to_numpy()[rows],
         random_state=REFERENCE_SPLIT_SEED,
     )
@@ -97,37 +96,33 @@ def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
 
 
 def split_random(index: pd.DataFrame, seed: int = 0) -> list[Split]:
-    """Split each clip once, at random, into five stratified folds; a repeated recording stays with its first.
+    """Split as ``split_reference`` does, but each clip once: the one difference that counts.
+
+    A recording that stands under two names is kept on one side.
 
     Parameters
     ----------
     index : pandas.DataFrame
         Distinct clips, with columns ``path``, ``emotion`` and ``duplicate_of``.
     seed : int
-        Seed of the folds and of the validation clips.
+        Draws the split: other seeds judge other clips.
 
     Returns
     -------
     list of Split
-        Five splits whose ``test`` rows cover the corpus once.
+        One split; 80 % train and choose the epoch, 20 % are judged, stratified by emotion.
     """
     emotions = index["emotion"].to_numpy()
-    folds = np.empty(len(index), dtype=int)
-    splitter = StratifiedKFold(N_RANDOM_FOLDS, shuffle=True, random_state=seed)
-    for fold, (_, test) in enumerate(splitter.split(emotions, emotions)):
-        folds[test] = fold
+    splitter = StratifiedKFold(round(1 / TEST_SHARE), shuffle=True, random_state=seed)
+    is_test = np.zeros(len(index), dtype=bool)
+    is_test[next(splitter.split(emotions, emotions))[1]] = True
     row_of = {path: row for row, path in enumerate(index["path"])}
     for row, original in enumerate(index["duplicate_of"]):
         if original in row_of:
-            folds[row] = folds[row_of[original]]
-    splits = []
-    for fold in range(N_RANDOM_FOLDS):
-        rest = np.flatnonzero(folds != fold)
-        train, validation = train_test_split(
-            rest, test_size=VALIDATION_SHARE, stratify=emotions[rest], random_state=seed
-        )
-        splits.append(Split(fold, np.sort(train), np.sort(validation), np.flatnonzero(folds == fold)))
-    return splits
+            is_test[row] = is_test[row_of[original]]
+    rest = np.flatnonzero(~is_test)
+    train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=emotions[rest], random_state=seed)
+    return [Split(0, np.sort(train), np.sort(validation), np.flatnonzero(is_test))]
 
 
 def split_speaker_luna(index: pd.DataFrame, seed: int = 0) -> list[Split]:

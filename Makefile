@@ -1,0 +1,45 @@
+# make run    environment if needed, then the app on http://localhost:8501
+# make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check train lock clean
+
+run: .venv/ready
+	$(BIN)/streamlit run soundwebapp.py
+
+test: check
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
+
+# The shipped reference model and its reports; about two hours on two cores, goes on where it was stopped.
+train: .venv/ready
+	$(BIN)/python -m core train --recipe reference --promote
+
+lock: .venv/ready-dev
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" -o requirements.txt
+	$(BIN)/uv pip compile -q --upgrade --group dev -c requirements.txt --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" -o requirements-dev.txt
+
+clean:
+	rm -rf .venv
+
+# Compiled kernels of an older numba crash with a newer one: they go whenever the requirements change.
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	find .venv -name '*.nb[ic]' -delete
+	$(BIN)/python -m core warm-up
+	touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,164 @@
+import io
+import struct
+
+import av
+import librosa
+import numpy as np
+import pytest
+
+from core.audio.decode import decode
+from core.config import SAMPLE_RATE, DecodeLimits
+from core.errors import AudioError
+from tests.conftest import encode, tone
+
+
+def encode_av(y: np.ndarray, sr: int, container: str, codec: str) -> bytes:
+    """Return mono samples as a file of a container that libsndfile does not read."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=sr, layout="mono")
+        frame = av.AudioFrame.from_ndarray(y[np.newaxis].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate = sr
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_wav_of_every_depth_gives_the_same_tone(subtype):
+    waveform = decode(encode(tone(), 48_000, subtype=subtype))
+    expected = librosa.resample(tone().astype(np.float32), orig_sr=48_000, target_sr=SAMPLE_RATE)
+    assert waveform.y.dtype == np.float32
+    assert waveform.sr == SAMPLE_RATE
+    np.testing.assert_allclose(waveform.y, expected, atol=0.01 if subtype == "PCM_U8" else 1e-4)
+
+
+@pytest.mark.parametrize("options", [{"format": "FLAC"}, {"format": "OGG"}, {"format": "MP3"}, {"format": "AIFF"}])
+def test_compressed_formats_keep_the_pitch(options):
+    waveform = decode(encode(tone(440), 44_100, **options))
+    assert pitch(waveform.y) == pytest.approx(440 * 44_100 / 48_000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("adts", "aac")]
+)
+def test_browser_formats_are_decoded_without_system_tools(container, codec):
+    waveform = decode(encode_av(tone(330, duration=1.5), 48_000, container, codec))
+    assert waveform.file_rate == 48_000
+    assert waveform.duration == pytest.approx(1.5, abs=0.1)
+    assert pitch(waveform.y) == pytest.approx(330, rel=0.02)
+
+
+@pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 22_050, 96_000, 192_000])
+def test_any_rate_becomes_22050(rate):
+    waveform = decode(encode(tone(220, sr=rate), rate))
+    assert (waveform.sr, waveform.file_rate) == (SAMPLE_RATE, rate)
+    assert waveform.duration == pytest.approx(1.0, abs=0.001)
+    assert pitch(waveform.y) == pytest.approx(220, rel=0.02)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 8])
+def test_channels_are_averaged(channels):
+    y = np.zeros((SAMPLE_RATE, channels))
+    y[:, 0] = 0.5
+    waveform = decode(encode(y, SAMPLE_RATE, subtype="FLOAT"))
+    assert waveform.channels == channels
+    np.testing.assert_allclose(waveform.y, 0.5 / channels, atol=1e-6)
+
+
+def test_bytes_path_and_file_give_the_same(tmp_path):
+    data = encode(tone(), 48_000)
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    results = [decode(data), decode(path), decode(str(path)), decode(io.BytesIO(data))]
+    for result in results:
+        np.testing.assert_array_equal(result.y, results[0].y)
+        assert result.sha256 == results[0].sha256
+
+
+def test_opening_is_what_librosa_loads_in_four_seconds(tmp_path):
+    y = np.random.default_rng(0).normal(0, 0.1, 6 * 48_000)
+    path = tmp_path / "long.wav"
+    path.write_bytes(encode(y, 48_000))
+    expected, _ = librosa.load(path, duration=4)
+    np.testing.assert_array_equal(decode(path).opening, expected)
+
+
+def test_whole_sound_is_what_librosa_loads(tmp_path):
+    path = tmp_path / "stereo.wav"
+    path.write_bytes(encode(np.random.default_rng(0).normal(0, 0.1, (50_000, 2)), 48_000))
+    expected, _ = librosa.load(path)
+    np.testing.assert_array_equal(decode(path).y, expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"this is no sound, but long enough to be looked at" * 20, "not a sound"),
+        (b"#EXTM3U\nhttp://127.0.0.1/a.ts\n", "not a sound"),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", "not a sound"),
+        (encode(np.zeros(0), 48_000), "no sound"),
+        (encode(np.full(1_000, np.nan), 48_000, subtype="FLOAT"), "NaN"),
+        (encode(np.full(1_000, np.inf), 48_000, subtype="FLOAT"), "NaN"),
+        (encode(tone(), 48_000)[:20_000], "cut off"),
+        (encode(tone(), 48_000, format="FLAC")[:9_000], "cut off|not a sound"),
+        (encode(np.zeros((100, 9)), 48_000), "9 channels"),
+        (encode(np.zeros(1_000), 3_999), "3,999 Hz"),
+        (encode(np.zeros(1_000), 192_001), "192,001 Hz"),
+    ],
+)
+def test_bad_input_is_refused_with_a_sentence(data, message):
+    with pytest.raises(AudioError, match=message):
+        decode(data)
+
+
+def test_cut_off_m4a_is_refused():
+    data = encode_av(tone(), 48_000, "mp4", "aac")
+    with pytest.raises(AudioError, match=r"damaged|cut off"):
+        decode(data[: len(data) // 2])
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(AudioError, match="No such file"):
+        decode(tmp_path / "nothing.wav")
+
+
+def test_too_long_is_refused_while_decoding():
+    limits = DecodeLimits(max_duration=0.5)
+    with pytest.raises(AudioError, match="longer than"):
+        decode(encode(tone(duration=0.6), 48_000), limits=limits)
+    assert decode(encode(tone(duration=0.4), 48_000), limits=limits).duration == pytest.approx(0.4)
+
+
+def test_too_large_is_refused_for_bytes_files_and_paths(tmp_path):
+    data = encode(tone(), 48_000)
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    for source in (data, path, io.BytesIO(data)):
+        with pytest.raises(AudioError, match="larger than"):
+            decode(source, limits=DecodeLimits(max_bytes=len(data) - 1))
+
+
+def test_unknown_length_in_the_header_is_accepted():
+    data = bytearray(encode(tone(), 48_000))
+    position = data.index(b"data") + 4
+    data[position : position + 4] = struct.pack("<I", 0xFFFFFFFF)
+    assert decode(bytes(data)).duration == pytest.approx(1.0, abs=0.01)
+
+
+def test_small_file_that_grows_large_is_refused():
+    silence = encode(np.zeros(48_000 * 700, np.int16), 48_000, format="FLAC")
+    assert len(silence) < 200_000
+    with pytest.raises(AudioError, match="longer than 10 minutes"):
+        decode(silence)
+
+
+def test_coding_is_named():
+    assert decode(encode(tone(), 48_000)).container == "WAV PCM_16"
+
+
+def pitch(y: np.ndarray) -> float:
+    """Return the frequency of the strongest spectral line, in Hz."""
+    spectrum = np.abs(np.fft.rfft(y * np.hanning(len(y)), 2**17))
+    return float(np.fft.rfftfreq(2**17, 1 / SAMPLE_RATE)[spectrum.argmax()])
