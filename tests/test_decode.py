@@ -39,9 +39,7 @@ def test_compressed_formats_keep_the_pitch(options):
     assert pitch(waveform.y) == pytest.approx(440 * 44_100 / 48_000, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("container", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("adts", "aac")]
-)
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("adts", "aac")])
 def test_browser_formats_are_decoded_without_system_tools(container, codec):
     waveform = decode(encode_av(tone(330, duration=1.5), 48_000, container, codec))
     assert waveform.file_rate == 48_000

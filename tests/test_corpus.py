@@ -1,0 +1,124 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from core.corpus.generated import generate_corpus
+from core.corpus.index import corpus_digest, distinct_clips, scan
+from core.corpus.integrity import check_integrity
+from core.corpus.names import expected_clips, is_clip_name, parse_clip
+from core.corpus.samples import list_samples
+from core.errors import CorpusError
+from core.labels import EMOTIONS
+from tests.conftest import TRAINED_ACTORS
+
+
+def test_all_seven_fields_are_read():
+    clip = parse_clip("Actor_13/03-02-05-02-01-02-13.flac")
+    assert (clip.channel, clip.emotion, clip.intensity) == ("song", "angry", "strong")
+    assert (clip.statement, clip.repetition) == ("Kids are talking by the door", 2)
+    assert (clip.actor, clip.gender) == (13, "male")
+
+
+@pytest.mark.parametrize("name", ["03-01-09-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "03-01-01-01-01-01-25", ""])
+def test_other_names_are_refused(name):
+    assert not is_clip_name(name)
+    with pytest.raises(CorpusError, match="not a RAVDESS audio name"):
+        parse_clip(name)
+
+
+def test_release_has_the_published_counts():
+    clips = [parse_clip(name) for name in expected_clips()]
+    counts = pd.Series([clip.channel for clip in clips]).value_counts()
+    assert counts.to_dict() == {"speech": 1440, "song": 1012}
+    assert sum(clip.emotion == "neutral" for clip in clips) == 96 + 92
+
+
+@pytest.mark.parametrize("layout", ["zenodo", "kaggle", "flat"])
+def test_every_layout_gives_the_same_corpus(tmp_path, layout, clips):
+    generate_corpus(tmp_path, actors=TRAINED_ACTORS, duration=0.5, layout=layout)
+    index = scan(tmp_path, n_jobs=1)
+    assert corpus_digest(index) == corpus_digest(clips)
+    assert len(index) == len(clips) * (2 if layout == "kaggle" else 1)
+
+
+def test_kaggle_copies_are_found_as_doubled(tmp_path):
+    generate_corpus(tmp_path, actors=[1], duration=0.3, layout="kaggle")
+    index = scan(tmp_path, n_jobs=1)
+    integrity = check_integrity(index)
+    assert len(integrity.doubled) == len(distinct_clips(index)) == 104
+    assert (index["duplicate_of"] != "").sum() == 104
+    assert integrity.same_recording == ()
+
+
+def test_coding_does_not_change_the_content_digest(tmp_path, generated):
+    wav = next(generated.rglob("*.wav"))
+    shutil.copy(wav, tmp_path / wav.name)
+    before = scan(tmp_path, n_jobs=1)["digest"].item()
+    samples, rate = sf.read(wav, dtype="int16")
+    (tmp_path / wav.name).unlink()
+    sf.write(tmp_path / f"{wav.stem}.flac", samples, rate)
+    assert scan(tmp_path, n_jobs=1)["digest"].item() == before
+
+
+def test_problems_are_reported(tmp_path):
+    paths = generate_corpus(tmp_path, actors=[1], duration=0.3, layout="flat")
+    rng = np.random.default_rng(0)
+    paths[0].write_bytes(b"no sound")
+    sf.write(paths[1], rng.normal(0, 0.1, (1_000, 2)), 48_000)
+    sf.write(paths[2], rng.normal(0, 0.1, 1_000), 44_100)
+    paths[3].unlink()
+    shutil.copy(paths[4], paths[5])
+    integrity = check_integrity(scan(tmp_path, n_jobs=1))
+    assert integrity.unreadable == (paths[0].name,)
+    assert integrity.stereo == (paths[1].stem,)
+    assert integrity.odd_rate == (paths[2].stem,)
+    assert integrity.same_recording == ((paths[4].stem, paths[5].stem),)
+    assert {paths[0].stem, paths[3].stem} <= set(integrity.missing)
+    assert len(integrity.missing) == 2452 - 102
+
+
+def test_cache_is_used_until_a_file_changes(tmp_path):
+    paths = generate_corpus(tmp_path / "corpus", actors=[1], duration=0.3, layout="flat")
+    cache = tmp_path / "index.csv"
+    first = scan(tmp_path / "corpus", cache=cache, n_jobs=1)
+    text = cache.read_text()
+    cache.write_text(text.replace(first["digest"][0], "f" * 64))
+    assert scan(tmp_path / "corpus", cache=cache, n_jobs=1)["digest"][0] == "f" * 64
+    sf.write(paths[0], np.zeros(1_000), 48_000)
+    assert scan(tmp_path / "corpus", cache=cache, n_jobs=1)["digest"][0] not in ("f" * 64, first["digest"][0])
+
+
+def test_cached_index_equals_a_fresh_one(tmp_path, generated):
+    cache = tmp_path / "index.csv"
+    fresh = scan(generated, cache=cache, n_jobs=1)
+    pd.testing.assert_frame_equal(scan(generated, cache=cache, n_jobs=1), fresh)
+
+
+def test_missing_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(CorpusError, match="does not exist"):
+        scan(tmp_path / "nothing")
+    with pytest.raises(CorpusError, match="No RAVDESS clip"):
+        scan(tmp_path)
+
+
+def test_samples_without_a_corpus_are_synthesized():
+    samples = list_samples(None)
+    assert len(samples) == 3
+    assert all(sample.path.is_file() and not sample.is_real for sample in samples)
+
+
+def test_samples_with_the_corpus_hold_every_emotion(ravdess):
+    real = [sample for sample in list_samples(ravdess) if sample.is_real]
+    assert {parse_clip(sample.path).emotion for sample in real} == set(EMOTIONS)
+
+
+def test_real_corpus_is_complete(ravdess, tmp_path):
+    index = scan(ravdess, cache=tmp_path / "index.csv")
+    integrity = check_integrity(index)
+    assert integrity.is_complete
+    assert len(distinct_clips(index)) == 2452
+    assert len(integrity.stereo) == 6
+    assert integrity.same_recording == (("03-01-03-01-02-01-07", "03-01-03-01-02-02-07"),)

@@ -1,0 +1,128 @@
+import json
+
+import pytest
+
+from core.errors import ModelError, TrainingError
+from core.learning.runs import TrainingResult
+from core.serving.publishing import publish_training
+from core.serving.registry import MODEL_FILES, Registry
+
+
+def edit_manifest(registry, model, **changes):
+    path = registry.root / model.name / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_published_model_is_complete(published, training):
+    assert {path.name for path in published.folder.iterdir()} == {*MODEL_FILES, "manifest.json"}
+    assert set(published.metrics()) == {"reference", "speaker-emobox"}
+    assert len(published.predictions()) == len(training.predictions())
+    assert len(published.history()) == 2 * len(training.folds)
+    assert published.metrics()["reference"]["twin_share"] > 0.5
+    assert published.metrics()["speaker-emobox"]["twin_share"] == 0
+
+
+def test_models_are_never_overwritten(registry, training, clips):
+    with pytest.raises(ModelError, match="stored already"):
+        publish_training(training, clips, registry)
+
+
+def test_training_without_the_deployed_protocol_can_not_be_published(registry, training, clips):
+    folds = tuple(fold for fold in training.folds if fold.protocol != "reference")
+    with pytest.raises(TrainingError, match="was not trained"):
+        publish_training(TrainingResult(training.recipe, folds), clips, registry)
+
+
+@pytest.mark.parametrize("file", MODEL_FILES)
+def test_altered_files_are_refused(registry, published, file):
+    path = registry.root / published.name / file
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ModelError, match=f"'{file}'.*altered"):
+        registry.load(published.name)
+
+
+def test_missing_files_are_refused(registry, published):
+    (registry.root / published.name / "network.onnx").unlink()
+    with pytest.raises(ModelError, match="missing or altered"):
+        registry.load()
+
+
+def test_other_label_order_is_refused(registry, published):
+    edit_manifest(registry, published, labels=published.manifest["labels"][::-1])
+    with pytest.raises(ModelError, match="orders the emotions"):
+        registry.load()
+
+
+def test_other_features_are_refused(registry, published):
+    edit_manifest(registry, published, features={**published.manifest["features"], "n_mfcc": 20})
+    with pytest.raises(ModelError, match="other features"):
+        registry.load()
+
+
+@pytest.mark.parametrize("changes", [{"format": 2}, {"name": "reference-00000000"}, {"files": {}}])
+def test_manifests_of_other_models_are_refused(registry, published, changes):
+    edit_manifest(registry, published, **changes)
+    with pytest.raises(ModelError):
+        registry.load()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "not json"])
+def test_broken_manifests_are_refused(registry, published, text):
+    (registry.root / published.name / "manifest.json").write_text(text)
+    with pytest.raises(ModelError, match="can not be read"):
+        registry.load()
+
+
+@pytest.mark.parametrize("name", ["../artifacts", "reference", "reference-zzzzzzzz", "/etc-00000000", ""])
+def test_odd_names_are_refused(registry, name):
+    if name:
+        with pytest.raises(ModelError, match="no model"):
+            registry.load(name)
+    with pytest.raises(ModelError, match="not a model name"):
+        registry.publish(name, {}, print)
+
+
+def test_failed_publishing_leaves_nothing_behind(registry):
+    def fail(folder):
+        (folder / "network.keras").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ModelError, match="No space left"):
+        registry.publish("reference-00000000", {}, fail)
+    assert [path.name for path in registry.root.iterdir() if "00000000" in path.name] == []
+    assert "reference-00000000" not in registry.names()
+
+
+def test_promotion_and_roll_back(registry, published):
+    second = copy_model(registry, published, "reference-11111111")
+    registry.promote(second)
+    assert registry.champion() == second
+    assert registry.roll_back() == published.name
+    assert registry.champion() == published.name
+    with pytest.raises(ModelError, match="No model was in use before"):
+        registry.roll_back()
+
+
+def test_broken_models_are_not_promoted(registry, published):
+    second = copy_model(registry, published, "reference-11111111")
+    (registry.root / second / "network.onnx").write_bytes(b"")
+    with pytest.raises(ModelError, match="altered"):
+        registry.promote(second)
+    assert registry.champion() == published.name
+
+
+def test_empty_registry_says_what_to_do(tmp_path):
+    registry = Registry(tmp_path / "nothing")
+    assert registry.names() == []
+    with pytest.raises(ModelError, match="Train one"):
+        registry.load()
+
+
+def copy_model(registry, published, name):
+    manifest = {key: value for key, value in published.manifest.items() if key not in ("name", "files")}
+
+    def write_files(folder):
+        for file in MODEL_FILES:
+            (folder / file).write_bytes((published.folder / file).read_bytes())
+
+    return registry.publish(name, manifest, write_files).name

@@ -1,0 +1,85 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.corpus.names import expected_clips, parse_clip
+from core.corpus.splits import EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS
+from core.errors import CorpusError
+
+
+@pytest.fixture(scope="module")
+def release() -> pd.DataFrame:
+    """All clips of the release, without sounds; two hold the same recording."""
+    clips = [parse_clip(name) for name in expected_clips()]
+    index = pd.DataFrame([{"clip": c.name, "path": c.name, "emotion": c.emotion, "actor": c.actor} for c in clips])
+    index["channel"] = [clip.channel for clip in clips]
+    index["duplicate_of"] = ""
+    index.loc[index["clip"] == "03-01-03-01-02-02-07", "duplicate_of"] = "03-01-03-01-02-01-07"
+    return index
+
+
+@pytest.mark.parametrize("folds", [LUNA_FOLDS, EMOBOX_FOLDS])
+def test_published_folds_hold_every_actor_once(folds):
+    assert sorted(actor for fold in folds for actor in fold) == list(range(1, 25))
+
+
+@pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_actor_stands_on_two_sides(release, protocol, seed):
+    actors = release["actor"].to_numpy()
+    for split in PROTOCOLS[protocol](release, seed):
+        sides = [set(actors[rows]) for rows in (split.train, split.validation, split.test)]
+        assert sides[0].isdisjoint(sides[1] | sides[2])
+        assert sides[1].isdisjoint(sides[2])
+        assert sum(map(len, sides)) == 24
+        assert sorted(actor % 2 for actor in sides[1]) == [0, 1]
+
+
+@pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
+def test_speaker_folds_judge_every_clip_once(release, protocol):
+    judged = np.concatenate([split.test for split in PROTOCOLS[protocol](release, 0)])
+    assert sorted(judged) == list(range(len(release)))
+
+
+def test_reference_doubles_and_leaks(release):
+    (split,) = PROTOCOLS["reference"](release, 0)
+    assert len(split.train) + len(split.test) == 4904
+    assert len(split.test) == 981
+    assert np.bincount(np.concatenate([split.train, split.test])).tolist() == [2] * 2452
+    assert split.twin_share == pytest.approx(0.8, abs=0.03)
+    np.testing.assert_array_equal(split.validation, split.test)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_keeps_every_clip_on_one_side(release, seed):
+    (split,) = PROTOCOLS["random"](release, seed)
+    rows = np.concatenate([split.train, split.validation, split.test])
+    assert sorted(rows) == list(range(2452))
+    assert len(split.test) == pytest.approx(2452 / 5, abs=2)
+    assert split.twin_share == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_keeps_a_repeated_recording_on_one_side(release, seed):
+    (split,) = PROTOCOLS["random"](release, seed)
+    pair = np.flatnonzero(release["clip"].isin(["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]))
+    assert np.isin(pair, split.test).sum() in (0, 2)
+
+
+def test_random_is_stratified(release):
+    (split,) = PROTOCOLS["random"](release, 0)
+    share = release["emotion"].value_counts(normalize=True)
+    judged = release["emotion"].iloc[split.test].value_counts(normalize=True)
+    assert (judged - share).abs().max() < 0.005
+
+
+def test_seed_changes_who_chooses_the_epoch_and_not_who_is_judged(release):
+    first, second = (PROTOCOLS["speaker-emobox"](release, seed) for seed in (0, 1))
+    assert all(np.array_equal(a.test, b.test) for a, b in zip(first, second, strict=True))
+    assert any(not np.array_equal(a.validation, b.validation) for a, b in zip(first, second, strict=True))
+
+
+def test_too_few_actors_are_refused(release):
+    few = release[release["actor"].isin([1, 2, 3])]
+    with pytest.raises(CorpusError, match="at least three"):
+        PROTOCOLS["speaker-emobox"](few, 0)
