@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 EMOTION_COLORS: Final = {
-    "angry": "#D03A2B",
-    "calm": "#1F8A99",
-    "disgust": "#66802A",
-    "fearful": "#7D5BD0",
-    "happy": "#C47A00",
-    "neutral": "#7C828B",
-    "sad": "#2F6FC4",
-    "surprised": "#C94F97",
+    "angry": "#B03E06",
+    "calm": "#016D83",
+    "disgust": "#85975E",
+    "fearful": "#4C4CEA",
+    "happy": "#E7730B",
+    "neutral": "#97928F",
+    "sad": "#6988FC",
+    "surprised": "#E166C4",
 }
 
 WAVE_COLOR: Final = "#4A7FB5"

@@ -1,0 +1,167 @@
+"""The shipped model in the real app, driven in Chromium: the way of a user."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile as sf
+from playwright.sync_api import Page, expect, sync_playwright
+
+from core.corpus.samples import list_samples
+from tests.conftest import ROOT, require
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RECORDED_CLIP = "03-01-05-02-01-01-05"
+TIMEOUT = 60_000
+
+
+@contextmanager
+def running_app(environment: dict[str, str] | None = None) -> Iterator[str]:
+    """Start the app in a process of its own and return its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "soundwebapp.py"]
+    options = ["--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1"]
+    process = subprocess.Popen([*command, *options], cwd=ROOT, env={**os.environ, **(environment or {})})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health") as answer:  # noqa: S310
+                    if answer.status == 200:
+                        break
+            except OSError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[str]:
+    with running_app() as address:
+        yield address
+
+
+@pytest.fixture
+def browse() -> Iterator[Callable[..., Page]]:
+    """Open pages in Chromium; its microphone plays a file."""
+    require(CHROMIUM, "Chromium is not installed")
+    with sync_playwright() as playwright:
+        browsers = []
+
+        def start(url: str, microphone: Path | None = None, width: int = 1280) -> Page:
+            fake = f"--use-file-for-fake-audio-capture={microphone}%noloop"
+            options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", fake]
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=["--no-sandbox", "--disable-background-networking", *(options if microphone else [])],
+            )
+            browsers.append(browser)
+            context = browser.new_context(permissions=["microphone"], viewport={"width": width, "height": 900})
+            page = context.new_page()
+            page.set_default_timeout(TIMEOUT)
+            page.goto(url)
+            return page
+
+        yield start
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def recorded(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of the corpus as the WAV that Chromium's microphone plays."""
+    y, sr = librosa.load(next(ravdess.rglob(f"{RECORDED_CLIP}.*")), sr=None)
+    path = tmp_path_factory.mktemp("microphone") / f"{RECORDED_CLIP}.wav"
+    sf.write(path, np.atleast_1d(y), int(sr))
+    return path
+
+
+def ask_script(path: Path) -> dict[str, object]:
+    command = [sys.executable, "testscript.py", str(path), "--json"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    answer: dict[str, object] = json.loads(result.stdout)
+    return answer
+
+
+def upload(page: Page, *paths: Path) -> None:
+    page.locator("input[type=file]").set_input_files([str(path) for path in paths])
+
+
+def answer_heading(page: Page, answer: dict[str, object]):
+    return (
+        page.get_by_role("heading")
+        .filter(has_text=str(answer["emotion"]).capitalize())
+        .or_(page.get_by_role("heading").filter(has_text=f"perhaps {answer['emotion']}"))
+    )
+
+
+def test_upload_is_answered_with_the_digits_of_the_script(app, browse, recorded):
+    answer = ask_script(recorded)
+    page = browse(app)
+    upload(page, recorded)
+    expect(answer_heading(page, answer)).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text(f"{float(answer['confidence']):.1%} confident")).to_be_visible()
+
+
+def test_recording_is_answered_with_the_emotion_of_the_script(app, browse, recorded):
+    page = browse(app, microphone=recorded)
+    page.get_by_text("Record", exact=True).click()
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(4_000)
+    page.get_by_role("button", name="Stop recording").click()
+    expect(answer_heading(page, ask_script(recorded))).to_be_visible(timeout=TIMEOUT)
+
+
+def test_two_users_at_once_get_their_own_answers(app, browse):
+    samples = [sample.path for sample in list_samples(None)]
+    answers = [ask_script(path) for path in samples[:2]]
+    assert answers[0]["confidence"] != answers[1]["confidence"]
+    pages = [browse(app), browse(app)]
+    for page, path in zip(pages, samples, strict=False):
+        upload(page, path)
+    for page, answer in zip(pages, answers, strict=True):
+        expect(page.get_by_text(f"{float(answer['confidence']):.1%} confident")).to_be_visible(timeout=TIMEOUT)
+        expect(answer_heading(page, answer)).to_be_visible()
+
+
+def test_bad_file_is_refused_with_a_sentence(app, browse, tmp_path):
+    path = tmp_path / "notes.wav"
+    path.write_text("no sound")
+    page = browse(app)
+    upload(page, path)
+    expect(page.get_by_text("not a sound that can be read")).to_be_visible(timeout=TIMEOUT)
+
+
+def test_deep_link_into_a_fresh_server_shows_the_whole_frame(browse):
+    with running_app() as address:
+        page = browse(f"{address}/predict")
+        expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_text("Model in use")).to_be_visible()
+
+
+def test_phone_width_needs_no_sideways_scrolling(app, browse):
+    page = browse(app, width=390)
+    upload(page, list_samples(None)[0].path)
+    expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("Probability of each emotion")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

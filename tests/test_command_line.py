@@ -1,0 +1,111 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from core.audio.decode import decode
+from core.labels import EMOTIONS
+from core.serving.predictor import Predictor
+from tests.conftest import ROOT, encode, tone
+
+TENSORFLOW_FREE = """
+import sys
+import core.__main__, core.plots, core.serving.predictor
+import pages.ui.answer, pages.ui.frame, pages.ui.sounds
+loaded = [name for name in ("tensorflow", "keras") if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+@pytest.fixture
+def run(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
+
+    def start(*arguments: object, script: str = "testscript.py") -> subprocess.CompletedProcess[str]:
+        program = ["-m", "core"] if script == "core" else [script]
+        command = [sys.executable, *program, *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    return start
+
+
+@pytest.fixture
+def sound(tmp_path):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(encode(tone(250), 48_000))
+    return path
+
+
+def test_script_prints_emotion_confidence_and_all_probabilities(run, sound, published):
+    result = run(sound)
+    expected = Predictor(published).predict(decode(sound))
+    assert result.returncode == 0
+    assert f"{expected.emotion}, confidence {expected.confidence:.4f}" in result.stdout
+    for emotion in EMOTIONS:
+        assert f"{emotion:<9} {expected.probabilities[emotion]:.4f}" in result.stdout
+
+
+def test_script_and_command_give_the_digits_of_the_predictor(run, sound, published):
+    expected = Predictor(published).predict(decode(sound))
+    for result in (run(sound, "--json"), run("predict", sound, "--json", script="core")):
+        answer = json.loads(result.stdout)
+        assert answer["probabilities"] == expected.probabilities
+        assert answer["confidence"] == expected.confidence
+
+
+def test_bad_input_is_one_line_and_status_2(run, tmp_path):
+    path = tmp_path / "notes.wav"
+    path.write_text("no sound")
+    result = run(path)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "not a sound that can be read" in result.stderr
+
+
+def test_good_files_are_answered_beside_bad_ones(run, sound, tmp_path):
+    result = run(sound, tmp_path / "missing.wav", sound, "--json")
+    assert result.returncode == 2
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert ["error" in row for row in rows] == [False, True, False]
+
+
+def test_missing_model_is_one_line_and_status_2(run, sound, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "nothing"))
+    result = run(sound)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: No model is in use.")
+
+
+def test_evaluate_prints_the_stored_figures_again(run, published):
+    result = run("evaluate", "--json", script="core")
+    again, stored = json.loads(result.stdout), published.metrics()
+    for protocol in stored:
+        for figure in ("accuracy", "unweighted_average_recall"):
+            assert again[protocol]["all"][figure]["mean"] == pytest.approx(stored[protocol]["all"][figure]["mean"])
+            assert again[protocol]["all"][figure]["interval"] == pytest.approx(
+                stored[protocol]["all"][figure]["interval"]
+            )
+
+
+def test_training_without_a_corpus_says_what_to_set(run, monkeypatch):
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    result = run("train", script="core")
+    assert result.returncode == 2
+    assert "RAVDESS_ROOT" in result.stderr
+
+
+def test_train_publishes_and_promotes(run, generated, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
+    result = run("train", "--epochs", 1, "--protocol", "reference", "--jobs", 1, script="core")
+    assert result.returncode == 0, result.stderr
+    name = result.stdout.split()[0]
+    assert json.loads((tmp_path / "artifacts" / "champion.json").read_text())["model"] == name
+    assert "| reference, speech + song |" in result.stdout
+
+
+def test_nothing_but_training_imports_tensorflow():
+    subprocess.run([sys.executable, "-c", TENSORFLOW_FREE], cwd=ROOT, check=True)

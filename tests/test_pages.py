@@ -1,0 +1,100 @@
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.audio.decode import decode
+from core.serving.predictor import Predictor
+from pages.ui import state
+from tests.conftest import ROOT, encode, tone
+
+
+@pytest.fixture
+def app(published, monkeypatch) -> AppTest:
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    return AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+
+
+def texts(app: AppTest) -> str:
+    elements = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning]
+    return "\n".join(element.value for element in elements)
+
+
+def test_first_visit_says_what_to_do(app):
+    assert not app.exception
+    assert "No sound yet" in texts(app)
+    assert "not what a person feels" in texts(app)
+
+
+def test_model_and_its_honest_figure_stand_in_the_sidebar(app, published):
+    speech = published.metrics()["speaker-emobox"]["speech"]["unweighted_average_recall"]["mean"]
+    assert app.sidebar.metric[0].value == f"{speech:.1%}"
+    assert published.name in app.sidebar.markdown[0].value
+
+
+def test_upload_is_answered_as_the_predictor_does(app, published):
+    data = encode(tone(250), 48_000)
+    app.file_uploader(key=state.UPLOADS).upload("tone.wav", data).run()
+    expected = Predictor(published).predict(decode(data))
+    assert not app.exception
+    assert expected.emotion in texts(app).lower()
+    assert f"**{expected.confidence:.1%}** confident" in texts(app)
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_several_files_give_a_table_with_what_failed(app):
+    uploader = app.file_uploader(key=state.UPLOADS)
+    uploader.upload("a.wav", encode(tone(250), 48_000))
+    uploader.upload("b.wav", b"no sound")
+    app.run()
+    table = app.dataframe[0].value
+    assert table["file"].tolist() == ["a.wav", "b.wav"]
+    assert table["error"].tolist()[0] == ""
+    assert "not a sound" in table["error"].tolist()[1]
+    assert not app.exception
+
+
+def test_recording_is_answered(app, published):
+    app.segmented_control(key=state.SOURCE).set_value("Record").run()
+    data = encode(tone(300), 48_000)
+    app.audio_input(key=state.RECORDING).upload("x.wav", data)
+    app.run()
+    assert not app.exception
+    assert Predictor(published).predict(decode(data)).emotion in texts(app).lower()
+
+
+def test_sample_is_answered_and_said_to_be_synthesized(app):
+    app.segmented_control(key=state.SOURCE).set_value("Samples").run()
+    assert not app.exception
+    assert "speech synthesizer" in texts(app)
+    assert "confident" in texts(app)
+
+
+def test_real_samples_where_the_corpus_is(published, ravdess, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    app.segmented_control(key=state.SOURCE).set_value("Samples").run()
+    assert "acting" in app.selectbox(key=state.SAMPLE).value
+    assert "speech synthesizer" not in texts(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"no sound", "not a sound"), (b"", "empty"), (encode(tone() * 0, 48_000), "silent")]
+)
+def test_bad_sound_is_refused_with_a_sentence(app, data, message):
+    app.file_uploader(key=state.UPLOADS).upload("bad.wav", data).run()
+    assert not app.exception
+    assert message in app.error[0].value
+
+
+def test_file_names_are_not_rendered(app):
+    name = "![x](http://127.0.0.1/x.png)<b>.wav"
+    app.file_uploader(key=state.UPLOADS).upload(name, encode(tone(), 48_000)).run()
+    assert name not in texts(app)
+
+
+def test_without_a_model_the_page_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    assert not app.exception
+    assert "No model is in use" in app.error[0].value

@@ -1,0 +1,66 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from core import plots
+from core.labels import EMOTIONS
+
+LIGHT, DARK = "#FFFFFF", "#12161B"  # backgrounds in .streamlit/config.toml
+
+# Machado GM, Oliveira MM, Fernandes LAF (2009): complete deficiency, on linear RGB.
+PROTANOPIA = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+
+
+def linear(color: str) -> np.ndarray:
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(color: str) -> float:
+    return float(linear(color) @ [0.2126, 0.7152, 0.0722])
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = np.clip(to_xyz @ rgb, 0, None) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("background", [LIGHT, DARK])
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_colours_stand_out_on_both_themes(emotion, background):
+    bright, dark = sorted((luminance(plots.EMOTION_COLORS[emotion]), luminance(background)), reverse=True)
+    assert (bright + 0.05) / (dark + 0.05) >= 3
+
+
+@pytest.mark.parametrize("vision", [np.eye(3), PROTANOPIA, DEUTERANOPIA], ids=["common", "protanopia", "deuteranopia"])
+def test_colours_differ_for_every_vision(vision):
+    seen = {e: lab(np.clip(np.array(vision) @ linear(c), 0, 1)) for e, c in plots.EMOTION_COLORS.items()}
+    nearest = min(np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(EMOTIONS, 2))
+    assert nearest > 20
+
+
+def test_bars_show_all_probabilities_with_the_best_on_top():
+    probabilities = dict(zip(EMOTIONS, np.arange(8) / 28, strict=True))
+    (bar,) = plots.probability_bars(probabilities).data
+    assert bar.y[-1] == "surprised"
+    assert dict(zip(bar.y, bar.x, strict=True)) == probabilities
+    assert list(bar.marker.color) == [plots.EMOTION_COLORS[emotion] for emotion in bar.y]
+
+
+def test_envelope_keeps_every_peak():
+    y = np.zeros(100_000, np.float32)
+    y[[1_234, 56_789]] = [0.9, -0.8]
+    times, low, high = plots.envelope(y, 22_050)
+    assert (high.max(), low.min()) == pytest.approx((0.9, -0.8))
+    assert times[high.argmax()] == pytest.approx(1_234 / 22_050, abs=0.006)
+
+
+@pytest.mark.parametrize(("duration", "label"), [(4.0, "analysed: first 3.0 s"), (2.0, "analysed")])
+def test_analysed_part_is_marked(duration, label):
+    figure = plots.waveform(np.ones(int(duration * 100), np.float32), 100, 3.0)
+    assert figure.layout.annotations[0].text == label
+    assert figure.layout.shapes[0].x1 == min(duration, 3.0)

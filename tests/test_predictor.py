@@ -1,0 +1,98 @@
+import threading
+
+import numpy as np
+import pytest
+
+from core.audio.decode import decode
+from core.audio.features import extract_features
+from core.errors import AudioError, ModelError
+from core.labels import EMOTIONS
+from core.learning.evaluation import choose_threshold
+from core.serving.predictor import Predictor
+from core.serving.registry import Registry, StoredModel
+from tests.conftest import encode, tone
+
+
+@pytest.fixture(scope="module")
+def predictor(published: StoredModel) -> Predictor:
+    return Predictor(published)
+
+
+def with_threshold(published: StoredModel, threshold: float) -> Predictor:
+    manifest = {**published.manifest, "decision": {**published.manifest["decision"], "threshold": threshold}}
+    return Predictor(StoredModel(published.name, published.folder, manifest))
+
+
+def test_stored_predictions_come_out_again(predictor, published, features, clips):
+    """Clips that the deployed network was judged on get the probabilities that stand in its file."""
+    stored = published.predictions()
+    stored = stored[stored["protocol"] == "reference"]
+    rows = clips.set_index("clip").index.get_indexer(stored["clip"])
+    np.testing.assert_allclose(predictor.predict_features(features[rows]), stored[list(EMOTIONS)], atol=1e-5)
+
+
+def test_onnx_and_keras_give_the_same(predictor, published, features):
+    import keras
+
+    network = keras.models.load_model(published.folder / "network.keras", safe_mode=True)
+    scaled = ((features[:16] - predictor._mean) / predictor._scale).astype(np.float32)
+    np.testing.assert_allclose(predictor.predict_features(features[:16]), network(scaled, training=False), atol=1e-6)
+
+
+def test_prediction_holds_what_it_promises(predictor):
+    prediction = predictor.predict(decode(encode(tone(), 48_000)))
+    assert tuple(prediction.probabilities) == EMOTIONS
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-12)
+    assert prediction.confidence == max(prediction.probabilities.values())
+    assert prediction.probabilities[prediction.emotion] == prediction.confidence
+    assert prediction.model == predictor.model.name
+
+
+def test_prediction_is_that_of_its_features(predictor):
+    waveform = decode(encode(tone(300), 48_000))
+    expected = predictor.predict_features(extract_features(waveform.opening, waveform.sr)[np.newaxis])[0]
+    assert list(predictor.predict(waveform).probabilities.values()) == expected.tolist()
+
+
+@pytest.mark.parametrize(("threshold", "is_uncertain"), [(0.0, False), (1.0, True)])
+def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain):
+    prediction = with_threshold(published, threshold).predict(decode(encode(tone(), 48_000)))
+    assert prediction.is_uncertain == is_uncertain
+    assert any("is below 1.00" in reason for reason in prediction.reasons) == is_uncertain
+
+
+def test_threshold_in_use_is_chosen_on_unheard_speakers(published):
+    rows = published.predictions()
+    rows = rows[rows["protocol"] == "speaker-emobox"]
+    y_proba = rows[list(EMOTIONS)].to_numpy()
+    is_right = np.array(EMOTIONS)[y_proba.argmax(axis=1)] == rows["y_true"].to_numpy()
+    expected = choose_threshold(y_proba.max(axis=1), is_right, published.manifest["decision"]["precision"])
+    assert published.threshold == pytest.approx(expected, abs=1e-5)
+
+
+def test_silence_and_snippets_get_no_answer(predictor):
+    with pytest.raises(AudioError, match="silent"):
+        predictor.predict(decode(encode(np.zeros(48_000), 48_000)))
+    with pytest.raises(AudioError, match=r"at least 0\.3 s"):
+        predictor.predict(decode(encode(tone(duration=0.2), 48_000)))
+
+
+def test_threads_share_a_predictor(predictor):
+    waveforms = [decode(encode(tone(frequency), 48_000)) for frequency in (150, 250, 350, 450)]
+    expected = [predictor.predict(waveform) for waveform in waveforms]
+    wrong = []
+
+    def work(i: int) -> None:
+        wrong.extend(i for _ in range(20) if predictor.predict(waveforms[i]) != expected[i])
+
+    threads = [threading.Thread(target=work, args=(i % 4,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_no_model_is_said(tmp_path):
+    with pytest.raises(ModelError, match="No model is in use"):
+        Predictor.load(registry=Registry(tmp_path))
