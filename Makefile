@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check train lock clean
+.PHONY: run test check train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
@@ -22,6 +22,11 @@ check: .venv/ready-dev
 # The shipped reference model and its reports; about two hours on two cores, goes on where it was stopped.
 train: .venv/ready
 	$(BIN)/python -m core train --recipe reference --promote
+
+# The README's pictures, in Chromium.
+screenshots: .venv/ready-dev
+	$(BIN)/streamlit run soundwebapp.py --server.port 8599 --server.headless true & \
+		app=$$!; sleep 8; $(BIN)/python docs/screenshots.py http://localhost:8599; kill $$app
 
 lock: .venv/ready-dev
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --no-emit-index-url --no-annotate \

@@ -6,7 +6,6 @@ Reads files alone, without Keras, so that screens can watch a training that anot
 import csv
 import dataclasses
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from core.corpus.splits import PROTOCOLS, Split
 from core.errors import TrainingError
+from core.files import write_atomically
 from core.learning.recipes import Recipe
 
 HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
@@ -183,13 +183,3 @@ def clean_history(path: Path) -> pd.DataFrame:
     else:
         path.unlink(missing_ok=True)
     return history
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a killed writer, leaves the old one or the new one."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from core.files import write_atomically
 from core.labels import EMOTIONS
 from core.learning.networks import build_reference
 from core.learning.recipes import Recipe
-from core.learning.runs import Fold, TrainingProgress, TrainingResult, clean_history, measure_progress, write_atomically
+from core.learning.runs import Fold, TrainingProgress, TrainingResult, clean_history, measure_progress
 
 logger = logging.getLogger(__name__)
 

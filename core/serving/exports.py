@@ -4,14 +4,15 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Final
 
 from core.errors import ModelError, SoundWebError
 from core.labels import EMOTIONS
 from core.serving.predictor import Prediction
 from core.serving.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell as a formula."""
@@ -33,7 +34,7 @@ def prediction_text(file: str, answer: Prediction) -> str:
     return "\n".join([*lines, *(f"  note: {reason}" for reason in answer.reasons)])
 
 
-def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) -> pd.DataFrame:
+def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) -> "pd.DataFrame":
     """Return answers as a table.
 
     Parameters
@@ -46,6 +47,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     pandas.DataFrame
         A row a file: ``file, emotion, confidence, is_uncertain, reasons``, a column for each emotion, ``error``.
     """
+    import pandas as pd
+
     rows = []
     for file, answer in answers:
         row: dict[str, object] = {"file": file}
@@ -59,7 +62,7 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     return pd.DataFrame(rows, columns=columns)
 
 
-def spreadsheet_csv(table: pd.DataFrame) -> bytes:
+def spreadsheet_csv(table: "pd.DataFrame") -> bytes:
     """Return a table as CSV in UTF-8, with text that a spreadsheet would run as a formula made harmless."""
 
     def harmless(value: object) -> object:

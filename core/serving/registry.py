@@ -6,7 +6,6 @@ holds the SHA-256 of each. ``champion.json`` beside the folders names the model 
 
 import dataclasses
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -15,14 +14,15 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final
 
 from core.config import FeatureConfig, artifacts_folder, configuration_hash
 from core.errors import ModelError
+from core.files import sha256_of_file, write_atomically
 from core.labels import EMOTIONS
-from core.learning.runs import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +64,16 @@ class StoredModel:
         report: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
         return report
 
-    def predictions(self) -> pd.DataFrame:
+    def predictions(self) -> "pd.DataFrame":
         """Return the out-of-fold probabilities."""
+        import pandas as pd
+
         return pd.read_csv(self.folder / "predictions.csv")
 
-    def history(self) -> pd.DataFrame:
+    def history(self) -> "pd.DataFrame":
         """Return a row for each epoch of each fold."""
+        import pandas as pd
+
         return pd.read_csv(self.folder / "history.csv")
 
 
@@ -136,7 +140,7 @@ class Registry:
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
         for file, expected in manifest["files"].items():
-            if not (folder / file).is_file() or _sha256(folder / file) != expected:
+            if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
                 raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
         return StoredModel(name, folder, manifest)
 
@@ -249,10 +253,5 @@ def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> 
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
         **manifest,
-        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
