@@ -2,33 +2,11 @@ import librosa
 import numpy as np
 import pytest
 
+from benchmarks import reference_pipeline
 from core.audio.decode import decode
 from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
 from core.config import SAMPLE_RATE, FeatureConfig, configuration_hash
 from tests.conftest import encode, tone
-
-
-def plain_librosa(y: np.ndarray, sr: int) -> np.ndarray:
-    """The reference's sequence of separate librosa calls."""
-
-    def fit(rows: np.ndarray) -> np.ndarray:
-        return np.pad(rows, ((0, 0), (0, max(0, 130 - rows.shape[1]))))[:, :130]
-
-    mfcc = fit(librosa.feature.mfcc(y=y, sr=sr, n_mfcc=13))
-    pitches, _ = librosa.piptrack(y=y, sr=sr)
-    return np.vstack(
-        [
-            mfcc,
-            fit(librosa.feature.delta(mfcc)),
-            fit(librosa.feature.delta(mfcc, order=2)),
-            fit(librosa.feature.chroma_stft(y=y, sr=sr)),
-            fit(librosa.feature.spectral_contrast(y=y, sr=sr)),
-            fit(librosa.feature.zero_crossing_rate(y)),
-            fit(librosa.feature.spectral_bandwidth(y=y, sr=sr)),
-            fit(np.mean(pitches, axis=0)[np.newaxis]),
-            fit(librosa.feature.rms(y=y)),
-        ]
-    ).T
 
 
 REAL_CLIPS = [
@@ -45,7 +23,7 @@ REAL_CLIPS = [
 def test_equals_plain_librosa_on_real_clips(ravdess, clip):
     path = next(ravdess.rglob(f"{clip}.*"))
     y, sr = librosa.load(path, duration=4, offset=0)
-    expected = plain_librosa(y, sr)
+    expected = reference_pipeline.extract(y, sr)
     np.testing.assert_allclose(extract_features(y, sr), expected, atol=1e-4)
     np.testing.assert_allclose(extract_features(decode(path).opening, sr), expected, atol=1e-4)
 
@@ -54,7 +32,7 @@ def test_equals_plain_librosa_on_real_clips(ravdess, clip):
 def test_equals_plain_librosa_for_any_length(duration):
     rng = np.random.default_rng(0)
     y = (tone(330, SAMPLE_RATE, duration) + rng.normal(0, 0.01, int(duration * SAMPLE_RATE))).astype(np.float32)
-    expected = plain_librosa(y[: 4 * SAMPLE_RATE], SAMPLE_RATE)
+    expected = reference_pipeline.extract(y[: 4 * SAMPLE_RATE], SAMPLE_RATE)
     np.testing.assert_allclose(extract_features(y, SAMPLE_RATE), expected, atol=1e-4)
 
 

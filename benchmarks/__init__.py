@@ -1,0 +1,1 @@
+"""Speed and memory against the reference pipeline, as ratios within one run."""
