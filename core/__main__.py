@@ -89,6 +89,7 @@ def _index(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    root = _corpus()
     from core.corpus.index import corpus_digest, distinct_clips, scan
     from core.corpus.splits import PROTOCOLS
     from core.corpus.store import FeatureStore
@@ -100,7 +101,6 @@ def _train(options: argparse.Namespace) -> None:
     from core.serving.registry import Registry
 
     recipe = get_recipe(options.recipe, epochs=options.epochs)
-    root = _corpus()
     index = distinct_clips(scan(root, cache=data_folder() / "index.csv", progress=_show("index")))
     store = FeatureStore(data_folder() / "features", recipe.features)
     store.update(index, root, progress=_show("features"))

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -97,10 +98,19 @@ def test_training_without_a_corpus_says_what_to_set(run, monkeypatch):
     assert "RAVDESS_ROOT" in result.stderr
 
 
-def test_train_publishes_and_promotes(run, generated, monkeypatch, tmp_path):
+def test_killed_train_command_goes_on_and_publishes(run, generated, monkeypatch, tmp_path):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
-    result = run("train", "--epochs", 1, "--protocol", "reference", "--jobs", 1, script="core")
+    arguments = ["train", "--epochs", "5", "--protocol", "reference", "--protocol", "random"]
+    killed = subprocess.Popen([sys.executable, "-m", "core", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not any("\n" in path.read_text() for path in tmp_path.rglob("history.csv")):
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    killed.kill()  # its workers are left to notice
+    killed.wait()
+    result = run(*arguments, script="core")
     assert result.returncode == 0, result.stderr
     name = result.stdout.split()[0]
     assert json.loads((tmp_path / "artifacts" / "champion.json").read_text())["model"] == name

@@ -8,7 +8,6 @@ from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
 from core.config import SAMPLE_RATE, FeatureConfig, configuration_hash
 from tests.conftest import encode, tone
 
-
 REAL_CLIPS = [
     "03-01-01-01-01-01-01",
     "03-01-05-02-02-01-08",

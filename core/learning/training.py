@@ -15,6 +15,7 @@ killed and resumed makes the weights that an undisturbed one makes.
 import json
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,11 +25,13 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from core.errors import TrainingError
 from core.files import write_atomically
 from core.labels import EMOTIONS
 from core.learning.networks import build_reference
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL: Final = 5.0
 """Time between two reports of progress, in seconds."""
+LOCK_TIMEOUT: Final = 30.0
+"""Time that a worker of a killed training may need to notice and end, in seconds."""
 BACKUP_INTERVAL: Final = 4
 """Epochs between two backups: what a kill can cost. One after every epoch would slow a small network by 6 %."""
 
@@ -75,6 +80,18 @@ class _EpochSeeds(keras.callbacks.Callback):
             if isinstance(layer, keras.layers.Dropout):
                 state = layer.seed_generator.state
                 state.assign([int(state[0]), epoch * len(self.batches)])
+
+
+class _EndWithCoordinator(keras.callbacks.Callback):
+    """Ends a worker whose coordinating process was killed: nobody would use what it makes."""
+
+    def __init__(self, coordinator: int) -> None:
+        super().__init__()
+        self.coordinator = coordinator
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        if self.coordinator not in (os.getpid(), os.getppid()):
+            os._exit(1)
 
 
 class _AverageAccuracy(keras.callbacks.Callback):
@@ -140,7 +157,7 @@ def train(
         The folds, done.
     """
     report = _Reporter(folds, recipe.epochs, progress)
-    tasks = (delayed(fit_fold)(recipe, X, index, fold) for fold in folds if not fold.is_done)
+    tasks = (delayed(fit_fold)(recipe, X, index, fold, os.getpid()) for fold in folds if not fold.is_done)
     with report:
         for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks):
             report()
@@ -173,7 +190,9 @@ class _Reporter:
             self()
 
 
-def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold) -> None:
+def fit_fold(
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None = None
+) -> None:
     """Train and judge one fold, or finish it where it stopped.
 
     Parameters
@@ -186,9 +205,27 @@ def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: 
         The same clips, with columns ``clip`` and ``emotion``.
     fold : Fold
         Rows, seed and folder.
+    coordinator : int, optional
+        Number of the process that started this one, if another did: when it ends, this training does.
+
+    Raises
+    ------
+    TrainingError
+        If another process is training the same fold.
     """
-    _limit_threads()
     fold.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(fold.folder / "lock", timeout=LOCK_TIMEOUT):
+            _fit_and_judge(recipe, X, index, fold, coordinator or os.getpid())
+    except Timeout as error:
+        raise TrainingError(f"Another process trains {fold.folder}. Wait for it, or stop it.") from error
+
+
+def _fit_and_judge(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int) -> None:
+    """Do what ``fit_fold`` says, in a folder that no other process touches."""
+    if fold.is_done:
+        return
+    _limit_threads()
     keras.utils.set_random_seed(_fold_seed(fold))
     y_true = np.searchsorted(EMOTIONS, index["emotion"].to_numpy(dtype=str))
     scaler = StandardScaler().fit(X[fold.split.train].reshape(-1, X.shape[-1]))
@@ -200,7 +237,7 @@ def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: 
     network.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
     )
-    _fit(network, recipe, X, y_true, fold)
+    _fit(network, recipe, (X, y_true), fold, coordinator)
     network.load_weights(fold.weights_path)
     y_proba = network.predict(X[fold.split.test], batch_size=256, verbose=0)
     _write_predictions(fold, index.iloc[fold.split.test], y_proba)
@@ -208,9 +245,14 @@ def fit_fold(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: 
 
 
 def _fit(
-    network: keras.Sequential, recipe: Recipe, X: NDArray[np.float32], y_true: NDArray[np.intp], fold: Fold
+    network: keras.Sequential,
+    recipe: Recipe,
+    clips: tuple[NDArray[np.float32], NDArray[np.intp]],
+    fold: Fold,
+    coordinator: int,
 ) -> None:
     """Fit to the last epoch, keeping the weights of the best one; go on from a backup where there is one."""
+    X, y_true = clips
     rows = fold.split
     y_onehot = keras.utils.to_categorical(y_true, len(EMOTIONS))
     batches = _Batches(X[rows.train], y_onehot[rows.train], recipe.batch_size, _fold_seed(fold))
@@ -226,6 +268,7 @@ def _fit(
         shuffle=False,
         verbose=0,
         callbacks=[
+            _EndWithCoordinator(coordinator),
             _EpochSeeds(batches),
             _AverageAccuracy(),
             keras.callbacks.ModelCheckpoint(

@@ -10,7 +10,7 @@ import streamlit as st
 from core.audio.decode import Waveform, decode
 from core.config import corpus_root
 from core.corpus.samples import Sample, list_samples
-from core.serving.predictor import Prediction, Predictor
+from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
 
 
@@ -19,9 +19,10 @@ def predictor() -> Predictor:
     return st_predictor(Registry().champion())
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
+@st.cache_resource(max_entries=2, show_spinner="Getting ready; the first start takes up to half a minute ...")
 def st_predictor(name: str) -> Predictor:
-    """Load a model once for all sessions."""
+    """Load a model once for all sessions, with the signal processing warmed up."""
+    warm_up()
     return Predictor.load(name)
 
 
