@@ -19,7 +19,7 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
 
-# The shipped reference model and its reports; about two hours on two cores, goes on where it was stopped.
+# The shipped reference model and its reports; about two hours and a half on two cores, goes on where it was stopped.
 train: .venv/ready
 	$(BIN)/python -m core train --recipe reference --promote
 
@@ -29,9 +29,9 @@ screenshots: .venv/ready-dev
 		app=$$!; sleep 8; $(BIN)/python docs/screenshots.py http://localhost:8599; kill $$app
 
 lock: .venv/ready-dev
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -o requirements.txt
-	$(BIN)/uv pip compile -q --upgrade --group dev -c requirements.txt --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile -q --universal --upgrade --group dev -c requirements.txt --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -o requirements-dev.txt
 
 clean:

@@ -1,10 +1,11 @@
-"""Command line: ``python -m core index | train | evaluate | predict | export | warm-up``.
+"""Command line: ``python -m core index | train | promote | evaluate | predict | export | warm-up``.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
 
 import argparse
 import dataclasses
+import io
 import json
 import logging
 import sys
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, or 2 after an error of the user's."""
+    # File names may hold what the terminal can not show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
@@ -45,9 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--protocol", action="append", help="protocol to judge by; repeatable (default: all)")
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
-    train.add_argument("--jobs", type=int, default=2, help="folds trained side by side (default: 2)")
+    train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
+
+    promote = commands.add_parser("promote", help="put a stored model in use")
+    promote.add_argument("model", help="name of the model")
+    promote.set_defaults(command=_promote)
 
     evaluate = commands.add_parser("evaluate", help="compute a stored model's figures again from its predictions")
     evaluate.add_argument("model", nargs="?", help="name of the model (default: the one in use)")
@@ -94,10 +103,10 @@ def _train(options: argparse.Namespace) -> None:
     from core.corpus.splits import PROTOCOLS
     from core.corpus.store import FeatureStore
     from core.learning.recipes import get_recipe
-    from core.learning.runs import plan_folds
+    from core.learning.runs import TrainingResult, plan_folds
     from core.learning.training import train
     from core.serving.cards import results_table
-    from core.serving.publishing import publish_training
+    from core.serving.publishing import model_name, publish_training
     from core.serving.registry import Registry
 
     recipe = get_recipe(options.recipe, epochs=options.epochs)
@@ -106,17 +115,28 @@ def _train(options: argparse.Namespace) -> None:
     store.update(index, root, progress=_show("features"))
     run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
     folds = plan_folds(index, options.protocol or list(PROTOCOLS), options.seed or [0], run)
+    plan = TrainingResult(recipe, folds)
+    plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
 
     def show(progress: "TrainingProgress") -> None:
         _show(f"{progress.folds_done} of {progress.n_folds} folds, epochs")(progress.epochs_done, progress.n_epochs)
 
     X = store.read(index["digest"].tolist())
-    result = train(recipe, index, X, folds, n_jobs=options.jobs, progress=show)
     registry = Registry()
-    model = publish_training(result, index, registry)
+    if model_name(plan, index) in registry.names():
+        model = registry.load(model_name(plan, index))
+    else:
+        model = publish_training(train(recipe, index, X, folds, n_jobs=options.jobs, progress=show), index, registry)
     if options.promote or not registry.has_champion():
         registry.promote(model.name)
     print(f"{model.name}\n\n{results_table(model.metrics())}")
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from core.serving.registry import Registry
+
+    Registry().promote(options.model)
+    print(f"{options.model} is in use.")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -174,6 +194,13 @@ def _corpus() -> Path:
     if root is None:
         raise CorpusError("The corpus is not configured. Set RAVDESS_ROOT to the folder of RAVDESS.")
     return root
+
+
+def _positive(text: str) -> int:
+    """Read a number of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return int(text)
 
 
 def _show(title: str) -> Callable[[int, int], None]:

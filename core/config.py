@@ -27,7 +27,10 @@ class DecodeLimits:
     """Size of the encoded file, in bytes."""
     max_duration: float = 600.0
     """Length of the sound, in seconds, counted while decoding: headers lie."""
+    max_samples: int = 30_000_000
+    """Samples of one channel before resampling: bounds the memory at high rates."""
     max_channels: int = 8
+    """Channels, averaged to one."""
     min_rate: int = 4_000
     """Lowest sampling rate, in Hz."""
     max_rate: int = 192_000
@@ -39,6 +42,7 @@ class FeatureConfig:
     """Parameters of the reference feature set; its hash names feature stores and stands in every model."""
 
     name: str = "reference-62"
+    """Name of the feature set."""
     sr: int = SAMPLE_RATE
     """Sampling rate, in Hz."""
     duration: float = OPENING_DURATION
@@ -50,6 +54,7 @@ class FeatureConfig:
     hop_length: int = 512
     """Distance between frames, in samples."""
     n_mfcc: int = 13
+    """Cepstral coefficients a frame."""
     version: int = 1
     """Raised whenever the computation changes."""
 
@@ -94,6 +99,6 @@ def artifacts_folder() -> Path:
 
 
 def corpus_root() -> Path | None:
-    """Return the corpus folder named by ``RAVDESS_ROOT``, or None where it is unset or not a folder."""
+    """Return the corpus folder named by ``RAVDESS_ROOT``, which may not exist, or None where it is unset."""
     root = os.environ.get("RAVDESS_ROOT")
-    return Path(root) if root and Path(root).is_dir() else None
+    return Path(root) if root else None

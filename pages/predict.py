@@ -22,10 +22,10 @@ def main() -> None:
         if sound and waveform:
             answer.show_player(sound.data, waveform)
     with answer_place, shown_errors():
-        if waveform is None:
+        if sound is None or waveform is None:
             _show_empty()
             return
-        prediction = cache.prediction(waveform)
+        prediction = cache.prediction(sound.data)
         answer.show_answer(prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
@@ -51,7 +51,7 @@ def _choose_among(sounds: list[Sound]) -> Sound:
     bar = st.progress(0.0, text="Listening ...")
     for done, sound in enumerate(sounds, start=1):
         try:
-            answers.append((sound.name, cache.prediction(cache.waveform(sound.data))))
+            answers.append((sound.name, cache.prediction(sound.data)))
         except AudioError as error:
             answers.append((sound.name, error))
         bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")

@@ -45,7 +45,7 @@ def tone(frequency: float = 220.0, sr: int = 48_000, duration: float = 1.0, ampl
 @pytest.fixture(scope="session")
 def ravdess() -> Path:
     root = corpus_root()
-    require(root, "RAVDESS_ROOT does not name the real corpus")
+    require(root and root.is_dir(), "RAVDESS_ROOT does not name the real corpus")
     assert root is not None
     return root
 

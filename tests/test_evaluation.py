@@ -101,8 +101,8 @@ def test_threshold_is_the_lowest_with_the_precision():
     assert threshold == pytest.approx(0.6, abs=0.05)
 
 
-def test_threshold_is_one_where_nothing_is_precise_enough():
-    assert choose_threshold(np.linspace(0, 1, 100), np.zeros(100, dtype=bool), 0.8) == 1.0
+def test_there_is_no_threshold_where_nothing_is_precise_enough():
+    assert choose_threshold(np.linspace(0, 1, 100), np.zeros(100, dtype=bool), 0.8) is None
 
 
 def test_answers_of_equal_confidence_stand_or_fall_together():
@@ -120,4 +120,6 @@ def test_threshold_is_judged_on_folds_that_did_not_choose_it(predictions):
     )
     with_lucky_fold = evaluate_threshold(rows, 0.7)
     assert worth["answered_precision"] == pytest.approx(0.7, abs=0.05)
-    assert with_lucky_fold["answered"] < 0.8
+    # The lucky fold is right at a low confidence and lowers the others' threshold: their precision has to show it.
+    assert with_lucky_fold["answered"] > 0.4
+    assert with_lucky_fold["answered_precision"] < 0.6

@@ -66,5 +66,5 @@ def test_table_has_a_row_a_file():
 
 def test_spreadsheets_run_no_formula():
     table = prediction_table([('=HYPERLINK("x")', ANSWER), ("+1.wav", ANSWER), ("@a", ANSWER), ("-1.wav", ANSWER)])
-    lines = spreadsheet_csv(table).decode().splitlines()[1:]
+    lines = spreadsheet_csv(table).decode("utf-8-sig").splitlines()[1:]
     assert all(line.lstrip('"').startswith("'") for line in lines)

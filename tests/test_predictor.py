@@ -18,7 +18,7 @@ def predictor(published: StoredModel) -> Predictor:
     return Predictor(published)
 
 
-def with_threshold(published: StoredModel, threshold: float) -> Predictor:
+def with_threshold(published: StoredModel, threshold: float | None) -> Predictor:
     manifest = {**published.manifest, "decision": {**published.manifest["decision"], "threshold": threshold}}
     return Predictor(StoredModel(published.name, published.folder, manifest))
 
@@ -54,11 +54,12 @@ def test_prediction_is_that_of_its_features(predictor):
     assert list(predictor.predict(waveform).probabilities.values()) == expected.tolist()
 
 
-@pytest.mark.parametrize(("threshold", "is_uncertain"), [(0.0, False), (1.0, True)])
+@pytest.mark.parametrize(("threshold", "is_uncertain"), [(0.0, False), (1.0, True), (None, True)])
 def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain):
     prediction = with_threshold(published, threshold).predict(decode(encode(tone(), 48_000)))
     assert prediction.is_uncertain == is_uncertain
-    assert any("is below 1.00" in reason for reason in prediction.reasons) == is_uncertain
+    reason = "on unheard speakers at no confidence" if threshold is None else "is below 1.00"
+    assert any(reason in text for text in prediction.reasons) == is_uncertain
 
 
 def test_threshold_in_use_is_chosen_on_unheard_speakers(published):

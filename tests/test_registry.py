@@ -111,6 +111,14 @@ def test_broken_models_are_not_promoted(registry, published):
     assert registry.champion() == published.name
 
 
+def test_broken_record_of_use_is_mended_by_a_promotion(registry, published):
+    (registry.root / "champion.json").write_text("half a rec")
+    with pytest.raises(ModelError, match="Promote a model again"):
+        registry.champion()
+    registry.promote(published.name)
+    assert registry.champion() == published.name
+
+
 def test_empty_registry_says_what_to_do(tmp_path):
     registry = Registry(tmp_path / "nothing")
     assert registry.names() == []

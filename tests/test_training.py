@@ -105,21 +105,26 @@ def test_killed_training_goes_on_and_ends_the_same(tmp_path, clips, features):
     np.save(tmp_path / "features.npy", features)
 
     def start(folder: str) -> subprocess.Popen[bytes]:
-        arguments = [str(tmp_path / "index.csv"), str(tmp_path / "features.npy"), str(tmp_path / folder), "4"]
+        arguments = [str(tmp_path / "index.csv"), str(tmp_path / "features.npy"), str(tmp_path / folder), "8"]
         return subprocess.Popen([sys.executable, "-c", TRAIN_FOLD, *arguments], cwd=ROOT, start_new_session=True)
 
     undisturbed = start("undisturbed")
     killed = start("killed")
     fold = plan_folds(clips, ["random"], [3], tmp_path / "killed")[0]
     deadline = time.monotonic() + 240
-    while len(read_history(fold.history_path)) < 2:
-        assert killed.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    try:
+        while len(read_history(fold.history_path)) < 6:
+            assert killed.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
     assert not fold.is_done
+    assert json.loads((fold.folder / "backup" / "training_metadata.json").read_text())["epoch"] == 4
+    n_rows = len(fold.history_path.read_text().splitlines())
     assert start("killed").wait(240) == 0
+    assert len(fold.history_path.read_text().splitlines()) <= n_rows + 4, "it started from the first epoch"
     assert undisturbed.wait(240) == 0
 
     expected = plan_folds(clips, ["random"], [3], tmp_path / "undisturbed")[0]
@@ -134,7 +139,7 @@ def test_finished_folds_are_not_trained_again(training, clips, features):
     reports = []
     train(training.recipe, clips, features, training.folds, n_jobs=1, progress=reports.append)
     assert [fold.predictions_path.stat().st_mtime_ns for fold in training.folds] == before
-    assert all(report.folds_done == report.n_folds for report in reports)
+    assert reports[-1].folds_done == reports[-1].n_folds == len(training.folds)
 
 
 def test_history_without_its_broken_last_line(tmp_path):
@@ -152,7 +157,7 @@ def test_progress_is_read_from_files(tmp_path, clips, training):
     assert (progress.folds_done, progress.epochs_done) == (len(training.folds), 2 * len(training.folds))
 
 
-@pytest.mark.parametrize(("protocols", "seeds"), [(["speaker"], [0]), ([], [0]), (["random"], [])])
+@pytest.mark.parametrize(("protocols", "seeds"), [(["speaker"], [0]), ([], [0]), (["random"], []), (["random"], [-1])])
 def test_unknown_plans_are_refused(clips, tmp_path, protocols, seeds):
     with pytest.raises(TrainingError, match="Choose protocols"):
         plan_folds(clips, protocols, seeds, tmp_path)
@@ -163,3 +168,31 @@ def test_unknown_recipes_are_refused():
         get_recipe("best")
     with pytest.raises(TrainingError, match="at least one epoch"):
         get_recipe("reference", epochs=0)
+
+
+def test_protocols_and_seeds_named_twice_count_once(clips, tmp_path):
+    once = plan_folds(clips, ["random"], [0], tmp_path)
+    assert [fold.folder for fold in plan_folds(clips, ["random", "random"], [0, 0], tmp_path)] == [once[0].folder]
+
+
+def test_broken_first_backup_starts_the_fold_anew(clips, features, tmp_path):
+    from core.learning.training import fit_fold
+
+    fold = plan_folds(clips, ["random"], [0], tmp_path)[0]
+    (fold.folder / "backup").mkdir(parents=True)
+    (fold.folder / "backup" / "latest.weights.h5").write_bytes(b"half a file")
+    fit_fold(get_recipe("reference", epochs=1), features, clips, fold)
+    assert len(fold.history()) == 1
+    assert fold.is_done
+
+
+def test_a_fold_is_trained_by_one_process(clips, features, tmp_path, monkeypatch):
+    from filelock import FileLock
+
+    from core.learning import training
+
+    fold = plan_folds(clips, ["random"], [0], tmp_path)[0]
+    fold.folder.mkdir(parents=True)
+    monkeypatch.setattr(training, "LOCK_TIMEOUT", 0.1)
+    with FileLock(fold.folder / "lock"), pytest.raises(TrainingError, match="Another process"):
+        training.fit_fold(get_recipe("reference", epochs=1), features, clips, fold)

@@ -10,6 +10,7 @@ Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.co
 import dataclasses
 import hashlib
 import io
+import itertools
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -29,8 +30,11 @@ AudioSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 
 BLOCK_FRAMES = 65_536
 
-UNKNOWN_RIFF_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
-"""Sizes that recorders write when they do not know the length: 0, or all ones."""
+UNKNOWN_RIFF_SIZE = 0x7FFFF000
+"""Sizes from here on are what recorders write that do not know the length, in place of a size."""
+
+END_TOLERANCE = 2_304
+"""Samples that may be missing at the end: an MP3 header can count two frames more than a decoder gives."""
 
 ISO_MEDIA = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 
@@ -149,16 +153,17 @@ def _pyav_container(data: bytes) -> str | None:
 
 def _decode_soundfile(data: bytes, limits: DecodeLimits) -> tuple[NDArray[np.float32], int, int, str]:
     """Decode by libsndfile, block by block."""
-    _refuse_truncated_riff(data)
+    refuse_truncated(data)
     try:
         with sf.SoundFile(io.BytesIO(data)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             _check_format(rate, channels, limits)
-            blocks = file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True)
-            mono = _collect((block.T for block in blocks), rate, limits)
-            # A FLAC header states its length; a shorter stream has lost its end.
-            if file.format == "FLAC" and mono.size < file.frames:
-                raise _truncated(file.frames / rate, mono.size / rate)
+            mono = _collect(_soundfile_blocks(file), rate, limits)
+            if mono.size < file.frames - END_TOLERANCE:
+                raise AudioError(
+                    f"The file is cut off: its header promises {file.frames / rate:.1f} s of sound, "
+                    f"{mono.size / rate:.1f} s are there. Copy or export it again."
+                )
             return mono, rate, channels, f"{file.format} {file.subtype}"
     except sf.LibsndfileError as error:
         raise AudioError(
@@ -167,39 +172,60 @@ def _decode_soundfile(data: bytes, limits: DecodeLimits) -> tuple[NDArray[np.flo
         ) from error
 
 
+def _soundfile_blocks(file: sf.SoundFile) -> Iterator[NDArray[np.float32]]:
+    """Yield decoded blocks of shape (channels, n) until the stream ends.
+
+    Not ``SoundFile.blocks``: where a stream is shorter than its header says, that one fills up with whatever lay in
+    memory, another person's sound among it.
+    """
+    while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        yield block.T
+
+
 def _decode_pyav(data: bytes, container: str, limits: DecodeLimits) -> tuple[NDArray[np.float32], int, int, str]:
     """Decode the first audio stream by PyAV."""
     try:
-        with av.open(io.BytesIO(data), format=container) as file:
-            if not file.streams.audio:
-                raise AudioError("The file holds no audio track. Choose a recording with sound.")
-            stream = file.streams.audio[0]
-            rate, channels = int(stream.codec_context.sample_rate), int(stream.codec_context.channels)
+        with av.open(io.BytesIO(data), format=container, metadata_errors="replace") as file:
+            stream = next(iter(file.streams.audio), None)
+            if stream is None or stream.codec_context is None:
+                raise AudioError("The file holds no audio track that can be read. Choose a recording with sound.")
+            frames = file.decode(stream)
+            first = next(frames, None)
+            if first is None:
+                raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
+            rate, channels = int(first.sample_rate), int(first.layout.nb_channels)
             _check_format(rate, channels, limits)
             coding = f"{container.upper()} {stream.codec_context.name}"
-            return _collect(_pyav_blocks(file, stream), rate, limits), rate, channels, coding
+            return _collect(_pyav_blocks(first, frames), rate, limits), rate, channels, coding
     except av.FFmpegError as error:
         raise AudioError(
             f"The recording is damaged or cut off ({error.strerror}). Record or export it again."
         ) from error
 
 
-def _pyav_blocks(file: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.float32]]:
-    """Yield decoded blocks of shape (channels, n)."""
+def _pyav_blocks(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    """Yield decoded blocks of shape (channels, n); only the coding of samples may differ, not their meaning."""
     resampler = av.AudioResampler(format="fltp")
-    for frame in file.decode(stream):
+    for frame in itertools.chain([first], frames):
+        if _frame_format(frame) != _frame_format(first):
+            raise AudioError("The recording changes its format midway. Export it again as WAV or FLAC.")
         for converted in resampler.resample(frame):
             yield converted.to_ndarray()
+
+
+def _frame_format(frame: av.AudioFrame) -> tuple[int, str, str]:
+    return frame.sample_rate, frame.layout.name, frame.format.name
 
 
 def _collect(blocks: Iterable[NDArray[np.float32]], rate: int, limits: DecodeLimits) -> NDArray[np.float32]:
     """Average the channels of (channels, n) blocks and join them, stopping at the length limit."""
     parts: list[NDArray[np.float32]] = []
-    remaining = int(limits.max_duration * rate)
+    allowed = min(int(limits.max_duration * rate), limits.max_samples)
+    remaining = allowed
     for block in blocks:
         remaining -= block.shape[1]
         if remaining < 0:
-            raise AudioError(f"The sound is longer than {limits.max_duration / 60:.0f} minutes. Cut it into parts.")
+            raise AudioError(f"The sound is longer than {allowed / rate / 60:.3g} minutes. Cut it into parts.")
         parts.append(block.mean(axis=0))
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
@@ -215,27 +241,45 @@ def _check_format(rate: int, channels: int, limits: DecodeLimits) -> None:
         raise AudioError(f"The file has {channels} channels; 1 to {limits.max_channels} are supported. Mix it down.")
 
 
-def _refuse_truncated_riff(data: bytes) -> None:
-    """Refuse a WAV file whose data chunk promises more bytes than follow: libsndfile would read it as a shorter one."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return
-    position = 12
-    while position + 8 <= len(data):
-        size = int(struct.unpack_from("<I", data, position + 4)[0])
-        if data[position : position + 4] == b"data":
-            available = len(data) - position - 8
-            if available < size and size not in UNKNOWN_RIFF_SIZES:
-                raise AudioError(
-                    f"The file is cut off: its header promises {size:,} bytes of sound, {available:,} are there. "
-                    "Copy or export it again."
-                )
-            return
-        position += 8 + size + size % 2
+def refuse_truncated(data: bytes) -> None:
+    """Refuse a file that is shorter than its own header says; libsndfile would read it as a shorter sound.
+
+    WebM and raw AAC say nothing about their length: a cut one is a shorter recording.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Raises
+    ------
+    AudioError
+        If a WAV, AIFF, AU or Ogg file ends early.
+    """
+    promised = _promised_length(data)
+    if promised > len(data):
+        raise AudioError(
+            f"The file is cut off: its header promises {promised:,} bytes, {len(data):,} are there. "
+            "Copy or export it again."
+        )
 
 
-def _truncated(promised: float, found: float) -> AudioError:
-    """Return the error for a stream that ends early; both lengths in seconds."""
-    return AudioError(
-        f"The file is cut off: its header promises {promised:.1f} s of sound, {found:.1f} s are there. "
-        "Copy or export it again."
-    )
+def _promised_length(data: bytes) -> int:
+    """Return the length in bytes that a file's headers state, or 0 where they state none."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        position = 12
+        while position + 8 <= len(data):
+            size = int(struct.unpack_from("<I", data, position + 4)[0])
+            if data[position : position + 4] == b"data":
+                return position + 8 + size if size < UNKNOWN_RIFF_SIZE else 0
+            position += 8 + size + size % 2
+    if data[:4] == b"FORM" and len(data) > 8:
+        return 8 + int(struct.unpack_from(">I", data, 4)[0])
+    if data[:4] == b".snd" and len(data) > 12:
+        offset, size = struct.unpack_from(">II", data, 4)
+        return int(offset + size) if size < UNKNOWN_RIFF_SIZE else 0
+    if data[:4] == b"OggS":
+        page = data.rfind(b"OggS")
+        lacing = data[page + 27 : page + 27 + data[page + 26]] if page + 26 < len(data) else b""
+        return page + 27 + len(lacing) + sum(lacing)
+    return 0

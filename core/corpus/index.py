@@ -5,6 +5,7 @@ count. Two files are duplicates where their decoded samples are equal, whatever 
 """
 
 import hashlib
+import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ import pandas as pd
 import soundfile as sf
 from joblib import Parallel, delayed
 
+from core.audio.decode import refuse_truncated
 from core.corpus.names import Clip, is_clip_name, parse_clip
-from core.errors import CorpusError
+from core.errors import AudioError, CorpusError
+from core.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +73,7 @@ def scan(
     index = index[list(COLUMNS)]
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_suffix(".partial")
-        index.to_csv(partial, index=False)
-        partial.replace(cache)
+        write_atomically(cache, index.to_csv(index=False).encode())
     return index
 
 
@@ -149,11 +150,15 @@ def _measure_block(root: Path, paths: list[str]) -> list[tuple[float, int, int, 
 def _measure(path: Path) -> tuple[float, int, int, str, str]:
     """Return duration, rate, channels, digest and error of one file."""
     try:
-        samples, rate = sf.read(path, dtype="int32", always_2d=True)
-    except (sf.LibsndfileError, OSError) as error:
+        data = path.read_bytes()
+        refuse_truncated(data)
+        with sf.SoundFile(io.BytesIO(data)) as file:
+            rate, n_frames = file.samplerate, file.frames
+            samples = file.read(dtype="int32", always_2d=True)
+    except (sf.LibsndfileError, OSError, AudioError) as error:
         return 0.0, 0, 0, "", str(error) or type(error).__name__
-    if not len(samples):
-        return 0.0, rate, samples.shape[1], "", "The file holds no samples."
+    if not 0 < len(samples) == n_frames:
+        return 0.0, rate, samples.shape[1], "", "The file holds no samples, or fewer than its header says."
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode() + samples.tobytes()).hexdigest()
     return len(samples) / rate, rate, samples.shape[1], digest, ""
 

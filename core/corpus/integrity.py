@@ -15,6 +15,7 @@ class Integrity:
     """Findings about an index; each list names clips or paths in order."""
 
     n_files: int
+    """All files with a clip's name."""
     n_clips: int
     """Distinct clip names with a readable file."""
     missing: tuple[str, ...]

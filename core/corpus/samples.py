@@ -44,7 +44,9 @@ def list_samples(root: Path | None = None) -> list[Sample]:
     if root is None:
         return synthesized
     names = [f"03-01-{code}-01-01-01-{SAMPLE_ACTOR:02d}" for code in EMOTION_CODES]
-    found = {path.stem: path for path in root.rglob(f"03-01-*-{SAMPLE_ACTOR:02d}.*") if path.suffix in AUDIO_SUFFIXES}
+    found = {
+        path.stem: path for path in root.rglob(f"03-01-*-{SAMPLE_ACTOR:02d}.*") if path.suffix.lower() in AUDIO_SUFFIXES
+    }
     real = [
         Sample(f"RAVDESS actor {SAMPLE_ACTOR}, acting {parse_clip(name).emotion}", found[name], is_real=True)
         for name in names

@@ -48,6 +48,7 @@ class Split:
     """Positions of rows of an index of distinct clips."""
 
     fold: int
+    """Number within the protocol."""
     train: Rows
     """Rows that fit weights and scaler, shape (n,); a row stands twice where the protocol doubles it."""
     validation: Rows
@@ -116,13 +117,21 @@ def split_random(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     splitter = StratifiedKFold(round(1 / TEST_SHARE), shuffle=True, random_state=seed)
     is_test = np.zeros(len(index), dtype=bool)
     is_test[next(splitter.split(emotions, emotions))[1]] = True
+    side = np.where(is_test, "test", "train").astype("<U10")
+    _keep_together(side, index)
+    rest = np.flatnonzero(side == "train")
+    _, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=emotions[rest], random_state=seed)
+    side[validation] = "validation"
+    _keep_together(side, index)
+    return [Split(0, *(np.flatnonzero(side == name) for name in ("train", "validation", "test")))]
+
+
+def _keep_together(side: NDArray[np.str_], index: pd.DataFrame) -> None:
+    """Put every repeated recording on the side of its first."""
     row_of = {path: row for row, path in enumerate(index["path"])}
     for row, original in enumerate(index["duplicate_of"]):
         if original in row_of:
-            is_test[row] = is_test[row_of[original]]
-    rest = np.flatnonzero(~is_test)
-    train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=emotions[rest], random_state=seed)
-    return [Split(0, np.sort(train), np.sort(validation), np.flatnonzero(is_test))]
+            side[row] = side[row_of[original]]
 
 
 def split_speaker_luna(index: pd.DataFrame, seed: int = 0) -> list[Split]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from core.audio.decode import decode
 from core.audio.features import FEATURE_NAMES, extract_features
 from core.config import FeatureConfig, configuration_hash
 from core.corpus.index import Progress
-from core.errors import CorpusError
+from core.errors import AudioError, CorpusError
 
 _BLOCK = 64
 _DIGEST_LINE = 65
@@ -60,6 +61,11 @@ class FeatureStore:
             If a clip can not be decoded.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "lock"):
+            self._extract_missing(index, root, n_jobs, progress)
+
+    def _extract_missing(self, index: pd.DataFrame, root: Path, n_jobs: int, progress: Progress | None) -> None:
+        """Extract and append, in a folder that no other process touches."""
         stored = self._digests()
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
@@ -123,5 +129,12 @@ class FeatureStore:
 
 def _extract_block(root: Path, paths: list[str], config: FeatureConfig) -> NDArray[np.float32]:
     """Return the features of some clips, shape (n, frames, features)."""
-    waveforms = (decode(root / path) for path in paths)
-    return np.stack([extract_features(waveform.opening, waveform.sr, config) for waveform in waveforms])
+    return np.stack([_extract(root, path, config) for path in paths])
+
+
+def _extract(root: Path, path: str, config: FeatureConfig) -> NDArray[np.float32]:
+    try:
+        waveform = decode(root / path)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+    return extract_features(waveform.opening, waveform.sr, config)

@@ -103,7 +103,7 @@ def expected_calibration_error(
     return float(np.round(np.abs(gaps).sum() / len(confidence), 12))
 
 
-def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], precision: float) -> float:
+def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], precision: float) -> float | None:
     """Return the lowest confidence from which on the answers have a precision.
 
     Parameters
@@ -115,8 +115,8 @@ def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_
 
     Returns
     -------
-    float
-        The threshold; 1 where no threshold with at least ``MIN_ANSWERS`` answers has the precision.
+    float or None
+        The threshold; None where no threshold with at least ``MIN_ANSWERS`` answers has the precision.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_
     # Answers of equal confidence stand or fall together.
     last_of_ties = np.append(np.diff(confidence[order]) != 0, True)
     enough = np.flatnonzero(reached & last_of_ties & (n >= MIN_ANSWERS))
-    return float(round(confidence[order][enough[-1]], 6)) if len(enough) else 1.0
+    return float(round(confidence[order][enough[-1]], 6)) if len(enough) else None
 
 
 def evaluate(predictions: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -169,8 +169,8 @@ def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         ``n_clips`` (judged, a seed), ``accuracy`` and ``unweighted_average_recall`` (each with ``mean``,
-        ``interval`` of 95 % and ``by_seed``), ``expected_calibration_error``, ``confusion`` (counts summed over
-        seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
+        ``interval`` of 95 % and ``by_seed``), ``expected_calibration_error``, ``mean_confidence``, ``confusion``
+        (counts summed over seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
     """
     answers = _Answers(predictions)
     by_actor = answers.confusion_by_seed_and_actor()
@@ -186,7 +186,7 @@ def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str, float]:
+def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str, float | None]:
     """Choose the confidence below which a model is unsure, and measure what the choice is worth.
 
     The threshold put in use is chosen on all rows. Its worth is measured fold by fold with a threshold chosen on the
@@ -202,8 +202,8 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
     Returns
     -------
     dict
-        ``threshold``, the wanted ``precision``, and as measured ``answered`` (share of clips with an answer) and
-        ``answered_precision`` (share of right ones among these; 0 where none was given).
+        ``threshold`` (None where there is none), the wanted ``precision``, and as measured ``answered`` (share of
+        clips with an answer) and ``answered_precision`` (share of right ones among these; 0 where none was given).
     """
     answers = _Answers(predictions)
     fold = predictions["fold"].to_numpy()
@@ -211,7 +211,7 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
     for k in np.unique(fold):
         others = fold != k
         threshold = choose_threshold(answers.confidence[others], answers.is_right[others], precision)
-        given[~others] = answers.confidence[~others] >= threshold
+        given[~others] = threshold is not None and answers.confidence[~others] >= threshold
     return {
         "threshold": choose_threshold(answers.confidence, answers.is_right, precision),
         "precision": precision,

@@ -12,14 +12,19 @@ class Recipe:
     """A network, its features and how it is trained."""
 
     name: str
+    """Name, and first part of its models' names."""
     summary: str
     """One sentence for people."""
     features: FeatureConfig = dataclasses.field(default_factory=FeatureConfig)
+    """What the network reads."""
     epochs: int = 200
+    """Times that each training clip is seen."""
     batch_size: int = 32
+    """Clips a step."""
     learning_rate: float = 0.001
     """Step size of Adam; Keras' default."""
     dropout: float = 0.2
+    """Share of activations that dropout sets to 0."""
     l2: float = 0.001
     """Weight of the squared norm of the dense kernels in the loss."""
     deployed_protocol: str = "reference"

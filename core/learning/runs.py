@@ -24,9 +24,13 @@ class Fold:
     """One network to train: its rows, its seed, its folder."""
 
     protocol: str
+    """Name of the protocol it belongs to."""
     seed: int
+    """Seed of weights, order and dropout."""
     split: Split
+    """Rows that train, choose the epoch, and are judged."""
     folder: Path
+    """Where its files are."""
 
     @property
     def history_path(self) -> Path:
@@ -65,7 +69,9 @@ class TrainingResult:
     """A finished training."""
 
     recipe: Recipe
+    """What was trained."""
     folds: tuple[Fold, ...]
+    """All networks of all protocols and seeds."""
 
     @property
     def deployed(self) -> Fold:
@@ -105,7 +111,9 @@ class TrainingProgress:
     """How far a training is."""
 
     folds_done: int
+    """Folds that are trained and judged."""
     n_folds: int
+    """All folds."""
     epochs_done: int
     """Over all folds."""
     n_epochs: int
@@ -136,12 +144,14 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
         If a protocol is unknown, or nothing is asked for.
     """
     unknown = [name for name in protocols if name not in PROTOCOLS]
-    if unknown or not protocols or not seeds:
-        raise TrainingError(f"Choose protocols from {', '.join(PROTOCOLS)} and at least one seed; got {protocols!r}.")
+    if unknown or not protocols or not seeds or min(seeds) < 0:
+        raise TrainingError(
+            f"Choose protocols from {', '.join(PROTOCOLS)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
+        )
     return tuple(
         Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}")
-        for name in protocols
-        for seed in seeds
+        for name in dict.fromkeys(protocols)
+        for seed in dict.fromkeys(seeds)
         for split in PROTOCOLS[name](index, seed)
     )
 

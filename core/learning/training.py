@@ -16,6 +16,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,14 +84,17 @@ class _EpochSeeds(keras.callbacks.Callback):
 
 
 class _EndWithCoordinator(keras.callbacks.Callback):
-    """Ends a worker whose coordinating process was killed: nobody would use what it makes."""
+    """Ends a worker whose coordinating process was killed: nobody would use what it makes.
 
-    def __init__(self, coordinator: int) -> None:
+    Only a child of the coordinator can notice (not on Windows, where a parent's number stays).
+    """
+
+    def __init__(self, coordinator: int | None) -> None:
         super().__init__()
-        self.coordinator = coordinator
+        self.coordinator = coordinator if os.getppid() == coordinator else None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        if self.coordinator not in (os.getpid(), os.getppid()):
+        if self.coordinator is not None and os.getppid() != self.coordinator:
             os._exit(1)
 
 
@@ -100,6 +104,10 @@ class _AverageAccuracy(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         if logs is not None:
             logs["average_accuracy"] = (logs["accuracy"] + logs["val_accuracy"]) / 2
+
+
+class _BrokenBackupError(TrainingError):
+    """A kill during the first backup left no state to go on from."""
 
 
 class _Backup(keras.callbacks.BackupAndRestore):
@@ -120,8 +128,10 @@ class _Backup(keras.callbacks.BackupAndRestore):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         try:
             super().on_train_begin(logs)
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             logger.warning("The backup names no epoch, the optimizer's step count does: %s", error)
+        except OSError as error:
+            raise _BrokenBackupError(f"The backup can not be read: {error}") from error
         self.model._initial_epoch = int(self.model.optimizer.iterations) // self.steps_per_epoch
 
 
@@ -161,6 +171,7 @@ def train(
     with report:
         for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks):
             report()
+    report()
     return TrainingResult(recipe, tuple(folds))
 
 
@@ -216,12 +227,19 @@ def fit_fold(
     fold.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(fold.folder / "lock", timeout=LOCK_TIMEOUT):
-            _fit_and_judge(recipe, X, index, fold, coordinator or os.getpid())
+            try:
+                _fit_and_judge(recipe, X, index, fold, coordinator)
+            except _BrokenBackupError as error:
+                logger.warning("%s; the fold starts anew.", error)
+                shutil.rmtree(_backup_folder(fold))
+                _fit_and_judge(recipe, X, index, fold, coordinator)
     except Timeout as error:
         raise TrainingError(f"Another process trains {fold.folder}. Wait for it, or stop it.") from error
 
 
-def _fit_and_judge(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int) -> None:
+def _fit_and_judge(
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
+) -> None:
     """Do what ``fit_fold`` says, in a folder that no other process touches."""
     if fold.is_done:
         return
@@ -249,7 +267,7 @@ def _fit(
     recipe: Recipe,
     clips: tuple[NDArray[np.float32], NDArray[np.intp]],
     fold: Fold,
-    coordinator: int,
+    coordinator: int | None,
 ) -> None:
     """Fit to the last epoch, keeping the weights of the best one; go on from a backup where there is one."""
     X, y_true = clips
@@ -280,9 +298,13 @@ def _fit(
                 initial_value_threshold=None if np.isnan(best) else float(best),
             ),
             keras.callbacks.CSVLogger(fold.history_path, append=True),
-            _Backup(fold.folder / "backup", len(batches)),
+            _Backup(_backup_folder(fold), len(batches)),
         ],
     )
+
+
+def _backup_folder(fold: Fold) -> Path:
+    return fold.folder / "backup"
 
 
 def _fold_seed(fold: Fold) -> int:

@@ -72,7 +72,7 @@ def write_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     -------
     str
     """
-    recipe, corpus, decision = manifest["recipe"], manifest["corpus"], manifest["decision"]
+    recipe, corpus = manifest["recipe"], manifest["corpus"]
     meanings = "\n".join(f"- `{name}`: {PROTOCOL_MEANING[name]}." for name in metrics)
     return f"""# Model card: {recipe["name"]}
 
@@ -97,9 +97,7 @@ Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels
 
 ## When it says "unsure"
 
-An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for {decision["precision"]:.0%} right
-answers on unheard speakers. With the threshold of each fold chosen on the other folds, {decision["answered"]:.1%} of
-the clips got an answer and {decision["answered_precision"]:.1%} of these were right.
+{_describe_decision(manifest["decision"])}
 
 ## Use and limits
 
@@ -107,3 +105,13 @@ Made to study emotion recognition on acted North American English speech and son
 what a person feels. Not for decisions about people; in the European Union, inferring emotions at work or in education
 is prohibited (AI Act, Article 5(1)(f)).
 """
+
+
+def _describe_decision(decision: Mapping[str, Any]) -> str:
+    """Return the rule of the threshold and its worth."""
+    if decision["threshold"] is None:
+        return f"Always: at no confidence were {decision['precision']:.0%} of the answers on unheard speakers right."
+    return f"""An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for
+{decision["precision"]:.0%} right answers on unheard speakers. With the threshold of each fold chosen on the other
+folds, {decision["answered"]:.1%} of the clips got an answer and {decision["answered_precision"]:.1%} of these were
+right."""

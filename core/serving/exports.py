@@ -23,7 +23,7 @@ def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
     fields: dict[str, object] = (
         {"error": str(answer)} if isinstance(answer, SoundWebError) else dataclasses.asdict(answer)
     )
-    return json.dumps({"file": file} | fields, ensure_ascii=False)
+    return json.dumps({"file": file} | fields)
 
 
 def prediction_text(file: str, answer: Prediction) -> str:
@@ -63,12 +63,12 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
 
 
 def spreadsheet_csv(table: "pd.DataFrame") -> bytes:
-    """Return a table as CSV in UTF-8, with text that a spreadsheet would run as a formula made harmless."""
+    """Return a table as CSV for spreadsheets: UTF-8 with a mark, and no text that would run as a formula."""
 
     def harmless(value: object) -> object:
         return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
-    return table.map(harmless).to_csv(index=False).encode()
+    return table.map(harmless).to_csv(index=False).encode("utf-8-sig")
 
 
 def export_reference(model: str | None, target: Path, *, registry: Registry | None = None) -> tuple[Path, Path]:

@@ -135,12 +135,12 @@ class Predictor:
 
     def _doubts(self, confidence: float) -> tuple[str, ...]:
         """Return why a confidence is too low, or nothing."""
-        if confidence >= self.model.threshold:
+        threshold, precision = self.model.threshold, self.model.manifest["decision"]["precision"]
+        if threshold is None:
+            return (f"this model reached {precision:.0%} right answers on unheard speakers at no confidence",)
+        if confidence >= threshold:
             return ()
-        precision = self.model.manifest["decision"]["precision"]
-        return (
-            f"confidence {confidence:.2f} is below {self.model.threshold:.2f}, from which on {precision:.0%} are right",
-        )
+        return (f"confidence {confidence:.2f} is below {threshold:.2f}, from which on {precision:.0%} are right",)
 
 
 def warm_up() -> None:

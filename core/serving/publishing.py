@@ -89,9 +89,9 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _decide(predictions: pd.DataFrame) -> Mapping[str, float]:
-    """Return the threshold of confidence and its worth; 1 where nobody unheard was judged: then all is unsure."""
+def _decide(predictions: pd.DataFrame) -> Mapping[str, float | None]:
+    """Return the threshold of confidence and its worth; None where nobody unheard was judged: then all is unsure."""
     rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
     if rows.empty:
-        return {"threshold": 1.0, "precision": DECISION_PRECISION, "answered": 0.0, "answered_precision": 0.0}
+        return {"threshold": None, "precision": DECISION_PRECISION, "answered": 0.0, "answered_precision": 0.0}
     return evaluate_threshold(rows, DECISION_PRECISION)

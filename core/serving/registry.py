@@ -46,8 +46,11 @@ class StoredModel:
     """A model whose files have been checked against its manifest."""
 
     name: str
+    """``<recipe>-<8 hex of its configuration>``."""
     folder: Path
+    """Where its files are."""
     manifest: Mapping[str, Any]
+    """What it is; see ``core.serving.publishing``."""
 
     @property
     def features(self) -> FeatureConfig:
@@ -55,9 +58,10 @@ class StoredModel:
         return FeatureConfig(**self.manifest["features"])
 
     @property
-    def threshold(self) -> float:
-        """Confidence below which an answer is unsure."""
-        return float(self.manifest["decision"]["threshold"])
+    def threshold(self) -> float | None:
+        """Confidence below which an answer is unsure; None where every answer is."""
+        threshold = self.manifest["decision"]["threshold"]
+        return None if threshold is None else float(threshold)
 
     def metrics(self) -> dict[str, Any]:
         """Return the figures of all protocols; see ``core.learning.evaluation``."""
@@ -110,7 +114,7 @@ class Registry:
         """
         used = self._used()
         if not used:
-            raise ModelError("No model is in use. Train one with 'python -m core train' and promote it.")
+            raise ModelError("No model is in use. Train one with 'python -m core train', or promote a stored one.")
         return used[-1]
 
     def load(self, name: str | None = None) -> StoredModel:
@@ -196,7 +200,12 @@ class Registry:
             If the model can not be loaded.
         """
         self.load(name)
-        self._write_used([*(used for used in self._used() if used != name), name])
+        try:
+            before = self._used()
+        except ModelError as error:
+            logger.warning("The record of models in use starts anew: %s", error)
+            before = []
+        self._write_used([*(used for used in before if used != name), name])
 
     def roll_back(self) -> str:
         """Put the model in use that was so before, and return its name.
@@ -243,7 +252,7 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
         raise ModelError(
             f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again."
         )
-    float(manifest["decision"]["threshold"])
+    float(manifest["decision"]["threshold"] or 0)
 
 
 def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:

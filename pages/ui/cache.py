@@ -27,27 +27,26 @@ def st_predictor(name: str) -> Predictor:
 
 
 def waveform(data: bytes) -> Waveform:
-    """Decode a sound, once a session."""
+    """Decode a sound; the last ones stay decoded while the session looks at them."""
     return st_waveform(hashlib.sha256(data).hexdigest(), data)
 
 
-@st.cache_data(max_entries=16, scope="session", show_spinner="Reading the sound ...")
+@st.cache_data(max_entries=2, scope="session", show_spinner="Reading the sound ...")
 def st_waveform(sha256: str, _data: bytes) -> Waveform:
     """Decode a sound; the digest is the key."""
     del sha256
     return decode(_data)
 
 
-def prediction(sound: Waveform) -> Prediction:
+def prediction(data: bytes) -> Prediction:
     """Answer for a sound, once a session and model."""
-    return st_prediction(sound.sha256, Registry().champion(), sound)
+    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), data)
 
 
-@st.cache_data(max_entries=64, scope="session", show_spinner="Listening ...")
-def st_prediction(sha256: str, model: str, _sound: Waveform) -> Prediction:
+@st.cache_data(max_entries=128, scope="session", show_spinner="Listening ...")
+def st_prediction(sha256: str, model: str, _data: bytes) -> Prediction:
     """Answer for a sound; digest and model are the key."""
-    del sha256
-    return st_predictor(model).predict(_sound)
+    return st_predictor(model).predict(st_waveform(sha256, _data))
 
 
 @st.cache_data(max_entries=2, ttl=300, show_spinner=False)

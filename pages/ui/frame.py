@@ -40,9 +40,8 @@ def show_sidebar() -> None:
     with st.sidebar:
         try:
             model = cache.predictor().model
-        except SoundWebError as error:
+        except SoundWebError:
             st.caption("No model in use")
-            st.error(str(error), icon=":material/error:")
             return
         st.caption("Model in use")
         st.markdown(f"`{model.name}`")

@@ -21,7 +21,7 @@ class Sound:
     name: str
     """Name of the file, as its owner gave it: not to be trusted."""
     data: bytes
-    is_synthesized: bool = False
+    """The encoded sound."""
 
 
 def choose_sounds() -> list[Sound]:
@@ -66,4 +66,4 @@ def _sample() -> list[Sound]:
     sample = samples[title]
     if not sample.is_real:
         st.caption("This voice was made by a speech synthesizer; nobody felt anything while it spoke.")
-    return [Sound(sample.path.name, sample.path.read_bytes(), is_synthesized=not sample.is_real)]
+    return [Sound(sample.path.name, sample.path.read_bytes())]
