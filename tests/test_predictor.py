@@ -58,7 +58,7 @@ def test_prediction_is_that_of_its_features(predictor):
 def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain):
     prediction = with_threshold(published, threshold).predict(decode(encode(tone(), 48_000)))
     assert prediction.is_uncertain == is_uncertain
-    reason = "on unheard speakers at no confidence" if threshold is None else "is below 1.00"
+    reason = "at no confidence" if threshold is None else "is below 1.0000"
     assert any(reason in text for text in prediction.reasons) == is_uncertain
 
 

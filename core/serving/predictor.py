@@ -137,10 +137,14 @@ class Predictor:
         """Return why a confidence is too low, or nothing."""
         threshold, precision = self.model.threshold, self.model.manifest["decision"]["precision"]
         if threshold is None:
-            return (f"this model reached {precision:.0%} right answers on unheard speakers at no confidence",)
+            return (f"at no confidence were {precision:.0%} of this model's answers to unheard speakers right",)
         if confidence >= threshold:
             return ()
-        return (f"confidence {confidence:.2f} is below {threshold:.2f}, from which on {precision:.0%} are right",)
+        # Four digits: an overconfident network's threshold can differ from 1 in the third.
+        return (
+            f"confidence {confidence:.4f} is below {threshold:.4f}; only from there on are {precision:.0%} of the "
+            "answers to unheard speakers right",
+        )
 
 
 def warm_up() -> None:
