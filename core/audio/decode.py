@@ -33,6 +33,9 @@ BLOCK_FRAMES = 65_536
 UNKNOWN_RIFF_SIZE = 0x7FFFF000
 """Sizes from here on are what recorders write that do not know the length, in place of a size."""
 
+HEADER_SLACK = 64
+"""Bytes that may be missing at the end: careless writers count padding that they do not write."""
+
 END_TOLERANCE = 2_304
 """Samples that may be missing at the end: an MP3 header can count two frames more than a decoder gives."""
 
@@ -257,7 +260,7 @@ def refuse_truncated(data: bytes) -> None:
         If a WAV, AIFF, AU or Ogg file ends early.
     """
     promised = _promised_length(data)
-    if promised > len(data):
+    if promised > len(data) + HEADER_SLACK:
         raise AudioError(
             f"The file is cut off: its header promises {promised:,} bytes, {len(data):,} are there. "
             "Copy or export it again."
