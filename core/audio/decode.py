@@ -260,7 +260,7 @@ def refuse_truncated(data: bytes) -> None:
         If a WAV, AIFF, AU or Ogg file ends early.
     """
     promised = _promised_length(data)
-    if promised > len(data) + HEADER_SLACK:
+    if promised > len(data):
         raise AudioError(
             f"The file is cut off: its header promises {promised:,} bytes, {len(data):,} are there. "
             "Copy or export it again."
@@ -268,19 +268,19 @@ def refuse_truncated(data: bytes) -> None:
 
 
 def _promised_length(data: bytes) -> int:
-    """Return the length in bytes that a file's headers state, or 0 where they state none."""
+    """Return the least length in bytes that a file's headers allow, or 0 where they state none."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         position = 12
         while position + 8 <= len(data):
             size = int(struct.unpack_from("<I", data, position + 4)[0])
             if data[position : position + 4] == b"data":
-                return position + 8 + size if size < UNKNOWN_RIFF_SIZE else 0
+                return position + 8 + size - HEADER_SLACK if size < UNKNOWN_RIFF_SIZE else 0
             position += 8 + size + size % 2
     if data[:4] == b"FORM" and len(data) > 8:
-        return 8 + int(struct.unpack_from(">I", data, 4)[0])
+        return 8 + int(struct.unpack_from(">I", data, 4)[0]) - HEADER_SLACK
     if data[:4] == b".snd" and len(data) > 12:
         offset, size = struct.unpack_from(">II", data, 4)
-        return int(offset + size) if size < UNKNOWN_RIFF_SIZE else 0
+        return int(offset + size) - HEADER_SLACK if size < UNKNOWN_RIFF_SIZE else 0
     if data[:4] == b"OggS":
         page = data.rfind(b"OggS")
         lacing = data[page + 27 : page + 27 + data[page + 26]] if page + 26 < len(data) else b""
