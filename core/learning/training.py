@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import h5py
 import keras
 import numpy as np
 import pandas as pd
@@ -106,10 +107,6 @@ class _AverageAccuracy(keras.callbacks.Callback):
             logs["average_accuracy"] = (logs["accuracy"] + logs["val_accuracy"]) / 2
 
 
-class _BrokenBackupError(TrainingError):
-    """A kill during the first backup left no state to go on from."""
-
-
 class _Backup(keras.callbacks.BackupAndRestore):
     """Keras' backup, with the epoch taken from the optimizer's step count.
 
@@ -130,8 +127,6 @@ class _Backup(keras.callbacks.BackupAndRestore):
             super().on_train_begin(logs)
         except json.JSONDecodeError as error:
             logger.warning("The backup names no epoch, the optimizer's step count does: %s", error)
-        except OSError as error:
-            raise _BrokenBackupError(f"The backup can not be read: {error}") from error
         self.model._initial_epoch = int(self.model.optimizer.iterations) // self.steps_per_epoch
 
 
@@ -227,12 +222,7 @@ def fit_fold(
     fold.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(fold.folder / "lock", timeout=LOCK_TIMEOUT):
-            try:
-                _fit_and_judge(recipe, X, index, fold, coordinator)
-            except _BrokenBackupError as error:
-                logger.warning("%s; the fold starts anew.", error)
-                shutil.rmtree(_backup_folder(fold))
-                _fit_and_judge(recipe, X, index, fold, coordinator)
+            _fit_and_judge(recipe, X, index, fold, coordinator)
     except Timeout as error:
         raise TrainingError(f"Another process trains {fold.folder}. Wait for it, or stop it.") from error
 
@@ -298,13 +288,22 @@ def _fit(
                 initial_value_threshold=None if np.isnan(best) else float(best),
             ),
             keras.callbacks.CSVLogger(fold.history_path, append=True),
-            _Backup(_backup_folder(fold), len(batches)),
+            _Backup(_sound_backup_folder(fold), len(batches)),
         ],
     )
 
 
-def _backup_folder(fold: Fold) -> Path:
-    return fold.folder / "backup"
+def _sound_backup_folder(fold: Fold) -> Path:
+    """Return the folder of the fold's backup, emptied where a kill during the first one left nothing to go on from."""
+    folder = fold.folder / "backup"
+    weights = folder / "latest.weights.h5"
+    if weights.is_file() and not weights.with_name(f"{weights.name}.bkp").is_file():
+        try:
+            h5py.File(weights).close()
+        except OSError as error:
+            logger.warning("The backup of %s can not be read (%s); the fold starts anew.", fold.folder, error)
+            shutil.rmtree(folder)
+    return folder
 
 
 def _fold_seed(fold: Fold) -> int:
