@@ -21,8 +21,8 @@ def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: 
     n_classes : int
         Width of the softmax.
     unroll : bool
-        Unroll the 32 steps of the LSTM: about a seventh faster to train on a CPU, more than twice as slow to answer when exported;
-        the values are the same.
+        Unroll the 32 steps of the LSTM: about a seventh faster to train on a CPU, more than twice as slow to answer
+        when exported; the values are the same.
 
     Returns
     -------
