@@ -17,6 +17,9 @@ from core.config import FeatureConfig, configuration_hash, corpus_root, data_fol
 from core.errors import AudioError, CorpusError, SoundWebError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.corpus.store import FeatureStore
     from core.learning.runs import TrainingProgress
     from core.serving.predictor import Prediction
 
@@ -81,27 +84,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _index(options: argparse.Namespace) -> None:
-    from core.corpus.index import distinct_clips, scan
+    from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
-    from core.corpus.store import FeatureStore
 
     root = _corpus()
-    index = scan(root, cache=data_folder() / "index.csv", progress=_show("index"))
+    index = _scan(root)
     for field, value in dataclasses.asdict(check_integrity(index)).items():
         found = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
-    FeatureStore(data_folder() / "features", FeatureConfig()).update(
-        distinct_clips(index), root, progress=_show("features")
-    )
+    _store(distinct_clips(index), root, FeatureConfig())
 
 
 def _train(options: argparse.Namespace) -> None:
     root = _corpus()
-    from core.corpus.index import corpus_digest, distinct_clips, scan
+    from core.corpus.index import corpus_digest, distinct_clips
     from core.corpus.splits import PROTOCOLS
-    from core.corpus.store import FeatureStore
     from core.learning.recipes import get_recipe
     from core.learning.runs import TrainingResult, plan_folds
     from core.learning.training import train
@@ -110,9 +109,7 @@ def _train(options: argparse.Namespace) -> None:
     from core.serving.registry import Registry
 
     recipe = get_recipe(options.recipe, epochs=options.epochs)
-    index = distinct_clips(scan(root, cache=data_folder() / "index.csv", progress=_show("index")))
-    store = FeatureStore(data_folder() / "features", recipe.features)
-    store.update(index, root, progress=_show("features"))
+    index = distinct_clips(_scan(root))
     run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
     folds = plan_folds(index, options.protocol or list(PROTOCOLS), options.seed or [0], run)
     plan = TrainingResult(recipe, folds)
@@ -121,11 +118,11 @@ def _train(options: argparse.Namespace) -> None:
     def show(progress: "TrainingProgress") -> None:
         _show(f"{progress.folds_done} of {progress.n_folds} folds, epochs")(progress.epochs_done, progress.n_epochs)
 
-    X = store.read(index["digest"].tolist())
-    registry = Registry()
-    if model_name(plan, index) in registry.names():
-        model = registry.load(model_name(plan, index))
+    registry, name = Registry(), model_name(plan, index)
+    if name in registry.names():
+        model = registry.load(name)
     else:
+        X = _store(index, root, recipe.features).read(index["digest"].tolist())
         model = publish_training(train(recipe, index, X, folds, n_jobs=options.jobs, progress=show), index, registry)
     if options.promote or not registry.has_champion():
         registry.promote(model.name)
@@ -140,14 +137,12 @@ def _promote(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from core.learning.evaluation import evaluate
     from core.serving.cards import results_table
+    from core.serving.publishing import evaluate_again
     from core.serving.registry import Registry
 
     model = Registry().load(options.model)
-    metrics = evaluate(model.predictions())
-    for protocol, stored in model.metrics().items():
-        metrics[protocol]["twin_share"] = stored["twin_share"]
+    metrics = evaluate_again(model)
     print(json.dumps(metrics) if options.json else f"{model.name}\n\n{results_table(metrics)}")
 
 
@@ -194,6 +189,22 @@ def _corpus() -> Path:
     if root is None:
         raise CorpusError("The corpus is not configured. Set RAVDESS_ROOT to the folder of RAVDESS.")
     return root
+
+
+def _scan(root: Path) -> "pd.DataFrame":
+    """Return the index of the corpus, kept in the data folder."""
+    from core.corpus.index import scan
+
+    return scan(root, cache=data_folder() / "index.csv", progress=_show("index"))
+
+
+def _store(index: "pd.DataFrame", root: Path, config: FeatureConfig) -> "FeatureStore":
+    """Return the feature store in the data folder, holding these clips."""
+    from core.corpus.store import FeatureStore
+
+    store = FeatureStore(data_folder() / "features", config)
+    store.update(index, root, progress=_show("features"))
+    return store
 
 
 def _positive(text: str) -> int:

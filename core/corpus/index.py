@@ -4,32 +4,26 @@ Any layout is found (the official archives, Kaggle's with its doubled folders, a
 count. Two files are duplicates where their decoded samples are equal, whatever their coding.
 """
 
+import functools
 import hashlib
 import io
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import soundfile as sf
-from joblib import Parallel, delayed
 
 from core.audio.decode import refuse_truncated
 from core.corpus.names import Clip, is_clip_name, parse_clip
+from core.corpus.parallel import Progress, map_blocks
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called with the number of items done and the number of all."""
-
 NAME_FIELDS = ("channel", "emotion", "intensity", "statement", "repetition", "actor", "gender")
 SOUND_FIELDS = ("duration", "rate", "channels", "digest", "error")
 COLUMNS = ("clip", "path", *NAME_FIELDS, *SOUND_FIELDS, "duplicate_of", "size", "modified")
-
-_BLOCK = 64
-"""Files a worker measures between two reports of progress."""
 
 
 def scan(
@@ -130,12 +124,9 @@ def _add_measures(
     known = {tuple(row[:3]): row[3:] for row in earlier[[*key, *SOUND_FIELDS]].itertuples(index=False)}
     keys = list(index[key].itertuples(index=False, name=None))
     fresh = [k[0] for k in keys if k not in known]
-    blocks = [fresh[i : i + _BLOCK] for i in range(0, len(fresh), _BLOCK)]
-    results = Parallel(n_jobs=n_jobs if len(blocks) > 1 else 1, return_as="generator")(
-        delayed(_measure_block)(root, block) for block in blocks
-    )
     measured: dict[str, tuple[object, ...]] = {}
-    for block, rows in zip(blocks, results, strict=True):
+    for rows in map_blocks(functools.partial(_measure, root), fresh, n_jobs):
+        block = fresh[len(measured) : len(measured) + len(rows)]
         measured |= dict(zip(block, rows, strict=True))
         if progress is not None:
             progress(len(index) - len(fresh) + len(measured), len(index))
@@ -143,14 +134,10 @@ def _add_measures(
     return index.assign(**dict(zip(SOUND_FIELDS, zip(*values, strict=True), strict=True)))
 
 
-def _measure_block(root: Path, paths: list[str]) -> list[tuple[float, int, int, str, str]]:
-    return [_measure(root / path) for path in paths]
-
-
-def _measure(path: Path) -> tuple[float, int, int, str, str]:
+def _measure(root: Path, path: str) -> tuple[float, int, int, str, str]:
     """Return duration, rate, channels, digest and error of one file."""
     try:
-        data = path.read_bytes()
+        data = (root / path).read_bytes()
         refuse_truncated(data)
         with sf.SoundFile(io.BytesIO(data)) as file:
             rate, n_frames = file.samplerate, file.frames

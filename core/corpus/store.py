@@ -5,22 +5,21 @@ after another) and ``digests.txt`` (a line a matrix). A block is appended to the
 the second does not name is overwritten, so that a killed run loses at most one block.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from core.audio.decode import decode
 from core.audio.features import FEATURE_NAMES, extract_features
 from core.config import FeatureConfig, configuration_hash
-from core.corpus.index import Progress
+from core.corpus.parallel import Progress, map_blocks
 from core.errors import AudioError, CorpusError
 
-_BLOCK = 64
 _DIGEST_LINE = 65
 """Bytes of a line of ``digests.txt``: 64 hex digits and a line feed."""
 
@@ -69,14 +68,10 @@ class FeatureStore:
         stored = self._digests()
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
-        blocks = [paths[i : i + _BLOCK] for i in range(0, len(paths), _BLOCK)]
-        results = Parallel(n_jobs=n_jobs if len(blocks) > 1 else 1, return_as="generator")(
-            delayed(_extract_block)(root, block, self.config) for block in blocks
-        )
         done = 0
-        for X in results:
-            self._append(X, digests[done : done + len(X)])
-            done += len(X)
+        for block in map_blocks(functools.partial(_extract, root, self.config), paths, n_jobs):
+            self._append(np.stack(block), digests[done : done + len(block)])
+            done += len(block)
             if progress is not None:
                 progress(len(index) - len(missing) + done, len(index))
 
@@ -127,12 +122,8 @@ class FeatureStore:
                 file.truncate()
 
 
-def _extract_block(root: Path, paths: list[str], config: FeatureConfig) -> NDArray[np.float32]:
-    """Return the features of some clips, shape (n, frames, features)."""
-    return np.stack([_extract(root, path, config) for path in paths])
-
-
-def _extract(root: Path, path: str, config: FeatureConfig) -> NDArray[np.float32]:
+def _extract(root: Path, config: FeatureConfig, path: str) -> NDArray[np.float32]:
+    """Return the features of one clip, shape (frames, features)."""
     try:
         waveform = decode(root / path)
     except AudioError as error:

@@ -64,6 +64,25 @@ def publish_training(result: TrainingResult, index: pd.DataFrame, registry: Regi
     return registry.publish(model_name(result, index), manifest | {"decision": decision}, write_files)
 
 
+def evaluate_again(model: StoredModel) -> dict[str, dict[str, Any]]:
+    """Compute a stored model's figures from its stored predictions.
+
+    Parameters
+    ----------
+    model : StoredModel
+        A stored model.
+
+    Returns
+    -------
+    dict
+        As ``core.learning.evaluation.evaluate``; ``twin_share``, which follows from the split, is the stored one.
+    """
+    metrics = evaluate(model.predictions())
+    for protocol, stored in model.metrics().items():
+        metrics[protocol]["twin_share"] = stored["twin_share"]
+    return metrics
+
+
 def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
     """Return the recipe's name and eight hex digits of everything that decides the model and its reports."""
     folds = [[fold.protocol, fold.seed] for fold in result.folds]

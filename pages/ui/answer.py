@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core import plots
-from core.audio.assess import assess
 from core.audio.decode import Waveform
 from core.serving.predictor import Prediction
 from pages.ui import cache
@@ -48,7 +47,7 @@ def show_player(data: bytes, waveform: Waveform) -> None:
     channels = {1: "mono", 2: "stereo"}.get(waveform.channels, f"{waveform.channels} channels")
     st.caption(
         f"{waveform.container} · {waveform.file_rate / 1000:g} kHz · {channels} · {waveform.duration:.1f} s · "
-        f"level {assess(waveform).level:.0f} dBFS"
+        f"level {cache.assessment(data).level:.0f} dBFS"
     )
 
 

@@ -4,9 +4,11 @@ Keys are content digests and model names. What comes from a person's recording i
 """
 
 import hashlib
+from pathlib import Path
 
 import streamlit as st
 
+from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.config import corpus_root
 from core.corpus.samples import Sample, list_samples
@@ -49,10 +51,21 @@ def st_prediction(sha256: str, model: str, _data: bytes) -> Prediction:
     return st_predictor(model).predict(st_waveform(sha256, _data))
 
 
+def assessment(data: bytes) -> Assessment:
+    """Judge the quality of a sound, once a session."""
+    return st_assessment(hashlib.sha256(data).hexdigest(), data)
+
+
+@st.cache_data(max_entries=128, scope="session", show_spinner=False)
+def st_assessment(sha256: str, _data: bytes) -> Assessment:
+    """Judge the quality of a sound; the digest is the key."""
+    return assess(st_waveform(sha256, _data))
+
+
 @st.cache_data(max_entries=2, ttl=300, show_spinner=False)
 def st_samples(root: str) -> list[Sample]:
     """List the sounds to try."""
-    return list_samples(corpus_root() if root else None)
+    return list_samples(Path(root) if root else None)
 
 
 def samples() -> list[Sample]:

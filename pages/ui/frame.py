@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import SoundWebError
+from core.labels import EMOTIONS
 from core.serving.cards import percent
 from pages.ui import cache
 
@@ -52,7 +53,7 @@ def show_sidebar() -> None:
                 "Right on speakers never heard",
                 f"{recall['mean']:.1%}",
                 help="Unweighted average recall over eight emotions, speech, six folds of actors (EmoBox): "
-                f"{percent(recall)} %, 95 % interval over actors. Guessing gives 12.5 %.",
+                f"{percent(recall)} %, 95 % interval over actors. Guessing gives {1 / len(EMOTIONS):.1%}.",
             )
         with st.popover("Model card", icon=":material/description:", width="stretch"):
             st.markdown((model.folder / "card.md").read_text())
