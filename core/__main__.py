@@ -1,10 +1,11 @@
-"""Command line: ``python -m core index | train | promote | evaluate | predict | export | warm-up``.
+"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up``.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
 
 import argparse
 import dataclasses
+import functools
 import io
 import json
 import logging
@@ -13,14 +14,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig, configuration_hash, corpus_root, data_folder
+from core.config import AnyFeatures, Copy, FeatureConfig, configuration_hash, corpus_root, data_folder
 from core.errors import AudioError, CorpusError, SoundWebError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from core.corpus.store import FeatureStore
-    from core.learning.runs import TrainingProgress
+    from core.learning.recipes import AnyRecipe
+    from core.learning.runs import TrainingProgress, TrainingResult
     from core.serving.predictor import Prediction
 
 
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
+    train.add_argument("--studies", action="store_true", help="also try degraded sound and missing parts")
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
 
@@ -65,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", nargs="?", help="name of the model (default: the one in use)")
     evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
     evaluate.set_defaults(command=_evaluate)
+
+    compare = commands.add_parser("compare", help="compare two stored models on the same clips")
+    compare.add_argument("model", help="name of a model")
+    compare.add_argument("other", help="name of another model")
+    compare.set_defaults(command=_compare)
 
     predict = commands.add_parser("predict", help="recognise the emotion in sound files")
     predict.add_argument("files", nargs="+", metavar="FILE", help="sound file")
@@ -100,7 +110,7 @@ def _index(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     root = _corpus()
     from core.corpus.index import corpus_digest, distinct_clips
-    from core.corpus.splits import PROTOCOLS
+    from core.corpus.splits import DEPLOYMENT, PROTOCOLS
     from core.learning.recipes import get_recipe
     from core.learning.runs import TrainingResult, plan_folds
     from core.learning.training import train
@@ -111,7 +121,8 @@ def _train(options: argparse.Namespace) -> None:
     recipe = get_recipe(options.recipe, epochs=options.epochs)
     index = distinct_clips(_scan(root))
     run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
-    folds = plan_folds(index, options.protocol or list(PROTOCOLS), options.seed or [0], run)
+    protocols = [*(options.protocol or PROTOCOLS), *([DEPLOYMENT] if recipe.deployed_protocol == DEPLOYMENT else [])]
+    folds = plan_folds(index, protocols, options.seed or [0], run)
     plan = TrainingResult(recipe, folds)
     plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
 
@@ -122,11 +133,33 @@ def _train(options: argparse.Namespace) -> None:
     if name in registry.names():
         model = registry.load(name)
     else:
-        X = _store(index, root, recipe.features).read(index["digest"].tolist())
-        model = publish_training(train(recipe, index, X, folds, n_jobs=options.jobs, progress=show), index, registry)
+        features = functools.partial(_read_features, recipe, index, root)
+        result = train(recipe, index, features, folds, n_jobs=options.jobs, progress=show)
+        studies = _studies(result, index, root, run, options.jobs) if options.studies else {}
+        model = publish_training(result, index, registry, studies=studies)
     if options.promote or not registry.has_champion():
         registry.promote(model.name)
     print(f"{model.name}\n\n{results_table(model.metrics())}")
+
+
+def _studies(
+    result: "TrainingResult", index: "pd.DataFrame", root: Path, run: Path, n_jobs: int
+) -> "dict[str, pd.DataFrame]":
+    """Try a training on degraded sound and, where it has parts, without them."""
+    from core.learning.recipes import VoiceRecipe, seeded_features
+    from core.learning.studies import study_ablations, study_robustness
+
+    seed = result.deployed.seed
+    digests = index["digest"].tolist()
+
+    def read(copy: Copy) -> "NDArray[np.float32]":
+        return _store(index, root, seeded_features(result.recipe, seed), copy).read(digests)
+
+    studies = {"robustness": study_robustness(result, index, read)}
+    if isinstance(result.recipe, VoiceRecipe):
+        X = _read_features(result.recipe, index, root, seed)
+        studies["ablations"] = study_ablations(result, index, X, run / "ablations", n_jobs)
+    return studies
 
 
 def _promote(options: argparse.Namespace) -> None:
@@ -137,13 +170,25 @@ def _promote(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from core.serving.cards import results_table
+    from core.serving.cards import describe_studies, results_table
     from core.serving.publishing import evaluate_again
     from core.serving.registry import Registry
 
     model = Registry().load(options.model)
     metrics = evaluate_again(model)
     print(json.dumps(metrics) if options.json else f"{model.name}\n\n{results_table(metrics)}")
+    if not options.json:
+        print("\n".join(["", *describe_studies(model.studies(), model.predictions())]))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from core.serving.cards import describe_comparison
+    from core.serving.registry import Registry
+
+    registry = Registry()
+    first, second = registry.load(options.model), registry.load(options.other)
+    print(f"{first.name} against {second.name}\n")
+    print("\n".join(describe_comparison(first.predictions(), second.predictions())))
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -198,12 +243,24 @@ def _scan(root: Path) -> "pd.DataFrame":
     return scan(root, cache=data_folder() / "index.csv", progress=_show("index"))
 
 
-def _store(index: "pd.DataFrame", root: Path, config: FeatureConfig) -> "FeatureStore":
-    """Return the feature store in the data folder, holding these clips."""
+def _read_features(recipe: "AnyRecipe", index: "pd.DataFrame", root: Path, seed: int) -> "NDArray[np.float32]":
+    """Return what a training with a seed reads, extracted where it is not stored yet."""
+    import numpy as np
+
+    from core.learning.recipes import required_copies, seeded_features
+
+    config = seeded_features(recipe, seed)
+    digests = index["digest"].tolist()
+    versions = [_store(index, root, config, copy).read(digests) for copy in required_copies(recipe, seed)]
+    return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]
+
+
+def _store(index: "pd.DataFrame", root: Path, config: AnyFeatures, copy: Copy | None = None) -> "FeatureStore":
+    """Return the feature store in the data folder, holding these clips or their copies."""
     from core.corpus.store import FeatureStore
 
-    store = FeatureStore(data_folder() / "features", config)
-    store.update(index, root, progress=_show("features"))
+    store = FeatureStore(data_folder() / "features", config, copy)
+    store.update(index, root, progress=_show("features" if copy is None else f"features, {copy.name}"))
     return store
 
 

@@ -7,8 +7,9 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -62,6 +63,63 @@ class FeatureConfig:
     def analysed_duration(self) -> float:
         """Length of the sound that the kept frames cover, in seconds."""
         return self.n_frames * self.hop_length / self.sr
+
+
+@dataclasses.dataclass(frozen=True)
+class VoiceConfig:
+    """Parameters of the voice feature set; its hash names feature stores and stands in every model.
+
+    The analysed part is set to a level of its own and lies on a floor of noise, so that neither the gain nor what lies
+    below the floor, the recording chain, reaches the features.
+    """
+
+    name: str = "voice"
+    """Name of the feature set."""
+    sr: int = SAMPLE_RATE
+    """Sampling rate, in Hz."""
+    duration: float = 6.5
+    """Length of the analysed beginning of the sound, in seconds; the longest clip of RAVDESS lasts 6.4 s."""
+    n_fft: int = 1024
+    """Length of the analysis window, in samples."""
+    hop_length: int = 256
+    """Distance between frames, in samples."""
+    floor_db: float = -46.0
+    """Power of the noise floor in every bin, in dB relative to that of a level spectrum over 200 bins."""
+    n_kernels: int = 800
+    """Random convolution kernels."""
+    kernel_seed: int = 0
+    """Seed of the kernels."""
+    version: int = 1
+    """Raised whenever the computation changes."""
+
+    @property
+    def analysed_duration(self) -> float:
+        """Length of the beginning of a sound that is analysed, in seconds."""
+        return self.duration
+
+
+AnyFeatures: TypeAlias = FeatureConfig | VoiceConfig
+
+
+def read_features(fields: Mapping[str, Any]) -> AnyFeatures:
+    """Return the feature configuration with these fields; its name tells its kind.
+
+    Raises
+    ------
+    TypeError
+        If the fields are not those of a configuration.
+    """
+    return VoiceConfig(**fields) if fields.get("name") == VoiceConfig.name else FeatureConfig(**fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """A degraded copy of every clip of a corpus."""
+
+    name: str
+    """What happens to the sound; a name in ``core.audio.degrade``."""
+    seed: int
+    """Seed of what is drawn."""
 
 
 def configuration_hash(*configurations: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 EMOTIONS: Final = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 
+CHANNELS: Final = ("song", "speech")
 CHANNEL_CODES: Final = {"01": "speech", "02": "song"}
 EMOTION_CODES: Final = {
     "01": "neutral",

@@ -78,7 +78,7 @@ def training(clips: pd.DataFrame, features: np.ndarray, tmp_path_factory: pytest
     from core.learning.training import train
 
     folds = plan_folds(clips, ["reference", "speaker-emobox"], [0], tmp_path_factory.mktemp("run"))
-    return train(get_recipe("reference", epochs=2), clips, features, folds, n_jobs=1)
+    return train(get_recipe("reference", epochs=2), clips, lambda _: features, folds, n_jobs=1)
 
 
 @pytest.fixture(scope="session")

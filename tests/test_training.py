@@ -137,7 +137,7 @@ def test_finished_folds_are_not_trained_again(training, clips, features):
 
     before = [fold.predictions_path.stat().st_mtime_ns for fold in training.folds]
     reports = []
-    train(training.recipe, clips, features, training.folds, n_jobs=1, progress=reports.append)
+    train(training.recipe, clips, lambda _: features, training.folds, n_jobs=1, progress=reports.append)
     assert [fold.predictions_path.stat().st_mtime_ns for fold in training.folds] == before
     assert reports[-1].folds_done == reports[-1].n_folds == len(training.folds)
 

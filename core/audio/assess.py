@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
+from core.audio.gate import has_voice
 
 MIN_DURATION: Final = 0.3
 """Shortest sound that is answered, in seconds."""
@@ -34,6 +35,8 @@ class Assessment:
     """Level of the loudest 50 ms, in dBFS."""
     clipped_share: float
     """Share of samples at full scale."""
+    has_voice: bool
+    """Whether speech or song was found; a whisper can be missed."""
     refusal: str | None
     """Why the sound can not be answered; None where it can."""
     warnings: tuple[str, ...]
@@ -65,7 +68,8 @@ def assess(waveform: Waveform) -> Assessment:
         warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")
     if clipped_share >= CLIPPED_SHARE:
         warnings.append(f"clipped: {clipped_share:.1%} of the samples are at full scale; lower the recording level")
-    return Assessment(level, peak_level, clipped_share, refusal, tuple(warnings))
+    voice = refusal is None and has_voice(waveform.y, waveform.sr)
+    return Assessment(level, peak_level, clipped_share, voice, refusal, tuple(warnings))
 
 
 def _level(y: NDArray[np.float32]) -> float:

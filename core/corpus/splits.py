@@ -195,3 +195,26 @@ PROTOCOLS: Final[dict[str, SplitFunction]] = {
     "speaker-emobox": split_speaker_emobox,
 }
 """Names of the protocols, and the functions that split an index of distinct clips."""
+
+DEPLOYMENT: Final = "all"
+"""Name of the split that judges nobody: all clips train a model that is to be used."""
+
+
+def split_all(index: pd.DataFrame, seed: int = 0) -> list[Split]:
+    """Put every clip on the training side.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        Distinct clips.
+    seed : int
+        Not used.
+
+    Returns
+    -------
+    list of Split
+        One split without validation and test.
+    """
+    del seed
+    nobody = np.empty(0, dtype=np.intp)
+    return [Split(fold=0, train=np.arange(len(index)), validation=nobody, test=nobody)]

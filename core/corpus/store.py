@@ -1,6 +1,6 @@
-"""Feature store: a growing binary file of matrices, memory-mapped, keyed by content and feature configuration.
+"""Feature store: a growing binary file of arrays, memory-mapped, keyed by content and feature configuration.
 
-A store is a folder ``<feature name>-<8 hex of the configuration>`` with ``features.f32`` (raw float32 matrices, one
+A store is a folder ``<feature name>-<8 hex of the configuration>`` with ``features.f32`` (raw float32 arrays, one
 after another) and ``digests.txt`` (a line a matrix). A block is appended to the first, then to the second; whatever
 the second does not name is overwritten, so that a killed run loses at most one block.
 """
@@ -15,8 +15,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.audio.decode import decode
-from core.audio.features import FEATURE_NAMES, extract_features
-from core.config import FeatureConfig, configuration_hash
+from core.audio.extraction import extract, extract_copy, feature_shape
+from core.config import AnyFeatures, Copy, configuration_hash
 from core.corpus.parallel import Progress, map_blocks
 from core.errors import AudioError, CorpusError
 
@@ -31,14 +31,17 @@ class FeatureStore:
     ----------
     folder : path
         Where stores lie.
-    config : FeatureConfig
+    config : FeatureConfig or VoiceConfig
         What is extracted; other configurations have other stores.
+    copy : Copy, optional
+        Degraded copies of the clips instead of the clips.
     """
 
-    def __init__(self, folder: Path, config: FeatureConfig) -> None:
-        self.config = config
-        self.folder = folder / f"{config.name}-{configuration_hash(config)[:8]}"
-        self.shape = (config.n_frames, len(FEATURE_NAMES))
+    def __init__(self, folder: Path, config: AnyFeatures, copy: Copy | None = None) -> None:
+        self.config, self.copy = config, copy
+        key = configuration_hash(config) if copy is None else configuration_hash(config, copy)
+        self.folder = folder / f"{config.name}-{key[:8]}"
+        self.shape = feature_shape(config)
 
     def update(self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None) -> None:
         """Extract what is not stored yet.
@@ -69,7 +72,7 @@ class FeatureStore:
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
         done = 0
-        for block in map_blocks(functools.partial(_extract, root, self.config), paths, n_jobs):
+        for block in map_blocks(functools.partial(_extract, root, self.config, self.copy), paths, n_jobs):
             self._append(np.stack(block), digests[done : done + len(block)])
             done += len(block)
             if progress is not None:
@@ -85,7 +88,7 @@ class FeatureStore:
 
         Returns
         -------
-        np.ndarray [shape=(n, frames, features), dtype=float32]
+        np.ndarray [shape=(n, *feature_shape(config)), dtype=float32]
 
         Raises
         ------
@@ -122,10 +125,10 @@ class FeatureStore:
                 file.truncate()
 
 
-def _extract(root: Path, config: FeatureConfig, path: str) -> NDArray[np.float32]:
-    """Return the features of one clip, shape (frames, features)."""
+def _extract(root: Path, config: AnyFeatures, copy: Copy | None, path: str) -> NDArray[np.float32]:
+    """Return the features of one clip, or of its copy."""
     try:
         waveform = decode(root / path)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
-    return extract_features(waveform.opening, waveform.sr, config)
+    return extract(waveform, config) if copy is None else extract_copy(waveform, config, copy, Path(path).stem)

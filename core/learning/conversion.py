@@ -14,10 +14,10 @@ import numpy as np
 import onnxruntime as ort
 from sklearn.preprocessing import StandardScaler
 
+from core.audio.extraction import feature_shape
 from core.errors import ModelError
-from core.labels import EMOTIONS
-from core.learning.networks import build_reference
-from core.learning.recipes import Recipe
+from core.learning.networks import build_network
+from core.learning.recipes import AnyRecipe
 from core.learning.runs import Fold
 
 logger = logging.getLogger(__name__)
@@ -26,12 +26,12 @@ MAX_DIFFERENCE: Final = 1e-5
 """Largest difference between probabilities of Keras and ONNX that is taken for rounding."""
 
 
-def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
+def convert_fold(recipe: AnyRecipe, fold: Fold, folder: Path) -> None:
     """Write the network of a trained fold as ``network.keras`` and ``network.onnx``, and its ``scaler.json``.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Recipe or VoiceRecipe
         What was trained.
     fold : Fold
         A fold that is done.
@@ -44,10 +44,9 @@ def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
         If the two networks do not give the same probabilities.
     """
     scaler = fold.scaler_path.read_bytes()
-    n_features = len(json.loads(scaler)["mean"])
-    network = build_reference(recipe, n_features, len(EMOTIONS))
+    network = build_network(recipe)
     network.load_weights(fold.weights_path)
-    X = np.random.default_rng(0).normal(size=(8, recipe.features.n_frames, n_features)).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(8, *feature_shape(recipe.features))).astype(np.float32)
     expected = network(X, training=False).numpy()
 
     network.save(folder / "network.keras")

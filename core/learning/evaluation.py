@@ -10,7 +10,7 @@ Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural ne
 Efron B, Tibshirani R (1993). An introduction to the bootstrap (percentile intervals).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +23,11 @@ from core.labels import EMOTIONS, N_ACTORS
 
 N_BOOTSTRAP: Final = 2_000
 N_BINS: Final = 15
+N_PERMUTATIONS: Final = 20_000
 MIN_ANSWERS: Final = 30
 """Fewest answers on which a precision is stated."""
+STUDY_PROTOCOL: Final = "speaker-emobox"
+"""Protocol whose folds are tried on degraded sound and with parts missing."""
 
 Counts = NDArray[np.floating[Any]]
 
@@ -220,6 +223,106 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
     }
 
 
+def accuracy_at_coverage(predictions: pd.DataFrame, coverage: float) -> float:
+    """Return the accuracy on the share of the clips that a model is surest of, as the mean over seeds.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of one protocol.
+    coverage : float
+        Share of the clips, above 0.
+
+    Returns
+    -------
+    float
+    """
+    by_seed = []
+    for _, rows in predictions.groupby("seed"):
+        answers = _Answers(rows)
+        surest = np.argsort(-answers.confidence, kind="stable")[: max(round(coverage * len(rows)), 1)]
+        by_seed.append(answers.is_right[surest].mean())
+    return float(np.mean(by_seed))
+
+
+def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
+    """Compare two models on the same clips of one protocol, actor by actor.
+
+    Parameters
+    ----------
+    predictions, others : pandas.DataFrame
+        Rows of one protocol; each clip as often as the model has seeds.
+
+    Returns
+    -------
+    dict
+        ``difference`` in UAR (first minus second, means over seeds), its 95 % ``interval`` by a bootstrap that draws
+        the same actors for both, and ``p_value`` of a sign-flip test: the share of the assignments of an actor's two
+        results to the two models whose mean difference is at least as large.
+
+    Raises
+    ------
+    ValueError
+        If the tables judge different clips.
+    """
+    if set(predictions["clip"]) != set(others["clip"]):
+        raise ValueError("the two models were judged on different clips")
+    counts = [_Answers(table).confusion_by_seed_and_actor() for table in (predictions, others)]
+    present = np.flatnonzero(counts[0].sum(axis=(0, 2, 3)) > 0)
+    rng = np.random.default_rng(0)
+    weights = _draw_actors(present, counts[0].shape[1], rng)
+    first, second = (
+        unweighted_average_recall(np.einsum("ba,saij->bsij", weights, by_actor)).mean(axis=1) for by_actor in counts
+    )
+    whole = [unweighted_average_recall(by_actor.sum(axis=1)).mean() for by_actor in counts]
+    by_actor = [unweighted_average_recall(c[:, present]).mean(axis=0) for c in counts]
+    gain = by_actor[0] - by_actor[1]
+    flips = rng.choice([-1, 1], size=(N_PERMUTATIONS, len(gain)))
+    as_large = np.abs((flips * gain).mean(axis=1)) >= abs(gain.mean()) - 1e-12
+    low, high = np.percentile(first - second, [2.5, 97.5])
+    return {
+        "difference": float(whole[0] - whole[1]),
+        "interval": [float(low), float(high)],
+        "p_value": float((as_large.sum() + 1) / (N_PERMUTATIONS + 1)),
+    }
+
+
+def summarize_study(predictions: pd.DataFrame, key: str, whole: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the figures of each condition or variant, those of the whole recipe on clean clips first.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As from ``core.learning.studies``.
+    key : str
+        ``condition`` or ``variant``.
+    whole : pandas.DataFrame
+        Predictions of the model by its protocols.
+
+    Returns
+    -------
+    dict
+        For each, ``accuracy`` of all clips, ``speech`` and ``song`` UAR, and ``mean_confidence``.
+    """
+    clean = whole[(whole["protocol"] == STUDY_PROTOCOL) & whole["seed"].isin(predictions["seed"].unique())]
+    tables: Mapping[str, pd.DataFrame] = {"": clean} | {
+        str(name): rows for name, rows in predictions.groupby(key, sort=False)
+    }
+    return {name: _figures(rows) for name, rows in tables.items()}
+
+
+def _figures(rows: pd.DataFrame) -> dict[str, float]:
+    channel = rows["clip"].map(lambda clip: parse_clip(clip).channel)
+    figures = {
+        "accuracy": float((rows[list(EMOTIONS)].idxmax(axis=1) == rows["y_true"]).mean()),
+        "mean_confidence": float(rows[list(EMOTIONS)].max(axis=1).mean()),
+    }
+    for name in ("speech", "song"):
+        if (channel == name).any():
+            figures[name] = summarize(rows[channel == name])["unweighted_average_recall"]["mean"]
+    return figures
+
+
 class _Answers:
     """Columns of a table of predictions as arrays."""
 
@@ -248,12 +351,17 @@ def _with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_actor: ND
     """Return the mean over seeds of a metric of (seeds, actors, k, k) counts, and its interval over actors."""
     present = np.flatnonzero(by_actor.sum(axis=(0, 2, 3)) > 0)
     rng = np.random.default_rng(0)
-    draws = rng.choice(present, size=(N_BOOTSTRAP, len(present)))
-    weights = np.stack([np.bincount(draw, minlength=by_actor.shape[1]) for draw in draws]).astype(float)
+    weights = _draw_actors(present, by_actor.shape[1], rng)
     resampled = metric(np.einsum("ba,saij->bsij", weights, by_actor)).mean(axis=1)
     by_seed = metric(by_actor.sum(axis=1))
     low, high = np.percentile(resampled, [2.5, 97.5])
     return {"mean": float(by_seed.mean()), "interval": [float(low), float(high)], "by_seed": by_seed.tolist()}
+
+
+def _draw_actors(present: NDArray[np.intp], n_actors: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how often each actor stands in each bootstrap sample, shape (samples, actors)."""
+    draws = rng.choice(present, size=(N_BOOTSTRAP, len(present)))
+    return np.stack([np.bincount(draw, minlength=n_actors) for draw in draws]).astype(float)
 
 
 def _per_class(confusion: NDArray[np.float64], n_seeds: int) -> dict[str, dict[str, float]]:

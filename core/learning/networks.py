@@ -1,9 +1,66 @@
 """Networks, layer by layer; they come uncompiled."""
 
-import keras
-from keras import layers
+from typing import Final
 
-from core.learning.recipes import Recipe
+import keras
+from keras import layers, ops
+
+from core.audio.extraction import feature_shape
+from core.audio.voice import view_widths
+from core.labels import CHANNELS, EMOTIONS
+from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
+
+VALUE_LIMIT: Final = 4.0
+"""Standard deviations at which a feature of the voice network is cut off."""
+SCORE_SCALE: Final = 0.3
+"""Factor of the discriminants' scores before their softmax: high-dimensional discriminants overrate themselves."""
+ABSENT: Final = -1e4
+"""Score of a class that training did not have."""
+
+
+def build_network(recipe: AnyRecipe) -> keras.Model:
+    """Build the network of a recipe, as it is deployed: reads scaled features, answers with probabilities."""
+    if isinstance(recipe, VoiceRecipe):
+        return build_voice(recipe)
+    return build_reference(recipe, feature_shape(recipe.features)[-1], len(EMOTIONS))
+
+
+def build_voice(recipe: VoiceRecipe) -> keras.Model:
+    """Build the form in which fitted discriminants answer.
+
+    Standardised features are cut off at +-4; each view has linear scores for pairs of channel and emotion, whose log
+    probabilities ``pooling`` weights and adds. The more unlike the training clips a sound is, the flatter the answer:
+    the pooled logarithms are multiplied by exp(-caution * strangeness), with strangeness the logarithm of the
+    features' mean square over that of the median clip, where it is above 0. Probabilities are summed over channels.
+
+    Parameters
+    ----------
+    recipe : VoiceRecipe
+        Features and views.
+
+    Returns
+    -------
+    keras.Model
+        Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``pooling``, ``strangeness``, ``caution``
+        hold the weights.
+    """
+    widths = view_widths(recipe.features)
+    inputs = keras.Input((sum(widths.values()),))
+    x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
+    views, start = {}, 0
+    for view, width in widths.items():
+        views[view] = x[:, start : start + width]
+        start += width
+    n_classes = len(CHANNELS) * len(EMOTIONS)
+    scores = [layers.Dense(n_classes, name=f"scores_{k}")(views[view]) for k, view in enumerate(recipe.views)]
+    joined = ops.concatenate([ops.log_softmax(part, axis=-1) for part in scores], axis=-1)
+    pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(joined)
+    energy = ops.log(ops.mean(ops.square(x), axis=-1, keepdims=True) + keras.config.epsilon())
+    strangeness = layers.Dense(1, activation="relu", name="strangeness")(energy)
+    sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))
+    by_class = ops.softmax(pooled * sharpness, axis=-1)
+    by_emotion = ops.sum(layers.Reshape((len(CHANNELS), len(EMOTIONS)))(by_class), axis=1)
+    return keras.Model(inputs, by_emotion, name="voice")
 
 
 def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: bool = False) -> keras.Sequential:

@@ -1,9 +1,12 @@
 """Recipes: everything that decides what a training makes, besides the corpus, the protocol and the seed."""
 
 import dataclasses
-from typing import Final
+from typing import Final, TypeAlias
 
-from core.config import FeatureConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import Copy, FeatureConfig, VoiceConfig
 from core.errors import TrainingError
 
 
@@ -31,7 +34,62 @@ class Recipe:
     """Protocol whose first split trains the network that is put in use."""
 
 
-RECIPES: Final = {
+@dataclasses.dataclass(frozen=True)
+class VoiceRecipe:
+    """Discriminants on voice features that learn from degraded copies what to ignore; solved, not iterated."""
+
+    name: str
+    """Name, and first part of its models' names."""
+    summary: str
+    """One sentence for people."""
+    features: VoiceConfig = dataclasses.field(default_factory=VoiceConfig)
+    """What the discriminants read; the seed of a training is also that of the kernels."""
+    views: tuple[str, ...] = ("functionals", "kernels")
+    """Parts of the features with a discriminant each."""
+    copies: tuple[tuple[str, float], ...] = (
+        ("noise", 0.3),
+        ("band", 0.5),
+        ("equaliser", 0.1),
+        ("room", 0.1),
+        ("speed", 0.3),
+        ("cut", 0.1),
+    )
+    """Degradations (``core.audio.degrade.DEGRADATIONS``) and how much what they change counts as variation."""
+    shrinkage: float = 0.2
+    """Share of the identity in the covariance."""
+    by_channel: bool = True
+    """Whether speech and song have classes of their own."""
+    channels: tuple[str, ...] = ("speech", "song")
+    """Channels whose clips are trained on."""
+    epochs: int = 1
+    """Times that each training clip is seen: the solution has a closed form."""
+    deployed_protocol: str = "all"
+    """Protocol whose first split trains the model that is put in use: all actors, none left to judge."""
+
+
+AnyRecipe: TypeAlias = Recipe | VoiceRecipe
+
+
+def seeded_features(recipe: AnyRecipe, seed: int) -> FeatureConfig | VoiceConfig:
+    """Return the features of a recipe's training with a seed."""
+    if isinstance(recipe, VoiceRecipe):
+        return dataclasses.replace(recipe.features, kernel_seed=seed)
+    return recipe.features
+
+
+def required_copies(recipe: AnyRecipe, seed: int) -> tuple[Copy | None, ...]:
+    """Return which versions of the clips a training reads: the clips (None), then their copies."""
+    if isinstance(recipe, VoiceRecipe):
+        return (None, *(Copy(name, seed) for name, _ in recipe.copies))
+    return (None,)
+
+
+def clean_features(recipe: AnyRecipe, X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the features of the clips themselves from what a training reads."""
+    return X[:, 0] if isinstance(recipe, VoiceRecipe) else X
+
+
+RECIPES: Final[dict[str, AnyRecipe]] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
@@ -39,12 +97,17 @@ RECIPES: Final = {
             summary="The reference project's network: two convolutions, a bidirectional LSTM and three dense layers "
             "on 62 librosa features in 130 frames.",
         ),
+        VoiceRecipe(
+            name="voice",
+            summary="Linear discriminants on statistics of voice descriptors and on random convolutions of the mel "
+            "spectrogram, made deaf to noise, rooms, telephones and speed by degraded copies; calibrated.",
+        ),
     )
 }
 """All recipes, by name."""
 
 
-def get_recipe(name: str, *, epochs: int | None = None) -> Recipe:
+def get_recipe(name: str, *, epochs: int | None = None) -> AnyRecipe:
     """Return a recipe by name.
 
     Parameters
@@ -56,12 +119,12 @@ def get_recipe(name: str, *, epochs: int | None = None) -> Recipe:
 
     Returns
     -------
-    Recipe
+    Recipe or VoiceRecipe
 
     Raises
     ------
     TrainingError
-        If there is no such recipe, or the number of epochs is below 1.
+        If there is no such recipe, the number of epochs is below 1, or the recipe has none.
     """
     if name not in RECIPES:
         raise TrainingError(f"There is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
@@ -69,4 +132,7 @@ def get_recipe(name: str, *, epochs: int | None = None) -> Recipe:
         return RECIPES[name]
     if epochs < 1:
         raise TrainingError(f"A training needs at least one epoch, not {epochs}.")
-    return dataclasses.replace(RECIPES[name], epochs=epochs)
+    recipe = RECIPES[name]
+    if isinstance(recipe, VoiceRecipe):
+        raise TrainingError(f"The recipe {name!r} is solved in one step and has no epochs to choose.")
+    return dataclasses.replace(recipe, epochs=epochs)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.corpus.splits import PROTOCOLS, Split
+from core.corpus.splits import DEPLOYMENT, PROTOCOLS, Split, split_all
 from core.errors import TrainingError
 from core.files import write_atomically
-from core.learning.recipes import Recipe
+from core.learning.recipes import AnyRecipe
 
 HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
 
@@ -68,7 +68,7 @@ class Fold:
 class TrainingResult:
     """A finished training."""
 
-    recipe: Recipe
+    recipe: AnyRecipe
     """What was trained."""
     folds: tuple[Fold, ...]
     """All networks of all protocols and seeds."""
@@ -92,7 +92,8 @@ class TrainingResult:
 
     def predictions(self) -> pd.DataFrame:
         """Return the probabilities of all judged clips: protocol, seed, fold, clip, y_true, then the emotions."""
-        return pd.concat([pd.read_csv(fold.predictions_path) for fold in self.folds], ignore_index=True)
+        judged = [fold for fold in self.folds if len(fold.split.test)]
+        return pd.concat([pd.read_csv(fold.predictions_path) for fold in judged], ignore_index=True)
 
     def history(self) -> pd.DataFrame:
         """Return all epochs of all folds, with protocol, seed and fold before the columns of ``Fold.history``."""
@@ -128,7 +129,7 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     index : pandas.DataFrame
         Distinct clips.
     protocols : sequence of str
-        Names in ``core.corpus.splits.PROTOCOLS``.
+        Names in ``core.corpus.splits.PROTOCOLS``, or ``DEPLOYMENT``, which the first seed alone trains.
     seeds : sequence of int
         One training of every fold a seed.
     folder : path
@@ -143,7 +144,8 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     TrainingError
         If a protocol is unknown, or nothing is asked for.
     """
-    unknown = [name for name in protocols if name not in PROTOCOLS]
+    functions = PROTOCOLS | {DEPLOYMENT: split_all}
+    unknown = [name for name in protocols if name not in functions]
     if unknown or not protocols or not seeds or min(seeds) < 0:
         raise TrainingError(
             f"Choose protocols from {', '.join(PROTOCOLS)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
@@ -151,8 +153,8 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     return tuple(
         Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}")
         for name in dict.fromkeys(protocols)
-        for seed in dict.fromkeys(seeds)
-        for split in PROTOCOLS[name](index, seed)
+        for seed in dict.fromkeys(seeds[:1] if name == DEPLOYMENT else seeds)
+        for split in functions[name](index, seed)
     )
 
 

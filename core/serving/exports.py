@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from core.config import FeatureConfig
 from core.errors import ModelError, SoundWebError
 from core.labels import EMOTIONS
 from core.serving.predictor import Prediction
@@ -90,11 +91,18 @@ def export_reference(model: str | None, target: Path, *, registry: Registry | No
     Raises
     ------
     ModelError
-        If the model can not be loaded or the folder can not be written.
+        If the model can not be loaded, reads other features, or the folder can not be written.
     """
     from core.learning.conversion import write_reference_files
 
-    stored = (registry or Registry()).load(model)
+    registry = registry or Registry()
+    stored = registry.load(model)
+    if not isinstance(stored.features, FeatureConfig):
+        fitting = ", ".join(name for name in registry.names() if name.startswith("reference-")) or "none is stored"
+        raise ModelError(
+            f"The model {stored.name!r} reads other features than the reference project's scripts compute. "
+            f"Export one of the recipe 'reference' ({fitting})."
+        )
     try:
         return write_reference_files(stored.folder, target)
     except OSError as error:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from typing import Final
 
 import numpy as np
 import onnxruntime as ort
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from core.audio.assess import assess
 from core.audio.decode import Waveform, decode
-from core.audio.features import extract_features
-from core.config import SAMPLE_RATE
+from core.audio.extraction import extract
+from core.config import SAMPLE_RATE, FeatureConfig, VoiceConfig
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.registry import Registry, StoredModel
+
+NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,11 +105,11 @@ class Predictor:
         assessment = assess(waveform)
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
-        features = extract_features(waveform.opening, waveform.sr, self.model.features)
+        features = extract(waveform, self.model.features)
         y_proba = self.predict_features(features[np.newaxis])[0]
         best = int(y_proba.argmax())
         confidence = float(y_proba[best])
-        unsure = self._doubts(confidence)
+        unsure = self._doubts(confidence) if assessment.has_voice else (NO_VOICE,)
         return Prediction(
             emotion=EMOTIONS[best],
             probabilities={emotion: float(p) for emotion, p in zip(EMOTIONS, y_proba, strict=True)},
@@ -121,8 +124,8 @@ class Predictor:
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, frames, features), dtype=float32]
-            Features, unscaled.
+        X : np.ndarray [shape=(n, ...), dtype=float32]
+            Features, unscaled, as from ``core.audio.extraction.extract``.
 
         Returns
         -------
@@ -153,4 +156,5 @@ def warm_up() -> None:
     buffer = io.BytesIO()
     sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")
     waveform = decode(buffer.getvalue())
-    extract_features(waveform.opening, waveform.sr)
+    for config in (FeatureConfig(), VoiceConfig()):
+        extract(waveform, config)

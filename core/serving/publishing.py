@@ -12,6 +12,7 @@ from core.config import configuration_hash
 from core.corpus.index import corpus_digest
 from core.labels import EMOTIONS
 from core.learning.evaluation import evaluate, evaluate_threshold
+from core.learning.recipes import seeded_features
 from core.learning.runs import TrainingResult
 from core.serving.cards import write_card
 from core.serving.registry import Registry, StoredModel
@@ -22,7 +23,13 @@ DECISION_PRECISION: Final = 0.7
 """Share of right answers that is wanted among those given to people never heard before."""
 
 
-def publish_training(result: TrainingResult, index: pd.DataFrame, registry: Registry) -> StoredModel:
+def publish_training(
+    result: TrainingResult,
+    index: pd.DataFrame,
+    registry: Registry,
+    *,
+    studies: Mapping[str, pd.DataFrame] | None = None,
+) -> StoredModel:
     """Store the deployed network of a training with its reports.
 
     Parameters
@@ -32,7 +39,9 @@ def publish_training(result: TrainingResult, index: pd.DataFrame, registry: Regi
     index : pandas.DataFrame
         The distinct clips it was trained on.
     registry : Registry
-        Where to store it.
+        Where to store it. A reference model that is there and judged the same clips is compared with in the card.
+    studies : mapping of str to pandas.DataFrame, optional
+        Predictions of ``core.learning.studies``, by name: ``robustness``, ``ablations``.
 
     Returns
     -------
@@ -51,15 +60,20 @@ def publish_training(result: TrainingResult, index: pd.DataFrame, registry: Regi
     predictions = result.predictions()
     metrics = evaluate(predictions)
     for fold in result.folds:
-        metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
+        if fold.protocol in metrics:
+            metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
     decision = _decide(predictions)
+    studies = studies or {}
+    card = write_card(manifest | {"decision": decision}, metrics, predictions, studies, _baseline(result, registry))
 
     def write_files(folder: Path) -> None:
         convert_fold(result.recipe, result.deployed, folder)
         predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
         result.history().to_csv(folder / "history.csv", index=False, float_format="%.7g")
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
-        (folder / "card.md").write_text(write_card(manifest | {"decision": decision}, metrics))
+        for name, table in studies.items():
+            table.to_csv(folder / f"{name}.csv", index=False, float_format="%.4g")
+        (folder / "card.md").write_text(card)
 
     return registry.publish(model_name(result, index), manifest | {"decision": decision}, write_files)
 
@@ -91,11 +105,12 @@ def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
 
 def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
     recipe = dataclasses.asdict(result.recipe)
-    features = recipe.pop("features")
+    del recipe["features"]
+    features = seeded_features(result.recipe, result.deployed.seed)
     return {
         "recipe": recipe,
-        "features": features,
-        "features_hash": configuration_hash(result.recipe.features),
+        "features": dataclasses.asdict(features),
+        "features_hash": configuration_hash(features),
         "labels": list(EMOTIONS),
         "corpus": {
             "digest": corpus_digest(index),
@@ -106,6 +121,12 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
         "protocol": result.deployed.protocol,
         "seed": result.deployed.seed,
     }
+
+
+def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None:
+    """Return the predictions of a stored reference model, unless the training is one itself."""
+    names = [name for name in registry.names() if name.startswith("reference-")]
+    return registry.load(names[0]).predictions() if names and result.recipe.name != "reference" else None
 
 
 def _decide(predictions: pd.DataFrame) -> Mapping[str, float | None]:

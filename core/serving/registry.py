@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.config import FeatureConfig, artifacts_folder, configuration_hash
+from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
 from core.errors import ModelError
 from core.files import sha256_of_file, write_atomically
 from core.labels import EMOTIONS
@@ -35,6 +35,8 @@ MODEL_FILES: Final = (
     "predictions.csv",
     "card.md",
 )
+STUDY_FILES: Final = ("robustness.csv", "ablations.csv")
+"""Files that a model has if its training was asked for studies."""
 CHAMPION_FILE: Final = "champion.json"
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
 MANIFEST_FORMAT: Final = 1
@@ -53,9 +55,9 @@ class StoredModel:
     """What it is; see ``core.serving.publishing``."""
 
     @property
-    def features(self) -> FeatureConfig:
+    def features(self) -> AnyFeatures:
         """Configuration of the features that the model reads."""
-        return FeatureConfig(**self.manifest["features"])
+        return read_features(self.manifest["features"])
 
     @property
     def threshold(self) -> float | None:
@@ -73,6 +75,17 @@ class StoredModel:
         import pandas as pd
 
         return pd.read_csv(self.folder / "predictions.csv")
+
+    def studies(self) -> "dict[str, pd.DataFrame]":
+        """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""
+        import pandas as pd
+
+        return {file.split(".")[0]: pd.read_csv(self.folder / file) for file in STUDY_FILES if file in self._files}
+
+    @property
+    def _files(self) -> Mapping[str, str]:
+        files: Mapping[str, str] = self.manifest["files"]
+        return files
 
     def history(self) -> "pd.DataFrame":
         """Return a row for each epoch of each fold."""
@@ -244,8 +257,11 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
         raise ModelError(f"The manifest of model {name!r} has another format or name. Publish the model again.")
     if tuple(manifest["labels"]) != EMOTIONS:
         raise ModelError(f"The model {name!r} orders the emotions in another way than this version. Retrain it.")
-    features = FeatureConfig(**manifest["features"])
-    if not configuration_hash(features) == manifest["features_hash"] == configuration_hash(FeatureConfig()):
+    features = read_features(manifest["features"])
+    current: AnyFeatures = FeatureConfig()
+    if isinstance(features, VoiceConfig):
+        current = dataclasses.replace(features, version=VoiceConfig.version)
+    if features != current or configuration_hash(features) != manifest["features_hash"]:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
     missing = set(MODEL_FILES) - set(manifest["files"])
     if missing:

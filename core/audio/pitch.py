@@ -1,0 +1,122 @@
+"""Pitch contour from the autocorrelation, with the voicing decision and the path found together.
+
+Reference
+---------
+Boersma P (1993). Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
+sampled sound. Proceedings of the Institute of Phonetic Sciences 17: 97-110. Costs per frame here, candidates and
+weights simplified.
+"""
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+PITCH_RANGE: Final = (70.0, 900.0)
+"""Lowest and highest pitch that is looked for, in Hz: a low male voice to a high sung one."""
+REFERENCE_PITCH: Final = 55.0
+"""Pitch of 0 semitones, in Hz (A1)."""
+
+_N_CANDIDATES: Final = 5
+_MIN_STRENGTH: Final = 0.2
+_OCTAVE_COST: Final = 0.015
+"""Loss of strength an octave downwards: of two equal peaks the shorter period is meant."""
+_JUMP_COST: Final = 0.35
+"""Cost of a change by an octave between two frames."""
+_VOICING_COST: Final = 0.14
+"""Cost of a change between voiced and unvoiced."""
+_UNVOICED_STRENGTH: Final = 0.45
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PitchTrack:
+    """Pitch of each frame."""
+
+    semitones: NDArray[np.float64]
+    """Pitch in semitones above ``REFERENCE_PITCH``, shape (t,); 0 where unvoiced."""
+    is_voiced: NDArray[np.bool_]
+    """Whether the frame is voiced, shape (t,)."""
+    periodicity: NDArray[np.float64]
+    """Height of the autocorrelation at the period, or its highest one where unvoiced, shape (t,), in (0, 1)."""
+    lag_one: NDArray[np.float64]
+    """Autocorrelation at a lag of one sample, shape (t,): what the zero-crossing rate follows from."""
+
+
+def track_pitch(
+    power: NDArray[np.floating], window: NDArray[np.floating], level: NDArray[np.floating], sr: int
+) -> PitchTrack:
+    """Find the pitch of each frame.
+
+    Parameters
+    ----------
+    power : np.ndarray [shape=(t, n + 1)]
+        Power spectra of frames of ``n`` samples, zero-padded to twice their length.
+    window : np.ndarray [shape=(n,)]
+        Window of the frames.
+    level : np.ndarray [shape=(t,)]
+        Level of the frames relative to the loudest, in dB: the quieter a frame, the more likely it is unvoiced.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    PitchTrack
+    """
+    n = len(window)
+    autocorrelation = scipy.fft.irfft(power, axis=1)[:, :n]
+    of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)[:n]
+    shortest, longest = int(sr / PITCH_RANGE[1]), int(sr / PITCH_RANGE[0]) + 2
+    r = autocorrelation[:, shortest - 1 : longest + 1] / autocorrelation[:, :1]
+    r = r / (of_window / of_window[0])[shortest - 1 : longest + 1]
+    log_f, strength, height = _candidates(r, shortest, sr)
+    path = _best_path(log_f, strength, level)
+    rows, chosen = np.arange(len(r)), np.maximum(path - 1, 0)
+    voiced = path > 0
+    return PitchTrack(
+        semitones=np.where(voiced, 12 * (log_f[rows, chosen] - np.log2(REFERENCE_PITCH)), 0),
+        is_voiced=voiced,
+        periodicity=np.clip(np.where(voiced, height[rows, chosen], r[:, 1:-1].max(axis=1)), 0.001, 0.9999),
+        lag_one=autocorrelation[:, 1] / autocorrelation[:, 0],
+    )
+
+
+def _candidates(
+    r: NDArray[np.floating], shortest: int, sr: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return log2 frequency, strength and height of the strongest peaks of each frame, shape (t, candidates)."""
+    before, here, after = r[:, :-2], r[:, 1:-1], r[:, 2:]
+    is_peak = (here > before) & (here >= after) & (here > _MIN_STRENGTH)
+    curvature = before - 2 * here + after
+    shift = np.where(is_peak, 0.5 * (before - after) / np.where(np.abs(curvature) < 1e-9, 1, curvature), 0)
+    lag = shortest + np.arange(here.shape[1]) + shift
+    height = np.minimum(here - 0.25 * (before - after) * shift, 0.9999)
+    strength = np.where(is_peak, height - _OCTAVE_COST * np.log2(PITCH_RANGE[0] * lag / sr), -9.0)
+    strongest = np.argpartition(-strength, _N_CANDIDATES, axis=1)[:, :_N_CANDIDATES]
+    rows = np.arange(len(r))[:, None]
+    return np.log2(sr / lag[rows, strongest]), strength[rows, strongest], height[rows, strongest]
+
+
+def _best_path(
+    log_f: NDArray[np.float64], strength: NDArray[np.float64], level: NDArray[np.floating]
+) -> NDArray[np.intp]:
+    """Return the state of each frame on the best path (Viterbi): 0 is unvoiced, k the candidate k - 1."""
+    n_frames, n_states = len(log_f), log_f.shape[1] + 1
+    quiet = 1 - 1.6 * np.clip((level + 45) / 45, 0, 1)
+    unvoiced = _UNVOICED_STRENGTH + 0.35 * np.maximum(quiet, 0)
+    local = np.concatenate([unvoiced[:, None], strength], axis=1)
+    cost = np.full((n_frames, n_states, n_states), _VOICING_COST)
+    cost[:, 0, 0] = 0
+    cost[1:, 1:, 1:] = _JUMP_COST * np.abs(log_f[:-1, :, None] - log_f[1:, None, :])
+    total, states = local[0], np.arange(n_states)
+    origin = np.zeros((n_frames, n_states), dtype=np.intp)
+    for t in range(1, n_frames):
+        ways = total[:, None] - cost[t]
+        origin[t] = ways.argmax(axis=0)
+        total = ways[origin[t], states] + local[t]
+    path = np.zeros(n_frames, dtype=np.intp)
+    path[-1] = total.argmax()
+    for t in range(n_frames - 1, 0, -1):
+        path[t - 1] = origin[t, path[t]]
+    return path

@@ -1,0 +1,54 @@
+"""The voice feature set: one vector a sound, of any length, level and quality.
+
+Two views stand side by side: statistics of descriptors that phonetics knows (``functionals``) and summaries of random
+convolutions (``kernels``). They err differently, which is why both are there.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.audio.descriptors import describe
+from core.audio.functionals import FUNCTIONAL_NAMES, functionals
+from core.audio.kernels import SUMMARIES, convolve
+from core.config import VoiceConfig
+
+
+def view_widths(config: VoiceConfig) -> dict[str, int]:
+    """Return the number of values of each view, in the order in which they stand in a vector."""
+    return {"functionals": len(FUNCTIONAL_NAMES), "kernels": config.n_kernels * len(SUMMARIES)}
+
+
+def extract_voice(y: NDArray[np.float32], sr: int, config: VoiceConfig | None = None) -> NDArray[np.float32]:
+    """Compute the voice features of a sound.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform, not silent. Only its first ``config.duration`` seconds are read.
+    sr : int
+        Sampling rate of ``y``, in Hz; must be ``config.sr``.
+    config : VoiceConfig, optional
+        Parameters.
+
+    Returns
+    -------
+    np.ndarray [shape=(d,), dtype=float32]
+        The views of ``view_widths``, one after another.
+
+    Raises
+    ------
+    ValueError
+        If ``sr`` is not the rate of the configuration, or ``y`` is empty or silent: a caller's mistake, since
+        ``decode`` and ``assess`` let neither through.
+
+    Examples
+    --------
+    >>> import librosa
+    >>> extract_voice(librosa.tone(440, sr=22050, duration=1.0), 22050).shape
+    (6512,)
+    """
+    config = config or VoiceConfig()
+    if sr != config.sr or y.ndim != 1 or y.size == 0 or not np.any(y):
+        raise ValueError(f"expected a sound of shape (n,) at {config.sr} Hz, got shape {y.shape} at {sr} Hz")
+    voice = describe(y, config)
+    return np.concatenate([functionals(voice, config), convolve(voice.mel, config)])

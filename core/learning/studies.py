@@ -1,0 +1,131 @@
+"""What a finished training is tried on besides its protocols: degraded sound, and itself with parts missing.
+
+Both judge by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is judged by a model that has heard him.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.audio.degrade import CONDITIONS
+from core.config import Copy
+from core.learning.evaluation import STUDY_PROTOCOL
+from core.learning.recipes import VoiceRecipe
+from core.learning.runs import Fold, TrainingResult, plan_folds
+
+CopyReader = Callable[[Copy], NDArray[np.float32]]
+"""Called with a degraded copy, returns its features for all clips: (n, d)."""
+
+
+def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
+    """Judge the networks of a training on degraded copies of the clips that they did not hear.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        A finished training with ``STUDY_PROTOCOL``.
+    index : pandas.DataFrame
+        The distinct clips it was trained on.
+    read : callable
+        Called with a ``Copy``, returns features of the same clips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions with a column ``condition`` in front: a name in ``core.audio.degrade.CONDITIONS``.
+    """
+    from core.learning.networks import build_network
+    from core.learning.training import predict_fold, tabulate
+
+    folds = _study_folds(result.folds)
+    networks = []
+    for fold in folds:
+        network = build_network(result.recipe)
+        network.load_weights(fold.weights_path)
+        networks.append(network)
+    tables = []
+    for condition in CONDITIONS:
+        X = read(Copy(condition, folds[0].seed))
+        for fold, network in zip(folds, networks, strict=True):
+            test = fold.split.test
+            table = tabulate(fold, index.iloc[test], predict_fold(network, fold, X[test]))
+            table.insert(0, "condition", condition)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
+    """Return variants of a recipe, each with one thing missing or changed, by what that is."""
+    copies = dict(recipe.copies)
+
+    def without(*names: str) -> VoiceRecipe:
+        return dataclasses.replace(recipe, copies=tuple(c for c in recipe.copies if c[0] not in names))
+
+    return {
+        "functionals alone": dataclasses.replace(recipe, views=("functionals",)),
+        "random convolutions alone": dataclasses.replace(recipe, views=("kernels",)),
+        "no degraded copies": without(*copies),
+        "no copies at another speed": without("speed"),
+        "speech and song in one class": dataclasses.replace(recipe, by_channel=False),
+        "trained on speech alone": dataclasses.replace(recipe, channels=("speech",)),
+    }
+
+
+def study_ablations(
+    result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
+) -> pd.DataFrame:
+    """Train and judge the variants of a recipe.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        A finished training of a ``VoiceRecipe``.
+    index : pandas.DataFrame
+        The distinct clips it was trained on.
+    X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
+        What it read with its first seed.
+    folder : path
+        Where the variants' folds are kept; goes on where it was stopped.
+    n_jobs : int
+        Folds trained side by side.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions with a column ``variant`` in front.
+    """
+    from core.learning.training import train
+
+    assert isinstance(result.recipe, VoiceRecipe)  # noqa: S101 - a caller's mistake
+    names = [name for name, _ in result.recipe.copies]
+    seed = _study_folds(result.folds)[0].seed
+    tables = []
+    for variant, recipe in ablations(result.recipe).items():
+        columns = [0, *(1 + names.index(name) for name, _ in recipe.copies)]
+        folds = plan_folds(index, [STUDY_PROTOCOL], [seed], folder / variant.replace(" ", "-"))
+        reader = _Columns(X, columns)
+        table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()
+        table.insert(0, "variant", variant)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Columns:
+    """Reads some of the versions of the clips, whatever the seed."""
+
+    X: NDArray[np.float32]
+    columns: list[int]
+
+    def __call__(self, seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - a FeatureReader
+        return self.X[:, self.columns]
+
+
+def _study_folds(folds: Sequence[Fold]) -> list[Fold]:
+    """Return the folds of the studies' protocol with its first seed."""
+    of_protocol = [fold for fold in folds if fold.protocol == STUDY_PROTOCOL]
+    return [fold for fold in of_protocol if fold.seed == of_protocol[0].seed]

@@ -1,0 +1,279 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.config import Copy, VoiceConfig
+from core.corpus.splits import DEPLOYMENT
+from core.corpus.store import FeatureStore
+from core.errors import ModelError, TrainingError
+from core.labels import CHANNELS, EMOTIONS
+from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.learning.recipes import (
+    VoiceRecipe,
+    clean_features,
+    get_recipe,
+    required_copies,
+    seeded_features,
+)
+from core.learning.runs import TrainingResult, plan_folds
+from core.serving.cards import describe_comparison, describe_studies
+from core.serving.exports import export_reference
+from core.serving.predictor import NO_VOICE, Predictor
+from core.serving.registry import Registry
+from tests.conftest import encode, tone
+
+BOTH_VIEWS = VoiceRecipe(
+    name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=(("noise", 0.3), ("speed", 0.3))
+)
+SMALL = dataclasses.replace(BOTH_VIEWS, views=("kernels",))
+
+
+@pytest.fixture(scope="module")
+def voices(generated, clips, tmp_path_factory) -> np.ndarray:
+    """Voice features of the generated corpus and of its copies, shape (n, 3, d)."""
+    folder = tmp_path_factory.mktemp("features")
+    digests = clips["digest"].tolist()
+    versions = []
+    for copy in required_copies(SMALL, 0):
+        store = FeatureStore(folder, SMALL.features, copy)
+        store.update(clips, generated, n_jobs=1)
+        versions.append(store.read(digests))
+    return np.stack(versions, axis=1)
+
+
+@pytest.fixture(scope="module")
+def result(clips, voices, tmp_path_factory) -> TrainingResult:
+    from core.learning.training import train
+
+    folds = plan_folds(clips, [STUDY_PROTOCOL, "random", DEPLOYMENT], [0], tmp_path_factory.mktemp("run"))
+    return train(SMALL, clips, lambda _: voices, folds, n_jobs=1)
+
+
+@pytest.fixture(scope="module")
+def stored(result, clips, tmp_path_factory):
+    from core.serving.publishing import publish_training
+
+    return publish_training(result, clips, Registry(tmp_path_factory.mktemp("artifacts")))
+
+
+def gaussians(rng: np.random.Generator, n: int = 400, d: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    classes = rng.integers(0, len(EMOTIONS), n)
+    means = 2 * rng.standard_normal((len(EMOTIONS), d))
+    spread = rng.standard_normal((d, d))
+    return (means[classes] + rng.standard_normal((n, d)) @ spread).astype(np.float32), classes
+
+
+def test_scores_without_copies_are_those_of_scikit_learn():
+    from sklearn.covariance import shrunk_covariance
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    from core.learning.discriminant import _Moments
+    from core.learning.networks import SCORE_SCALE
+
+    X, classes = gaussians(np.random.default_rng(0))
+    scores = _Moments.of(dataclasses.replace(SMALL, copies=()), X[:, None], classes).solve(0.0)
+    found = X @ scores.weights[:, :8] / SCORE_SCALE + scores.bias[:8] / SCORE_SCALE
+    lda = LinearDiscriminantAnalysis(solver="lsqr", priors=np.full(8, 1 / 8)).fit(X, classes)
+    means = np.stack([X[classes == c].mean(axis=0) for c in range(8)])
+    within = np.cov((X - means[classes]).T, bias=True)
+    np.testing.assert_array_equal(found.argmax(axis=1), lda.predict(X))
+    shrunk = _Moments.of(dataclasses.replace(SMALL, copies=()), X[:, None], classes).solve(0.3)
+    expected = means @ np.linalg.inv(shrunk_covariance(within * 6 / np.trace(within), shrinkage=0.3))
+    np.testing.assert_allclose(shrunk.weights[:, :8].T / SCORE_SCALE, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_directions_that_copies_change_are_avoided():
+    from core.learning.discriminant import _Moments
+
+    rng = np.random.default_rng(1)
+    X, classes = gaussians(rng)
+    X[:, 0] = 5 * classes + rng.standard_normal(len(X))  # tells everything, until copies change it
+    Z = np.stack([X, X], axis=1)
+    Z[:, 1, 0] += 50 * rng.standard_normal(len(X))
+    share = []
+    for weight in (0.0, 1.0):
+        recipe = dataclasses.replace(SMALL, copies=(("noise", weight),))
+        weights = _Moments.of(recipe, Z, classes).solve(0.0).weights[:, :8]
+        share.append(np.abs(weights[0]).sum() * X[:, 0].std() / (np.abs(weights).T * X.std(axis=0)).sum())
+    assert share[0] > 0.5
+    assert share[1] < 0.1
+
+
+def test_moments_of_disjoint_clips_add():
+    from core.learning.discriminant import _Moments
+
+    X, classes = gaussians(np.random.default_rng(3))
+    Z = np.stack([X, X + 0.1, X - 0.2], axis=1)
+    whole, first, second = (
+        _Moments.of(SMALL, Z[rows], classes[rows]) for rows in (slice(None), slice(150), slice(150, None))
+    )
+    for field in ("scatter", "sums", "counts"):
+        np.testing.assert_allclose(getattr(whole - first, field), getattr(second, field), rtol=1e-3, atol=1e-2)
+    total = _Moments.total([first, second])
+    np.testing.assert_allclose(total.scatter, whole.scatter, rtol=1e-3, atol=1e-2)
+
+
+def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
+    from core.learning.networks import VALUE_LIMIT, build_voice
+    from core.learning.training import fit_fold, predict_fold
+
+    fold = dataclasses.replace(result.folds[0], folder=tmp_path)
+    fit_fold(BOTH_VIEWS, voices, clips, fold)
+    network = build_voice(BOTH_VIEWS)
+    network.load_weights(fold.weights_path)
+    scaler = json.loads(fold.scaler_path.read_text())
+    z = (voices[:, 0] - scaler["mean"]) / scaler["scale"]
+    z = np.clip(z, -VALUE_LIMIT, VALUE_LIMIT)
+    n = 2512
+    log_p = []
+    for k, part in enumerate((z[:, :n], z[:, n:])):
+        weights, bias = network.get_layer(f"scores_{k}").get_weights()
+        s = part @ weights + bias
+        s = s - s.max(axis=1, keepdims=True)
+        log_p.append(s - np.log(np.exp(s).sum(axis=1, keepdims=True)))
+    pooled = np.concatenate(log_p, axis=1) @ network.get_layer("pooling").get_weights()[0]
+    usual = -network.get_layer("strangeness").get_weights()[1][0]
+    caution = -network.get_layer("caution").get_weights()[0][0, 0]
+    strangeness = np.maximum(np.log((z**2).mean(axis=1)) - usual, 0)
+    s = pooled * np.exp(-caution * strangeness)[:, None]
+    s = np.exp(s - s.max(axis=1, keepdims=True))
+    p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(CHANNELS), len(EMOTIONS)).sum(axis=1)
+    np.testing.assert_allclose(predict_fold(network, fold, voices[:, 0]), p, atol=1e-4)
+    assert caution >= 0
+
+
+def test_scaler_and_discriminants_see_training_clips_alone(result, clips, voices, tmp_path):
+    """A fold gives the same file when the judged clips are other sounds altogether."""
+    from core.learning.training import fit_fold
+
+    fold = result.folds[0]
+    X = voices.copy()
+    X[fold.split.test] = 1e3 * np.random.default_rng(0).standard_normal(X[fold.split.test].shape)
+    again = dataclasses.replace(fold, folder=tmp_path)
+    fit_fold(SMALL, X, clips, again)
+    assert again.scaler_path.read_bytes() == fold.scaler_path.read_bytes()
+    assert again.history_path.read_bytes() == fold.history_path.read_bytes()
+
+
+def test_folds_repeat_to_the_byte(result, clips, voices, tmp_path):
+    from core.learning.training import fit_fold
+
+    again = dataclasses.replace(result.folds[1], folder=tmp_path)
+    fit_fold(SMALL, voices, clips, again)
+    assert again.predictions_path.read_bytes() == result.folds[1].predictions_path.read_bytes()
+
+
+def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
+    from core.learning.discriminant import _inner_folds
+
+    train, test = clips[clips["actor"] != 1], clips[clips["actor"] == 1]
+    by_actor = _inner_folds(train, test, 0)
+    assert pd.DataFrame({"actor": train["actor"], "fold": by_actor}).groupby("actor")["fold"].nunique().max() == 1
+    mixed = _inner_folds(clips, clips, 0)
+    assert pd.DataFrame({"actor": clips["actor"], "fold": mixed}).groupby("actor")["fold"].nunique().min() > 1
+
+
+def test_deployed_model_is_trained_on_everybody_and_judges_nobody(result, clips):
+    fold = result.deployed
+    assert fold.protocol == DEPLOYMENT
+    assert sorted(fold.split.train) == list(range(len(clips)))
+    assert len(pd.read_csv(fold.predictions_path)) == 0
+    assert set(result.predictions()["protocol"]) == {STUDY_PROTOCOL, "random"}
+
+
+def test_stored_model_answers_like_the_trained_one(result, stored, voices):
+    from core.learning.networks import build_voice
+    from core.learning.training import predict_fold
+
+    network = build_voice(SMALL)
+    network.load_weights(result.deployed.weights_path)
+    expected = predict_fold(network, result.deployed, voices[:, 0])
+    np.testing.assert_allclose(Predictor(stored).predict_features(voices[:, 0]), expected, atol=1e-5)
+    assert stored.manifest["features"] == dataclasses.asdict(SMALL.features)
+
+
+def test_a_sound_without_voice_is_unsure_and_says_so(stored):
+    from core.audio.decode import decode
+
+    prediction = Predictor(stored).predict(decode(encode(tone(), 48_000)))
+    assert prediction.is_uncertain
+    assert NO_VOICE in prediction.reasons
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+
+
+def test_only_reference_models_are_exported_for_the_reference(stored, tmp_path):
+    with pytest.raises(ModelError, match="other features"):
+        export_reference(stored.name, tmp_path, registry=Registry(stored.folder.parent))
+
+
+def test_models_of_an_older_feature_set_are_refused(stored):
+    manifest = json.loads((stored.folder / "manifest.json").read_text())
+    from core.serving.registry import _check_manifest
+
+    _check_manifest(stored.name, manifest)
+    manifest["features"]["version"] = 0
+    with pytest.raises(ModelError, match="other features"):
+        _check_manifest(stored.name, manifest)
+
+
+def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path, generated):
+    from core.audio.degrade import CONDITIONS
+    from core.learning.studies import ablations, study_ablations, study_robustness
+
+    def read(copy: Copy) -> np.ndarray:
+        return voices[:, 1] if copy.name.startswith("noise") else voices[:, 0]
+
+    robustness = study_robustness(result, clips, read)
+    assert robustness.groupby("condition").size().to_dict() == dict.fromkeys(CONDITIONS, len(clips))
+    of_protocol = result.predictions().query("protocol == @STUDY_PROTOCOL").sort_values("clip")
+    same = robustness[robustness["condition"] == "telephone"].sort_values("clip")
+    np.testing.assert_allclose(same[list(EMOTIONS)], of_protocol[list(EMOTIONS)], atol=1e-6)
+
+    variants = study_ablations(result, clips, voices, tmp_path, n_jobs=1)
+    assert set(variants["variant"]) == set(ablations(SMALL))
+    assert (variants.groupby("variant").size() == len(clips)).all()
+    figures = summarize_study(variants, "variant", result.predictions())
+    assert figures[""]["accuracy"] == pytest.approx(
+        (of_protocol[list(EMOTIONS)].idxmax(axis=1) == of_protocol["y_true"]).mean()
+    )
+    lines = describe_studies({"robustness": robustness, "ablations": variants}, result.predictions())
+    assert len([line for line in lines if line.startswith("| ")]) == 2 * 2 + len(CONDITIONS) + len(ablations(SMALL))
+
+
+def test_comparison_of_a_model_with_itself_and_with_chance(result):
+    predictions = result.predictions().query("protocol == @STUDY_PROTOCOL")
+    itself = compare(predictions, predictions)
+    assert itself["difference"] == 0
+    assert itself["p_value"] == 1
+    perfect = predictions.copy()
+    perfect[list(EMOTIONS)] = (perfect["y_true"].to_numpy(str)[:, None] == np.array(EMOTIONS)).astype(float)
+    better = compare(perfect, predictions.assign(**dict.fromkeys(EMOTIONS, 0.125)))
+    assert better["difference"] == pytest.approx(1 - 1 / 8)
+    assert better["p_value"] < 0.05
+    assert describe_comparison(predictions, predictions)[0].startswith(f"- {STUDY_PROTOCOL}, speech: UAR +0.0 points")
+    with pytest.raises(ValueError, match="different clips"):
+        compare(predictions, predictions.iloc[1:])
+
+
+def test_accuracy_at_coverage_takes_the_surest():
+    rows = pd.DataFrame(np.zeros((4, 8)), columns=list(EMOTIONS)).assign(
+        protocol="random", seed=0, fold=0, y_true="angry", clip=[f"03-01-05-01-01-01-0{i}" for i in range(1, 5)]
+    )
+    rows["angry"], rows["calm"] = [0.9, 0.8, 0.3, 0.2], [0.1, 0.2, 0.7, 0.8]
+    assert accuracy_at_coverage(rows, 1.0) == 0.5
+    assert accuracy_at_coverage(rows.iloc[[0, 3, 1, 2]], 0.75) == pytest.approx(2 / 3)
+    assert accuracy_at_coverage(rows, 0.25) == 1.0
+
+
+def test_recipe_reads_clips_and_copies_of_its_seed():
+    recipe = get_recipe("voice")
+    assert seeded_features(recipe, 3).kernel_seed == 3
+    assert required_copies(recipe, 3)[:2] == (None, Copy("noise", 3))
+    assert required_copies(get_recipe("reference"), 3) == (None,)
+    X = np.zeros((2, 7, 5), dtype=np.float32)
+    assert clean_features(recipe, X).shape == (2, 5)
+    with pytest.raises(TrainingError, match="no epochs"):
+        get_recipe("voice", epochs=3)
