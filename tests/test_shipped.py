@@ -1,31 +1,44 @@
 """What the repository ships and says about it."""
 
+import pandas as pd
 import pytest
 
 from core.config import PROJECT_ROOT
 from core.corpus.index import corpus_digest, distinct_clips, scan
-from core.corpus.names import expected_clips
+from core.corpus.names import expected_clips, parse_clip
 from core.corpus.splits import PROTOCOLS
 from core.labels import EMOTIONS
-from core.learning.evaluation import evaluate
-from core.serving.cards import results_table
+from core.learning.evaluation import accuracy_at_coverage, compare, evaluate, summarize, summarize_study
+from core.serving.cards import describe_comparison, describe_studies, results_table
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry, StoredModel
 
+REGISTRY = Registry(PROJECT_ROOT / "artifacts")
+
+
+@pytest.fixture(scope="module", params=REGISTRY.names())
+def shipped(request) -> StoredModel:
+    return REGISTRY.load(request.param)
+
 
 @pytest.fixture(scope="module")
-def shipped() -> StoredModel:
-    return Registry(PROJECT_ROOT / "artifacts").load()
+def voice() -> StoredModel:
+    """The model in use."""
+    return REGISTRY.load()
 
 
-def test_every_stored_model_can_be_loaded(shipped):
-    registry = Registry(PROJECT_ROOT / "artifacts")
-    assert shipped.name in registry.names()
-    for name in registry.names():
-        registry.load(name)
+def rows_of(model: StoredModel, protocol: str, channel: str = "") -> pd.DataFrame:
+    rows = model.predictions()
+    rows = rows[rows["protocol"] == protocol]
+    return rows[rows["clip"].map(lambda clip: channel in ("", parse_clip(clip).channel))]
 
 
-def test_reference_is_judged_by_all_protocols(shipped):
+def test_both_recipes_are_shipped(voice):
+    assert [name.rsplit("-", 1)[0] for name in REGISTRY.names()] == ["reference", "voice"]
+    assert voice.manifest["recipe"]["name"] == "voice"
+
+
+def test_models_are_judged_by_all_protocols(shipped):
     assert set(shipped.metrics()) == set(PROTOCOLS)
     assert shipped.manifest["corpus"]["n_clips"] == 2452
 
@@ -72,3 +85,57 @@ def test_model_was_trained_on_this_corpus(shipped, ravdess, tmp_path):
 
 def test_labels_are_those_of_a_label_encoder(shipped):
     assert shipped.manifest["labels"] == sorted(EMOTIONS) == list(EMOTIONS)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "channel", "figure", "floor"),
+    [
+        ("speaker-luna", "speech", "unweighted_average_recall", 0.652),
+        ("speaker-emobox", "speech", "unweighted_average_recall", 0.652),
+        ("speaker-emobox", "", "accuracy", 0.688),
+        ("random", "", "accuracy", 0.812),
+    ],
+)
+def test_voice_is_ahead_of_what_is_published(voice, protocol, channel, figure, floor):
+    figures = summarize(rows_of(voice, protocol, channel))[figure]
+    assert len(figures["by_seed"]) >= 3
+    assert figures["mean"] > floor
+
+
+@pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
+@pytest.mark.parametrize("channel", ["", "speech", "song"])
+def test_voice_knows_how_sure_it_may_be(voice, protocol, channel):
+    assert summarize(rows_of(voice, protocol, channel))["expected_calibration_error"] <= 0.05
+    assert accuracy_at_coverage(rows_of(voice, protocol, "speech"), 0.5) > 0.8
+
+
+def test_voice_is_better_than_the_reference_on_the_same_folds(voice):
+    reference = REGISTRY.load(REGISTRY.names()[0])
+    for protocol in ("speaker-luna", "speaker-emobox"):
+        found = compare(rows_of(voice, protocol, "speech"), rows_of(reference, protocol, "speech"))
+        assert found["interval"][0] > 0
+        assert found["p_value"] < 0.01
+
+
+def test_voice_keeps_its_recall_on_degraded_sound(voice):
+    figures = summarize_study(voice.studies()["robustness"], "condition", voice.predictions())
+    for condition, loss in {
+        "level -20 dB": 0.01,
+        "level +6 dB": 0.01,
+        "silence of 1 s before": 0.01,
+        "noise 20 dB": 0.05,
+        "telephone": 0.05,
+        "MP3 32 kbit/s": 0.05,
+    }.items():
+        assert figures[condition]["speech"] > figures[""]["speech"] - loss, condition
+
+
+def test_voice_model_is_small(voice):
+    assert (voice.folder / "network.onnx").stat().st_size + (voice.folder / "scaler.json").stat().st_size < 20e6
+
+
+def test_card_tells_studies_and_comparison(voice):
+    card = (voice.folder / "card.md").read_text()
+    assert "\n".join(describe_studies(voice.studies(), voice.predictions())) in card
+    reference = REGISTRY.load(REGISTRY.names()[0])
+    assert "\n".join(describe_comparison(voice.predictions(), reference.predictions())) in card

@@ -1,7 +1,7 @@
 """Pitch contour from the autocorrelation, with the voicing decision and the path found together.
 
-Reference
----------
+References
+----------
 Boersma P (1993). Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
 sampled sound. Proceedings of the Institute of Phonetic Sciences 17: 97-110. Costs per frame here, candidates and
 weights simplified.

@@ -19,7 +19,7 @@ from core.serving.registry import Registry, StoredModel
 
 DECISION_PROTOCOL: Final = "speaker-emobox"
 """Protocol whose out-of-fold predictions set the confidence below which an answer is unsure."""
-DECISION_PRECISION: Final = 0.7
+DECISION_PRECISION: Final = 0.8
 """Share of right answers that is wanted among those given to people never heard before."""
 
 
