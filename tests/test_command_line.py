@@ -91,6 +91,12 @@ def test_evaluate_prints_the_stored_figures_again(run, published):
             )
 
 
+def test_compare_finds_no_difference_between_a_model_and_itself(run, published):
+    result = run("compare", published.name, published.name, script="core")
+    assert result.returncode == 0
+    assert "speaker-emobox, speech: UAR +0.0 points [+0.0, +0.0], p = 1.00000." in result.stdout
+
+
 def test_training_without_a_corpus_says_what_to_set(run, monkeypatch):
     monkeypatch.delenv("RAVDESS_ROOT", raising=False)
     result = run("train", script="core")
