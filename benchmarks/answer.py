@@ -27,7 +27,7 @@ ROUNDS = 30
 def main() -> None:
     """Measure, and print medians in milliseconds and their ratio."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else list_samples()[0].path
-    name = next(name for name in Registry().names() if name.startswith("reference-"))
+    name = Registry().names_of("reference")[0]
     predictor, champion = Predictor.load(name), Predictor.load()
     with tempfile.TemporaryDirectory() as folder:
         network_path, scaler_path = export_reference(name, Path(folder))

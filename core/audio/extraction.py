@@ -26,9 +26,7 @@ def extract(waveform: Waveform, config: AnyFeatures) -> NDArray[np.float32]:
     -------
     np.ndarray [shape=feature_shape(config), dtype=float32]
     """
-    if isinstance(config, FeatureConfig):
-        return extract_features(waveform.opening, waveform.sr, config)
-    return extract_voice(waveform.y, waveform.sr, config)
+    return _compute(_analysed(waveform, config), waveform.sr, config)
 
 
 def extract_copy(waveform: Waveform, config: AnyFeatures, copy: Copy, name: str) -> NDArray[np.float32]:
@@ -51,11 +49,7 @@ def extract_copy(waveform: Waveform, config: AnyFeatures, copy: Copy, name: str)
     """
     degrade = (DEGRADATIONS | CONDITIONS)[copy.name]
     rng = np.random.default_rng([copy.seed, zlib.crc32(copy.name.encode()), zlib.crc32(name.encode())])
-    sound = waveform.y if not isinstance(config, FeatureConfig) else waveform.opening
-    degraded = degrade(sound, waveform.sr, rng)
-    if isinstance(config, FeatureConfig):
-        return extract_features(degraded, waveform.sr, config)
-    return extract_voice(degraded, waveform.sr, config)
+    return _compute(degrade(_analysed(waveform, config), waveform.sr, rng), waveform.sr, config)
 
 
 def feature_shape(config: AnyFeatures) -> tuple[int, ...]:
@@ -63,3 +57,14 @@ def feature_shape(config: AnyFeatures) -> tuple[int, ...]:
     if isinstance(config, FeatureConfig):
         return (config.n_frames, len(FEATURE_NAMES))
     return (sum(view_widths(config).values()),)
+
+
+def _analysed(waveform: Waveform, config: AnyFeatures) -> NDArray[np.float32]:
+    """Return the samples that the features are computed from."""
+    return waveform.opening if isinstance(config, FeatureConfig) else waveform.y
+
+
+def _compute(y: NDArray[np.float32], sr: int, config: AnyFeatures) -> NDArray[np.float32]:
+    if isinstance(config, FeatureConfig):
+        return extract_features(y, sr, config)
+    return extract_voice(y, sr, config)

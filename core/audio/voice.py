@@ -18,6 +18,13 @@ def view_widths(config: VoiceConfig) -> dict[str, int]:
     return {"functionals": len(FUNCTIONAL_NAMES), "kernels": config.n_kernels * len(SUMMARIES)}
 
 
+def view_slices(config: VoiceConfig) -> dict[str, slice]:
+    """Return where each view stands in a vector."""
+    widths = view_widths(config)
+    ends = np.cumsum(list(widths.values())).tolist()
+    return {view: slice(end - width, end) for (view, width), end in zip(widths.items(), ends, strict=True)}
+
+
 def extract_voice(y: NDArray[np.float32], sr: int, config: VoiceConfig | None = None) -> NDArray[np.float32]:
     """Compute the voice features of a sound.
 

@@ -35,10 +35,10 @@ import scipy.special
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from core.audio.voice import view_widths
+from core.audio.voice import view_slices
 from core.files import write_atomically
 from core.labels import CHANNELS, EMOTIONS, gender_of
-from core.learning.networks import ABSENT, SCORE_SCALE, VALUE_LIMIT, build_voice
+from core.learning.networks import ABSENT, N_CLASSES, SCORE_SCALE, VALUE_LIMIT, build_voice
 from core.learning.recipes import VoiceRecipe
 from core.learning.runs import HISTORY_COLUMNS, Fold
 
@@ -46,9 +46,6 @@ N_INNER: Final = 8
 """Inner folds that calibrate."""
 COPIES_SHARE: Final = 0.5
 """What the copies of a clip count together in calibration; the clip counts 1."""
-
-N_CLASSES: Final = len(CHANNELS) * len(EMOTIONS)
-"""Pairs of channel and emotion."""
 
 Array = NDArray[np.float32]
 
@@ -96,8 +93,9 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     classes = emotion + len(EMOTIONS) * channel
     inner = _inner_folds(clips, index.iloc[split.test], fold.seed)
     final, held_out = [], []
-    for view in _views(recipe):
-        scores, log_proba = _fit_view(recipe, Z[..., view], classes, inner)
+    columns = view_slices(recipe.features)
+    for view in recipe.views:
+        scores, log_proba = _fit_view(recipe, Z[..., columns[view]], classes, inner)
         final.append(scores)
         held_out.append(log_proba)
 
@@ -113,13 +111,6 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     fitted = network.predict(Z[:, 0], batch_size=256, verbose=0)
     _write_history(fold, emotion, fitted, inner_proba)
     return network
-
-
-def _views(recipe: VoiceRecipe) -> list[slice]:
-    """Return the columns of the views that the recipe uses."""
-    widths = view_widths(recipe.features)
-    ends = dict(zip(widths, np.cumsum(list(widths.values())).tolist(), strict=True))
-    return [slice(ends[view] - widths[view], ends[view]) for view in recipe.views]
 
 
 def _inner_folds(clips: pd.DataFrame, judged: pd.DataFrame, seed: int) -> NDArray[np.intp]:

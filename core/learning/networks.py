@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from core.audio.extraction import feature_shape
-from core.audio.voice import view_widths
+from core.audio.voice import view_slices
 from core.labels import CHANNELS, EMOTIONS
 from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
 
@@ -14,6 +14,8 @@ VALUE_LIMIT: Final = 4.0
 """Standard deviations at which a feature of the voice network is cut off."""
 SCORE_SCALE: Final = 0.3
 """Factor of the discriminants' scores before their softmax: high-dimensional discriminants overrate themselves."""
+N_CLASSES: Final = len(CHANNELS) * len(EMOTIONS)
+"""Pairs of channel and emotion."""
 ABSENT: Final = -1e4
 """Score of a class that training did not have."""
 
@@ -44,17 +46,12 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
         Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``pooling``, ``strangeness``, ``caution``
         hold the weights.
     """
-    widths = view_widths(recipe.features)
-    inputs = keras.Input((sum(widths.values()),))
+    inputs = keras.Input(feature_shape(recipe.features))
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
-    views, start = {}, 0
-    for view, width in widths.items():
-        views[view] = x[:, start : start + width]
-        start += width
-    n_classes = len(CHANNELS) * len(EMOTIONS)
-    scores = [layers.Dense(n_classes, name=f"scores_{k}")(views[view]) for k, view in enumerate(recipe.views)]
+    columns = view_slices(recipe.features)
+    scores = [layers.Dense(N_CLASSES, name=f"scores_{k}")(x[:, columns[view]]) for k, view in enumerate(recipe.views)]
     joined = ops.concatenate([ops.log_softmax(part, axis=-1) for part in scores], axis=-1)
-    pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(joined)
+    pooled = layers.Dense(N_CLASSES, use_bias=False, name="pooling")(joined)
     energy = ops.log(ops.mean(ops.square(x), axis=-1, keepdims=True) + keras.config.epsilon())
     strangeness = layers.Dense(1, activation="relu", name="strangeness")(energy)
     sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))

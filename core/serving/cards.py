@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from core.corpus.names import parse_clip
-from core.learning.evaluation import accuracy_at_coverage, compare, summarize_study
+from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
 
 PROTOCOL_MEANING: Final = {
     "reference": "each clip twice, random split: clips stand on both sides",
@@ -189,7 +189,7 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
     """Return what the model reads and how it was trained, as list items."""
     recipe, features = manifest["recipe"], manifest["features"]
     sound = f"the first {features['duration']:g} s of a sound at {features['sr']:,} Hz"
-    if "epochs" in recipe and "batch_size" in recipe:
+    if "batch_size" in recipe:
         return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
 - Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest["seed"]}; the deployed network
   is the one of protocol `{manifest["protocol"]}`."""
@@ -202,12 +202,12 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
 
 def _describe_surest(predictions: pd.DataFrame) -> str:
     """Return the accuracy on the surer half of the unheard speakers' speech."""
-    rows = _rows(predictions, "speaker-emobox", "speech")
+    rows = _rows(predictions, STUDY_PROTOCOL, "speech")
     if rows.empty:
         return ""
     return f"""
 Of the half of the unheard speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
-(protocol `speaker-emobox`, mean over seeds).
+(protocol `{STUDY_PROTOCOL}`, mean over seeds).
 """
 
 

@@ -98,7 +98,7 @@ def export_reference(model: str | None, target: Path, *, registry: Registry | No
     registry = registry or Registry()
     stored = registry.load(model)
     if not isinstance(stored.features, FeatureConfig):
-        fitting = ", ".join(name for name in registry.names() if name.startswith("reference-")) or "none is stored"
+        fitting = ", ".join(registry.names_of("reference")) or "none is stored"
         raise ModelError(
             f"The model {stored.name!r} reads other features than the reference project's scripts compute. "
             f"Export one of the recipe 'reference' ({fitting})."

@@ -125,7 +125,7 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
 
 def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None:
     """Return the predictions of a stored reference model, unless the training is one itself."""
-    names = [name for name in registry.names() if name.startswith("reference-")]
+    names = registry.names_of("reference")
     return registry.load(names[0]).predictions() if names and result.recipe.name != "reference" else None
 
 

@@ -80,12 +80,11 @@ class StoredModel:
         """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""
         import pandas as pd
 
-        return {file.split(".")[0]: pd.read_csv(self.folder / file) for file in STUDY_FILES if file in self._files}
-
-    @property
-    def _files(self) -> Mapping[str, str]:
-        files: Mapping[str, str] = self.manifest["files"]
-        return files
+        return {
+            file.split(".")[0]: pd.read_csv(self.folder / file)
+            for file in STUDY_FILES
+            if file in self.manifest["files"]
+        }
 
     def history(self) -> "pd.DataFrame":
         """Return a row for each epoch of each fold."""
@@ -112,6 +111,10 @@ class Registry:
             return []
         folders = (p for p in self.root.iterdir() if NAME_PATTERN.fullmatch(p.name))
         return sorted(p.name for p in folders if (p / "manifest.json").is_file())
+
+    def names_of(self, recipe: str) -> list[str]:
+        """Return the names of the models of a recipe, sorted."""
+        return [name for name in self.names() if name.rpartition("-")[0] == recipe]
 
     def has_champion(self) -> bool:
         """Tell whether a model is in use."""
