@@ -33,7 +33,7 @@ def add_noise(y: Sound, rng: np.random.Generator, snr: float, exponent: float = 
     rng : np.random.Generator
         Draws the noise.
     snr : float
-        Level of the active frames over the noise, in dB.
+        Mean power of the whole sound over that of the noise, in dB.
     exponent : float
         Power goes with 1 / f ** exponent: 0 is white, 1 pink, 2 brown noise.
 
@@ -42,7 +42,7 @@ def add_noise(y: Sound, rng: np.random.Generator, snr: float, exponent: float = 
     np.ndarray [shape=(n,), dtype=float32]
     """
     noise = _filter(rng.standard_normal(len(y)).astype(np.float32), lambda f: np.maximum(f, 1e-3) ** (-exponent / 2))
-    scale = _active_level(y) * 10 ** (-snr / 20) / max(float(np.sqrt(np.mean(noise**2))), 1e-12)
+    scale = np.sqrt(np.mean(y**2) / max(float(np.mean(noise**2)), 1e-24)) * 10 ** (-snr / 20)
     return np.asarray(y + scale * noise, dtype=np.float32)
 
 
@@ -106,7 +106,7 @@ def cut(y: Sound, sr: int, duration: float, start: float = 0.0) -> Sound:
 
 
 def _any_noise(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
-    return add_noise(y, rng, snr=rng.uniform(6, 35), exponent=float(rng.integers(0, 3)))
+    return add_noise(y, rng, snr=rng.uniform(4, 32), exponent=float(rng.integers(0, 3)))
 
 
 def _any_band(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
@@ -143,7 +143,7 @@ def _any_cut(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
 
 
 DEGRADATIONS: Final[dict[str, Degradation]] = {
-    "noise": _any_noise,
+    "coloured noise": _any_noise,
     "band": _any_band,
     "equaliser": _any_equaliser,
     "room": _any_room,
@@ -155,9 +155,9 @@ DEGRADATIONS: Final[dict[str, Degradation]] = {
 CONDITIONS: Final[dict[str, Degradation]] = {
     "level -20 dB": lambda y, sr, rng: np.float32(0.1) * y,
     "level +6 dB": lambda y, sr, rng: np.clip(2 * y, -1, 1),
-    "noise 30 dB": lambda y, sr, rng: add_noise(y, rng, 30),
-    "noise 20 dB": lambda y, sr, rng: add_noise(y, rng, 20),
-    "noise 10 dB": lambda y, sr, rng: add_noise(y, rng, 10),
+    "white noise 30 dB": lambda y, sr, rng: add_noise(y, rng, 30),
+    "white noise 20 dB": lambda y, sr, rng: add_noise(y, rng, 20),
+    "white noise 10 dB": lambda y, sr, rng: add_noise(y, rng, 10),
     "room 0.4 s": lambda y, sr, rng: add_reverberation(y, sr, rng, decay=0.4, wet=0.5),
     "telephone": lambda y, sr, rng: limit_band(y, sr, 300, 3_400),
     "MP3 32 kbit/s": lambda y, sr, rng: code_mp3(y, sr),
@@ -166,12 +166,6 @@ CONDITIONS: Final[dict[str, Degradation]] = {
     "cut to 2 s": lambda y, sr, rng: cut(y, sr, 2.0),
 }
 """Names and functions of (waveform, rate, generator) of stated strength."""
-
-
-def _active_level(y: Sound) -> float:
-    """Return the root mean square of the frames within 25 dB of the loudest."""
-    level = librosa.feature.rms(y=y, frame_length=1024, hop_length=256)[0]
-    return float(np.sqrt(np.mean(level[level > level.max() * 10 ** (-25 / 20)] ** 2)))
 
 
 def _filter(y: Sound, gain: Callable[[NDArray[np.floating]], NDArray[np.floating]]) -> Sound:

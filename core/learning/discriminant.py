@@ -1,25 +1,35 @@
-"""Linear discriminants that do not hear what changes a recording but not its emotion.
+"""Linear discriminants that learn from degraded copies of the clips what to ignore, and when to doubt.
 
-Fisher's discriminant looks for directions in which classes differ much and the clips of a class little. Here, what
-degraded copies of a clip differ by counts as differing within a class, so directions that noise, rooms, telephones or
-another speed move are avoided, not relearned. It is solved in one step; nothing is iterated.
+Fisher's discriminant looks for directions in which classes differ much and the clips of a class little. Here, degraded
+copies count as clips of their class, and what they differ by from their clip counts as differing within the class, so
+directions that noise, rooms, telephones or another speed move are avoided. It is solved in one step; nothing is
+iterated.
 
-For each view of the features, with class means m_c, within-class covariance S and covariance of the copies'
-differences N_k weighted by w_k:
+For each view of the features, with classes c, versions k of a clip (itself and its copies) of share w_k, class means
+m_kc, within-class scatter S_k, scatter of the differences between copy and clip N_k weighted by v_k:
 
-    A = (1 - s) (S + sum_k w_k N_k) d / trace + s I,    score_c(x) = m_c' A^-1 x - 1/2 m_c' A^-1 m_c
+    A = (1 - s) (sum_k w_k S_k + sum_k v_k N_k) d / trace + s I,    score_c(x) = m_c' A^-1 x - 1/2 m_c' A^-1 m_c
 
-Classes are pairs of channel and emotion. The views' log probabilities are pooled with weights for speech and song; an
-emotion's probability is the sum over channels. The weights, and how fast confidence falls where a sound is unlike the
-training clips, minimise the log loss on clips and copies that inner folds held out.
+In some kinds of sound (with noise, through a telephone) a class has a centre of its own, part of the way from the
+class's mean over all versions to that over this kind; the others share one. A class's probability is the sum over
+kinds. Classes are pairs of channel and emotion. The views' log probabilities are pooled with weights for speech and
+song; an emotion's probability is the sum over channels.
+
+Calibration uses clips and copies that inner folds held out. How fast confidence falls where a sound is strange is
+learned from discriminants that met no copies, on copies: sounds of a kind that training did not have. The pooling
+weights then minimise the log loss of the discriminants in use.
 
 References
 ----------
 Fisher RA (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7: 179-188.
+Hastie T, Tibshirani R (1996). Discriminant analysis by Gaussian mixtures. Journal of the Royal Statistical Society B
+58: 155-176 (for classes of several centres).
 Hatch AO, Kajarekar S, Stolcke A (2006). Within-class covariance normalization for SVM-based speaker recognition.
 Interspeech 2006 (for the covariance of what is to be ignored).
 Ledoit O, Wolf M (2004). A well-conditioned estimator for large-dimensional covariance matrices. Journal of
 Multivariate Analysis 88: 365-411 (for shrinkage towards the identity).
+Moghaddam B, Pentland A (1997). Probabilistic visual learning for object representation. IEEE Transactions on Pattern
+Analysis and Machine Intelligence 19: 696-710 (for the distance from a subspace as a measure of strangeness).
 """
 
 import dataclasses
@@ -34,12 +44,20 @@ import scipy.optimize
 import scipy.special
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.extmath import randomized_range_finder
 
 from core.audio.voice import view_slices
 from core.files import write_atomically
 from core.labels import CHANNELS, EMOTIONS, gender_of
-from core.learning.networks import ABSENT, N_CLASSES, SCORE_SCALE, VALUE_LIMIT, build_voice
-from core.learning.recipes import VoiceRecipe
+from core.learning.networks import (
+    ABSENT,
+    N_CLASSES,
+    SCORE_SCALE,
+    VALUE_LIMIT,
+    build_voice,
+    n_familiar,
+)
+from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import HISTORY_COLUMNS, Fold
 
 N_INNER: Final = 8
@@ -51,13 +69,45 @@ Array = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Scores:
-    """Linear scores of one view."""
+class _Discriminant:
+    """What is fitted of one view."""
 
     weights: Array
-    """Shape (d, classes)."""
+    """Of the linear scores, shape (d, kinds * classes)."""
     bias: Array
-    """Shape (classes,)."""
+    """Of the linear scores, shape (kinds * classes,)."""
+    familiar: Array
+    """Orthonormal directions of large variation within classes, shape (d, familiar)."""
+
+    def log_proba(self, Z: Array) -> NDArray[np.float64]:
+        """Return log probabilities of the classes, shape (..., classes)."""
+        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], -1, N_CLASSES)
+        return np.asarray(scipy.special.log_softmax(scipy.special.logsumexp(scores, axis=-2), axis=-1))
+
+    def log_outside(self, Z: Array) -> NDArray[np.float64]:
+        """Return the logarithm of the mean square outside the familiar directions, shape (...)."""
+        squares = np.square(Z).sum(axis=-1) - np.square(Z @ self.familiar).sum(axis=-1)
+        return np.asarray(np.log(np.maximum(squares / Z.shape[-1], keras.config.epsilon())), dtype=np.float64)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """What inner folds say of clips and copies that they did not train on."""
+
+    log_proba: NDArray[np.float64]
+    """Shape (views, n, 1 + copies, classes)."""
+    log_outside: NDArray[np.float64]
+    """Shape (views, n, 1 + copies)."""
+
+    @property
+    def usual(self) -> float:
+        """The mean over views of ``log_outside`` of the median clip."""
+        return float(np.median(self.log_outside[:, :, 0].mean(axis=0)))
+
+    @property
+    def strangeness(self) -> NDArray[np.float64]:
+        """How unlike the training clips each sound is, shape (n, 1 + copies)."""
+        return np.asarray(np.maximum(self.log_outside.mean(axis=0) - self.usual, 0))
 
 
 def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: Fold) -> keras.Model:
@@ -92,24 +142,18 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     channel = np.searchsorted(CHANNELS, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
     classes = emotion + len(EMOTIONS) * channel
     inner = _inner_folds(clips, index.iloc[split.test], fold.seed)
-    final, held_out = [], []
-    columns = view_slices(recipe.features)
-    for view in recipe.views:
-        scores, log_proba = _fit_view(recipe, Z[..., columns[view]], classes, inner)
-        final.append(scores)
-        held_out.append(log_proba)
-
-    usual = float(np.median(_atypicality(Z[:, 0])))
-    strangeness = np.maximum(np.log(_atypicality(Z) / usual), 0)
-    log_proba = np.stack(held_out)
-    pooling, caution = _calibrate(recipe, log_proba, strangeness, emotion)
+    unprepared = dataclasses.replace(
+        recipe, copies=tuple(CopyUse(copy.name, share=0, variation=0) for copy in recipe.copies)
+    )
+    caution = _fit_caution(_fit_views(unprepared, Z, classes, inner)[1], emotion)
+    fitted, held_out = _fit_views(recipe, Z, classes, inner)
+    pooling = _fit_pooling(held_out, emotion, caution, _copies_weight(recipe))
     network = build_voice(recipe)
-    _set_weights(network, final, pooling, caution, usual)
+    _set_weights(network, fitted, pooling, caution, held_out.usual)
     network.save_weights(fold.weights_path)
 
-    inner_proba = _pool(log_proba[:, :, 0], strangeness[:, 0], pooling, caution)
-    fitted = network.predict(Z[:, 0], batch_size=256, verbose=0)
-    _write_history(fold, emotion, fitted, inner_proba)
+    inner_proba = _pool(held_out.log_proba, held_out.strangeness, pooling, caution)[:, 0]
+    _write_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
     return network
 
 
@@ -130,17 +174,25 @@ def _inner_folds(clips: pd.DataFrame, judged: pd.DataFrame, seed: int) -> NDArra
     return np.array([fold_of[int(actor)] for actor in actors])
 
 
-def _fit_view(
+def _fit_views(
     recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], inner: NDArray[np.intp]
-) -> tuple[_Scores, NDArray[np.float64]]:
-    """Return the scores fitted on all clips, and held-out log probabilities of (n, 1 + copies, classes)."""
-    moments = [_Moments.of(recipe, Z[inner == k], classes[inner == k]) for k in range(N_INNER)]
-    everything = _Moments.total(moments)
-    log_proba = np.zeros((*Z.shape[:2], N_CLASSES))
-    for k, held_out in enumerate(moments):
-        scores = (everything - held_out).solve(recipe.shrinkage)
-        log_proba[inner == k] = scipy.special.log_softmax(Z[inner == k] @ scores.weights + scores.bias, axis=-1)
-    return everything.solve(recipe.shrinkage), log_proba
+) -> tuple[list[_Discriminant], _HeldOut]:
+    """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
+    columns = view_slices(recipe.features)
+    log_proba = np.zeros((len(recipe.views), *Z.shape[:2], N_CLASSES))
+    log_outside = np.zeros(log_proba.shape[:-1])
+    fitted = []
+    for v, view in enumerate(recipe.views):
+        part = Z[..., columns[view]]
+        moments = [_Moments.of(recipe, part[inner == k], classes[inner == k]) for k in range(N_INNER)]
+        everything = _Moments.total(moments)
+        for k, of_fold in enumerate(moments):
+            held_out = inner == k
+            discriminant = (everything - of_fold).solve(recipe)
+            log_proba[v, held_out] = discriminant.log_proba(part[held_out])
+            log_outside[v, held_out] = discriminant.log_outside(part[held_out])
+        fitted.append(everything.solve(recipe))
+    return fitted, _HeldOut(log_proba, log_outside)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -148,9 +200,9 @@ class _Moments:
     """Sums over clips from which a discriminant follows; those of disjoint clips add."""
 
     scatter: Array
-    """Sum of z z' and of the copies' differences, shape (d, d)."""
+    """Sum of z z' over clips and copies by their shares, and of the copies' differences, shape (d, d)."""
     sums: Array
-    """Sum of z in each class, shape (classes, d)."""
+    """Sum of z in each version and class, shape (1 + copies, classes, d)."""
     counts: Array
     """Clips in each class, shape (classes,)."""
 
@@ -158,12 +210,16 @@ class _Moments:
     def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp]) -> "_Moments":
         clean = np.ascontiguousarray(Z[:, 0])
         scatter = clean.T @ clean
-        for k, (_, weight) in enumerate(recipe.copies):
-            if weight > 0:
-                difference = Z[:, k + 1] - clean
-                scatter += np.float32(weight) * (difference.T @ difference)
+        for k, use in enumerate(recipe.copies, start=1):
+            if use.share:
+                copies = np.ascontiguousarray(Z[:, k])
+                scatter += np.float32(use.share) * (copies.T @ copies)
+            if use.variation:
+                difference = Z[:, k] - clean
+                scatter += np.float32(use.variation) * (difference.T @ difference)
         member = np.eye(N_CLASSES, dtype=np.float32)[classes]
-        return cls(scatter, member.T @ clean, member.sum(axis=0))
+        sums = np.stack([member.T @ Z[:, k] for k in range(1 + len(recipe.copies))])
+        return cls(scatter, sums, member.sum(axis=0))
 
     @classmethod
     def total(cls, parts: list["_Moments"]) -> "_Moments":
@@ -172,24 +228,45 @@ class _Moments:
     def __sub__(self, other: "_Moments") -> "_Moments":
         return _Moments(self.scatter - other.scatter, self.sums - other.sums, self.counts - other.counts)
 
-    def solve(self, shrinkage: float) -> _Scores:
-        """Return the scores; a class without clips gets one that never wins."""
+    def solve(self, recipe: VoiceRecipe) -> _Discriminant:
+        """Return the discriminant; a class without clips gets a score that never wins."""
         present = self.counts > 0
-        means = self.sums[present] / self.counts[present, None]
-        covariance = self.scatter - (means * self.counts[present, None]).T @ means
-        covariance *= (1 - shrinkage) * len(covariance) / np.trace(covariance)
-        covariance[np.diag_indices_from(covariance)] += shrinkage
-        solved = scipy.linalg.solve(covariance, means.T, assume_a="pos", overwrite_a=True)
-        weights = np.zeros((len(covariance), len(present)), dtype=np.float32)
-        bias = np.full(len(present), ABSENT, dtype=np.float32)
-        weights[:, present] = SCORE_SCALE * solved
-        bias[present] = -0.5 * SCORE_SCALE * np.einsum("cd,dc->c", means, solved)
-        return _Scores(weights, bias)
+        counts = self.counts[present, None]
+        means = self.sums[:, present] / counts
+        covariance = self.scatter.copy()
+        for share, mean in zip(_shares(recipe), means, strict=True):
+            if share:
+                covariance -= np.float32(share) * (mean * counts).T @ mean
+        covariance *= (1 - recipe.shrinkage) * len(covariance) / np.trace(covariance)
+        size = n_familiar(recipe, len(covariance))
+        familiar = randomized_range_finder(covariance, size=size, n_iter=4, random_state=0)
+        covariance[np.diag_indices_from(covariance)] += recipe.shrinkage
+
+        centres = _centres(recipe, means)
+        solved = scipy.linalg.solve(covariance, centres.reshape(-1, len(covariance)).T, assume_a="pos")
+        weights = np.zeros((len(covariance), len(centres), len(present)), dtype=np.float32)
+        bias = np.full((len(centres), len(present)), ABSENT, dtype=np.float32)
+        solved = solved.reshape(len(covariance), *centres.shape[:2])
+        weights[:, :, present] = SCORE_SCALE * solved
+        bias[:, present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
+        return _Discriminant(weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32))
 
 
-def _atypicality(Z: Array) -> NDArray[np.float64]:
-    """Return the mean square of the standardised features over the last axis."""
-    return np.asarray(np.mean(np.square(Z), axis=-1, dtype=np.float64))
+def _shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
+    """Return what each version of a clip counts: the clip itself, then its copies."""
+    return np.array([1, *(use.share for use in recipe.copies)], dtype=np.float32)
+
+
+def _centres(recipe: VoiceRecipe, means: Array) -> Array:
+    """Return the classes' centres in each kind of sound, (kinds, classes, d), from the means of each version."""
+    shares = _shares(recipe)
+    own = [k for k, use in enumerate(recipe.copies, start=1) if use.own_centres]
+    usual = [k for k in range(len(means)) if k not in own]
+    common = np.average(means, axis=0, weights=shares)
+    by_kind = np.stack([np.average(means[usual], axis=0, weights=shares[usual]), *means[own]])
+    if len(by_kind) == 1:
+        return np.asarray(common[None], dtype=np.float32)
+    return np.asarray(common + recipe.own_centres_shift * (by_kind - common), dtype=np.float32)
 
 
 def _pool(
@@ -202,39 +279,59 @@ def _pool(
     return np.asarray(y_proba.reshape(*y_proba.shape[:-1], len(CHANNELS), len(EMOTIONS)).sum(axis=-2))
 
 
-def _calibrate(
-    recipe: VoiceRecipe,
-    log_proba: NDArray[np.float64],
-    strangeness: NDArray[np.float64],
-    emotion: NDArray[np.intp],
-) -> tuple[NDArray[np.float64], float]:
-    """Return weights of (views, channels) and the caution that minimise the held-out log loss.
+def _copies_weight(recipe: VoiceRecipe) -> NDArray[np.float64]:
+    """Return what each version of a clip counts in calibration: 1, and the copies together ``COPIES_SHARE``."""
+    copies = _shares(recipe)[1:].astype(np.float64) + 1e-3
+    return np.append(1.0, COPIES_SHARE * copies / copies.sum()) if len(copies) else np.ones(1)
 
-    The copies of a clip count together ``COPIES_SHARE`` of the clip.
-    """
-    weight = np.array([1.0, *(max(w, 1e-3) for _, w in recipe.copies)])
-    weight[1:] *= COPIES_SHARE / max(weight[1:].sum(), 1e-3)
-    shape = (len(log_proba), len(CHANNELS))
 
-    def loss(parameters: NDArray[np.float64]) -> float:
-        y_proba = _pool(log_proba, strangeness, parameters[:-1].reshape(shape), parameters[-1])
-        of_truth = np.take_along_axis(y_proba, emotion[:, None, None], axis=-1)[..., 0]
-        return float(-(weight * np.log(of_truth + 1e-12)).sum(axis=1).mean())
+def _log_loss(y_proba: NDArray[np.float64], emotion: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean log loss of each version of the clips, shape (1 + copies,)."""
+    of_truth = np.take_along_axis(y_proba, emotion[:, None, None], axis=-1)[..., 0]
+    return np.asarray(-np.log(of_truth + 1e-12).mean(axis=0))
 
-    start = np.append(np.full(shape, 0.5), 0.2)
-    bounds = [(0.02, 5.0)] * (len(start) - 1) + [(0.0, 5.0)]
-    best = scipy.optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B").x
-    return best[:-1].reshape(shape), float(best[-1])
+
+def _fit_pooling(
+    held_out: _HeldOut, emotion: NDArray[np.intp], caution: float, weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
+    shape = (len(held_out.log_proba), len(CHANNELS))
+    strangeness = held_out.strangeness
+
+    def loss(pooling: NDArray[np.float64]) -> float:
+        return float(
+            weight @ _log_loss(_pool(held_out.log_proba, strangeness, pooling.reshape(shape), caution), emotion)
+        )
+
+    start = np.full(shape[0] * shape[1], 0.5)
+    best = scipy.optimize.minimize(loss, start, bounds=[(0.02, 5.0)] * len(start), method="L-BFGS-B").x
+    return np.asarray(best.reshape(shape))
+
+
+def _fit_caution(held_out: _HeldOut, emotion: NDArray[np.intp]) -> float:
+    """Return the caution that minimises the log loss on copies, by discriminants that met and know clips alone."""
+    n_copies = held_out.log_proba.shape[2] - 1
+    if not n_copies:
+        return 0.0
+    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_copies)))
+    log_proba, strangeness = held_out.log_proba[:, :, 1:], held_out.strangeness[:, 1:]
+
+    def loss(caution: float) -> float:
+        return float(_log_loss(_pool(log_proba, strangeness, pooling, caution), emotion).mean())
+
+    return float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 5.0), method="bounded").x)
 
 
 def _set_weights(
-    network: keras.Model, scores: list[_Scores], pooling: NDArray[np.float64], caution: float, usual: float
+    network: keras.Model, fitted: list[_Discriminant], pooling: NDArray[np.float64], caution: float, usual: float
 ) -> None:
-    for k, view in enumerate(scores):
+    for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])
+        network.get_layer(f"familiar_{k}").set_weights([view.familiar])
     by_class = np.repeat(pooling, len(EMOTIONS), axis=1)
     network.get_layer("pooling").set_weights([np.concatenate([np.diag(weights) for weights in by_class])])
-    network.get_layer("strangeness").set_weights([np.ones((1, 1)), np.array([-np.log(usual)])])
+    average = np.full((len(fitted), 1), 1 / len(fitted))
+    network.get_layer("strangeness").set_weights([average, np.array([-usual])])
     network.get_layer("caution").set_weights([np.array([[-caution]])])
 
 

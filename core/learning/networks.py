@@ -27,33 +27,53 @@ def build_network(recipe: AnyRecipe) -> keras.Model:
     return build_reference(recipe, feature_shape(recipe.features)[-1], len(EMOTIONS))
 
 
+def n_kinds(recipe: VoiceRecipe) -> int:
+    """Return the number of kinds of sound in which classes have centres of their own, the usual kind included."""
+    return 1 + sum(copy.own_centres for copy in recipe.copies)
+
+
+def n_familiar(recipe: VoiceRecipe, width: int) -> int:
+    """Return the number of familiar directions of a view of ``width`` features: at most half of them."""
+    return min(recipe.n_familiar, width // 2)
+
+
 def build_voice(recipe: VoiceRecipe) -> keras.Model:
     """Build the form in which fitted discriminants answer.
 
-    Standardised features are cut off at +-4; each view has linear scores for pairs of channel and emotion, whose log
-    probabilities ``pooling`` weights and adds. The more unlike the training clips a sound is, the flatter the answer:
-    the pooled logarithms are multiplied by exp(-caution * strangeness), with strangeness the logarithm of the
-    features' mean square over that of the median clip, where it is above 0. Probabilities are summed over channels.
+    Standardised features are cut off at +-4. Each view has linear scores for pairs of channel and emotion in each kind
+    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The stranger a
+    sound, the flatter the answer: the pooled logarithms are multiplied by exp(-caution * strangeness). Strangeness is
+    the logarithm of the mean square outside a view's ``familiar`` directions over that of the median clip, averaged
+    over views, where it is above 0. Probabilities are summed over channels.
 
     Parameters
     ----------
     recipe : VoiceRecipe
-        Features and views.
+        Features, views and kinds of sound.
 
     Returns
     -------
     keras.Model
-        Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``pooling``, ``strangeness``, ``caution``
-        hold the weights.
+        Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``pooling``,
+        ``strangeness``, ``caution`` hold the weights.
     """
     inputs = keras.Input(feature_shape(recipe.features))
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
-    columns = view_slices(recipe.features)
-    scores = [layers.Dense(N_CLASSES, name=f"scores_{k}")(x[:, columns[view]]) for k, view in enumerate(recipe.views)]
-    joined = ops.concatenate([ops.log_softmax(part, axis=-1) for part in scores], axis=-1)
-    pooled = layers.Dense(N_CLASSES, use_bias=False, name="pooling")(joined)
-    energy = ops.log(ops.mean(ops.square(x), axis=-1, keepdims=True) + keras.config.epsilon())
-    strangeness = layers.Dense(1, activation="relu", name="strangeness")(energy)
+    columns, kinds = view_slices(recipe.features), n_kinds(recipe)
+    log_proba, outside = [], []
+    for k, view in enumerate(recipe.views):
+        part = x[:, columns[view]]
+        scores = layers.Dense(kinds * N_CLASSES, name=f"scores_{k}")(part)
+        by_kind = layers.Reshape((kinds, N_CLASSES))(scores)
+        log_proba.append(ops.log_softmax(ops.logsumexp(by_kind, axis=1), axis=-1))
+        width = part.shape[-1]
+        inside = layers.Dense(n_familiar(recipe, width), use_bias=False, name=f"familiar_{k}")(part)
+        squares = ops.sum(ops.square(part), axis=-1, keepdims=True) - ops.sum(
+            ops.square(inside), axis=-1, keepdims=True
+        )
+        outside.append(ops.log(ops.maximum(squares / width, keras.config.epsilon())))
+    pooled = layers.Dense(N_CLASSES, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
+    strangeness = layers.Dense(1, activation="relu", name="strangeness")(ops.concatenate(outside, axis=-1))
     sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))
     by_class = ops.softmax(pooled * sharpness, axis=-1)
     by_emotion = ops.sum(layers.Reshape((len(CHANNELS), len(EMOTIONS)))(by_class), axis=1)

@@ -35,6 +35,20 @@ class Recipe:
 
 
 @dataclasses.dataclass(frozen=True)
+class CopyUse:
+    """How a training uses one kind of degraded copies."""
+
+    name: str
+    """The degradation; a name in ``core.audio.degrade.DEGRADATIONS``."""
+    share: float
+    """What a copy counts as a training clip; the clip itself counts 1."""
+    variation: float
+    """How much the difference between copy and clip counts as variation within a class."""
+    own_centres: bool = False
+    """Whether classes have centres of their own in such sounds."""
+
+
+@dataclasses.dataclass(frozen=True)
 class VoiceRecipe:
     """Discriminants on voice features that learn from degraded copies what to ignore; solved, not iterated."""
 
@@ -46,17 +60,21 @@ class VoiceRecipe:
     """What the discriminants read; the seed of a training is also that of the kernels."""
     views: tuple[str, ...] = ("functionals", "kernels")
     """Parts of the features with a discriminant each."""
-    copies: tuple[tuple[str, float], ...] = (
-        ("noise", 0.3),
-        ("band", 0.5),
-        ("equaliser", 0.1),
-        ("room", 0.1),
-        ("speed", 0.3),
-        ("cut", 0.1),
+    copies: tuple[CopyUse, ...] = (
+        CopyUse("coloured noise", 0.5, 0.15, own_centres=True),
+        CopyUse("band", 0.5, 0.25, own_centres=True),
+        CopyUse("equaliser", 0.25, 0.05),
+        CopyUse("room", 0.25, 0.05),
+        CopyUse("speed", 0.25, 0.15),
+        CopyUse("cut", 0.25, 0.05),
     )
-    """Degradations (``core.audio.degrade.DEGRADATIONS``) and how much what they change counts as variation."""
+    """Degraded copies of the clips that the training hears beside them."""
+    own_centres_shift: float = 0.4
+    """Share of the way from a class's common centre to the one of its own in a kind of sound."""
     shrinkage: float = 0.2
     """Share of the identity in the covariance."""
+    n_familiar: int = 64
+    """Directions of largest variation within classes; what of a sound lies outside them makes it strange."""
     by_channel: bool = True
     """Whether speech and song have classes of their own."""
     channels: tuple[str, ...] = ("speech", "song")
@@ -80,7 +98,7 @@ def seeded_features(recipe: AnyRecipe, seed: int) -> FeatureConfig | VoiceConfig
 def required_copies(recipe: AnyRecipe, seed: int) -> tuple[Copy | None, ...]:
     """Return which versions of the clips a training reads: the clips (None), then their copies."""
     if isinstance(recipe, VoiceRecipe):
-        return (None, *(Copy(name, seed) for name, _ in recipe.copies))
+        return (None, *(Copy(copy.name, seed) for copy in recipe.copies))
     return (None,)
 
 
@@ -100,7 +118,8 @@ RECIPES: Final[dict[str, AnyRecipe]] = {
         VoiceRecipe(
             name="voice",
             summary="Linear discriminants on statistics of voice descriptors and on random convolutions of the mel "
-            "spectrogram, made deaf to noise, rooms, telephones and speed by degraded copies; calibrated.",
+            "spectrogram. Degraded copies of the clips teach what to ignore; confidence is calibrated, and falls with "
+            "strange sounds.",
         ),
     )
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.audio.degrade import CONDITIONS
 from core.config import Copy
 from core.learning.evaluation import STUDY_PROTOCOL
-from core.learning.recipes import VoiceRecipe
+from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import Fold, TrainingResult, plan_folds
 
 CopyReader = Callable[[Copy], NDArray[np.float32]]
@@ -60,16 +60,22 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
 
 def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
     """Return variants of a recipe, each with one thing missing or changed, by what that is."""
-    copies = dict(recipe.copies)
 
-    def without(*names: str) -> VoiceRecipe:
-        return dataclasses.replace(recipe, copies=tuple(c for c in recipe.copies if c[0] not in names))
+    def with_copies(*copies: CopyUse) -> VoiceRecipe:
+        return dataclasses.replace(recipe, copies=copies)
 
     return {
         "functionals alone": dataclasses.replace(recipe, views=("functionals",)),
         "random convolutions alone": dataclasses.replace(recipe, views=("kernels",)),
-        "no degraded copies": without(*copies),
-        "no copies at another speed": without("speed"),
+        "no degraded copies": with_copies(),
+        "no copies at another speed": with_copies(*(use for use in recipe.copies if use.name != "speed")),
+        "copies not counted as clips": with_copies(
+            *(CopyUse(use.name, share=0, variation=3 * use.variation) for use in recipe.copies)
+        ),
+        "copies' differences not counted": with_copies(
+            *(dataclasses.replace(use, variation=0) for use in recipe.copies)
+        ),
+        "one centre a class": with_copies(*(dataclasses.replace(use, own_centres=False) for use in recipe.copies)),
         "speech and song in one class": dataclasses.replace(recipe, by_channel=False),
         "trained on speech alone": dataclasses.replace(recipe, channels=("speech",)),
     }
@@ -101,11 +107,11 @@ def study_ablations(
     from core.learning.training import train
 
     assert isinstance(result.recipe, VoiceRecipe)  # noqa: S101 - a caller's mistake
-    names = [name for name, _ in result.recipe.copies]
+    names = [use.name for use in result.recipe.copies]
     seed = _study_folds(result.folds)[0].seed
     tables = []
     for variant, recipe in ablations(result.recipe).items():
-        columns = [0, *(1 + names.index(name) for name, _ in recipe.copies)]
+        columns = [0, *(1 + names.index(use.name) for use in recipe.copies)]
         folds = plan_folds(index, [STUDY_PROTOCOL], [seed], folder / variant.replace(" ", "-"))
         reader = _Columns(X, columns)
         table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()

@@ -193,10 +193,12 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
         return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
 - Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest["seed"]}; the deployed network
   is the one of protocol `{manifest["protocol"]}`."""
-    copies = ", ".join(f"{name} {weight:g}" for name, weight in recipe["copies"])
+    copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
+    own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
     return f"""- Input: one vector of `{features["name"]}` features ({" and ".join(recipe["views"])}) of {sound}.
-- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; what degraded copies change counts as variation,
-  with weights {copies}; seed {manifest["seed"]}. The deployed model is trained on all actors; the figures are those of
+- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
+  clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
+  their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
   models of the same recipe that had not heard the judged clips."""
 
 
