@@ -12,6 +12,7 @@ from core.errors import ModelError, TrainingError
 from core.labels import CHANNELS, EMOTIONS
 from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
 from core.learning.recipes import (
+    CopyUse,
     VoiceRecipe,
     clean_features,
     get_recipe,
@@ -25,9 +26,8 @@ from core.serving.predictor import NO_VOICE, Predictor
 from core.serving.registry import Registry
 from tests.conftest import encode, tone
 
-BOTH_VIEWS = VoiceRecipe(
-    name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=(("noise", 0.3), ("speed", 0.3))
-)
+COPIES = (CopyUse("coloured noise", 0.5, 0.3, own_centres=True), CopyUse("speed", 0.25, 0.3))
+BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=COPIES)
 SMALL = dataclasses.replace(BOTH_VIEWS, views=("kernels",))
 
 
@@ -66,40 +66,98 @@ def gaussians(rng: np.random.Generator, n: int = 400, d: int = 6) -> tuple[np.nd
     return (means[classes] + rng.standard_normal((n, d)) @ spread).astype(np.float32), classes
 
 
+def discriminant(recipe: VoiceRecipe, Z: np.ndarray, classes: np.ndarray):
+    from core.learning.discriminant import _Moments
+
+    return _Moments.of(recipe, Z, classes).solve(recipe)
+
+
 def test_scores_without_copies_are_those_of_scikit_learn():
     from sklearn.covariance import shrunk_covariance
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    from core.learning.discriminant import _Moments
     from core.learning.networks import SCORE_SCALE
 
+    plain = dataclasses.replace(SMALL, copies=(), shrinkage=0.0)
     X, classes = gaussians(np.random.default_rng(0))
-    scores = _Moments.of(dataclasses.replace(SMALL, copies=()), X[:, None], classes).solve(0.0)
+    scores = discriminant(plain, X[:, None], classes)
     found = X @ scores.weights[:, :8] / SCORE_SCALE + scores.bias[:8] / SCORE_SCALE
     lda = LinearDiscriminantAnalysis(solver="lsqr", priors=np.full(8, 1 / 8)).fit(X, classes)
     means = np.stack([X[classes == c].mean(axis=0) for c in range(8)])
     within = np.cov((X - means[classes]).T, bias=True)
     np.testing.assert_array_equal(found.argmax(axis=1), lda.predict(X))
-    shrunk = _Moments.of(dataclasses.replace(SMALL, copies=()), X[:, None], classes).solve(0.3)
+    shrunk = discriminant(dataclasses.replace(plain, shrinkage=0.3), X[:, None], classes)
     expected = means @ np.linalg.inv(shrunk_covariance(within * 6 / np.trace(within), shrinkage=0.3))
     np.testing.assert_allclose(shrunk.weights[:, :8].T / SCORE_SCALE, expected, rtol=2e-3, atol=2e-3)
 
 
 def test_directions_that_copies_change_are_avoided():
-    from core.learning.discriminant import _Moments
-
     rng = np.random.default_rng(1)
     X, classes = gaussians(rng)
     X[:, 0] = 5 * classes + rng.standard_normal(len(X))  # tells everything, until copies change it
     Z = np.stack([X, X], axis=1)
     Z[:, 1, 0] += 50 * rng.standard_normal(len(X))
-    share = []
-    for weight in (0.0, 1.0):
-        recipe = dataclasses.replace(SMALL, copies=(("noise", weight),))
-        weights = _Moments.of(recipe, Z, classes).solve(0.0).weights[:, :8]
-        share.append(np.abs(weights[0]).sum() * X[:, 0].std() / (np.abs(weights).T * X.std(axis=0)).sum())
-    assert share[0] > 0.5
-    assert share[1] < 0.1
+
+    def importance(share: float, variation: float) -> float:
+        recipe = dataclasses.replace(SMALL, copies=(CopyUse("band", share, variation),), shrinkage=0.0)
+        weights = discriminant(recipe, Z, classes).weights[:, :8]
+        return np.abs(weights[0]).sum() * X[:, 0].std() / (np.abs(weights).T * X.std(axis=0)).sum()
+
+    assert importance(0, 0) > 0.5
+    assert importance(0, 1) < 0.1
+    assert importance(1, 0) < 0.1
+
+
+def test_copies_that_count_as_clips_are_clips():
+    """With equal shares and no variation, a copy is one more clip of its class."""
+    X, classes = gaussians(np.random.default_rng(2))
+    moved = (X + np.random.default_rng(4).standard_normal(X.shape)).astype(np.float32)
+    alike = dataclasses.replace(SMALL, copies=(CopyUse("band", 1.0, 0.0),), own_centres_shift=0.0)
+    together = discriminant(alike, np.stack([X, moved], axis=1), classes)
+    plain = dataclasses.replace(SMALL, copies=())
+    apart = discriminant(plain, np.concatenate([X, moved])[:, None], np.concatenate([classes, classes]))
+    # The scatter lies around each version's own mean; up to that difference they are the same.
+    np.testing.assert_allclose(together.weights, apart.weights, rtol=0.05, atol=0.02)
+
+
+def test_classes_have_centres_of_their_own_in_a_kind_of_sound():
+    from core.learning.discriminant import _centres
+
+    recipe = dataclasses.replace(SMALL, own_centres_shift=0.5)
+    means = np.zeros((3, 2, 1), dtype=np.float32)
+    means[1] = 7  # the copies with centres of their own have share 0.5, the others 0.25
+    common = 0.5 * 7 / 1.75
+    assert _centres(recipe, means)[:, 0, 0].tolist() == pytest.approx([common / 2, (common + 7) / 2])
+    alike = dataclasses.replace(recipe, copies=tuple(dataclasses.replace(use, own_centres=False) for use in COPIES))
+    assert _centres(alike, means)[:, 0, 0].tolist() == pytest.approx([common])
+
+
+def test_what_varies_within_classes_is_familiar_and_the_rest_strange():
+    rng = np.random.default_rng(5)
+    X, classes = gaussians(rng, n=2000, d=20)
+    X *= np.where(np.arange(20) < 4, 10, 0.1)
+    recipe = dataclasses.replace(SMALL, copies=(), n_familiar=4)
+    fitted = discriminant(recipe, X[:, None].astype(np.float32), classes)
+    inside, outside = np.zeros((2, 20), dtype=np.float32)
+    inside[:4], outside[4:] = 5, 5
+    assert fitted.log_outside(outside) > fitted.log_outside(inside) + 2
+
+
+def test_confidence_falls_with_strangeness_as_held_out_copies_ask():
+    from core.learning.discriminant import _fit_caution, _HeldOut
+
+    rng = np.random.default_rng(6)
+    emotion = rng.integers(0, 8, 600)
+    log_proba = np.full((1, 600, 2, 16), -4.0)
+    log_proba[0, np.arange(600), :, 8 + emotion] = -0.1
+    strange = rng.random(600) < 0.5
+    log_outside = np.stack([np.zeros(600), np.where(strange, 1.0, 0.0)], axis=1)[None]
+    right = _fit_caution(_HeldOut(log_proba, log_outside), emotion)
+    assert right < 0.1
+    wrong = np.where(strange, rng.integers(0, 8, 600), emotion)
+    log_proba[0, :, 1] = -4.0
+    log_proba[0, np.arange(600), 1, 8 + wrong] = -0.1
+    assert _fit_caution(_HeldOut(log_proba, log_outside), emotion) > 1
 
 
 def test_moments_of_disjoint_clips_add():
@@ -128,16 +186,20 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
     z = (voices[:, 0] - scaler["mean"]) / scaler["scale"]
     z = np.clip(z, -VALUE_LIMIT, VALUE_LIMIT)
     n = 2512
-    log_p = []
+    log_p, outside = [], []
     for k, part in enumerate((z[:, :n], z[:, n:])):
         weights, bias = network.get_layer(f"scores_{k}").get_weights()
-        s = part @ weights + bias
+        s = np.logaddexp(*np.split(part @ weights + bias, 2, axis=1))
         s = s - s.max(axis=1, keepdims=True)
         log_p.append(s - np.log(np.exp(s).sum(axis=1, keepdims=True)))
+        directions = network.get_layer(f"familiar_{k}").get_weights()[0]
+        np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-4)
+        rest = part - (part @ directions) @ directions.T
+        outside.append(np.log((rest**2).mean(axis=1)))
     pooled = np.concatenate(log_p, axis=1) @ network.get_layer("pooling").get_weights()[0]
     usual = -network.get_layer("strangeness").get_weights()[1][0]
     caution = -network.get_layer("caution").get_weights()[0][0, 0]
-    strangeness = np.maximum(np.log((z**2).mean(axis=1)) - usual, 0)
+    strangeness = np.maximum(np.mean(outside, axis=0) - usual, 0)
     s = pooled * np.exp(-caution * strangeness)[:, None]
     s = np.exp(s - s.max(axis=1, keepdims=True))
     p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(CHANNELS), len(EMOTIONS)).sum(axis=1)
@@ -224,7 +286,7 @@ def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path,
     from core.learning.studies import ablations, study_ablations, study_robustness
 
     def read(copy: Copy) -> np.ndarray:
-        return voices[:, 1] if copy.name.startswith("noise") else voices[:, 0]
+        return voices[:, 1] if copy.name.startswith("white noise") else voices[:, 0]
 
     robustness = study_robustness(result, clips, read)
     assert robustness.groupby("condition").size().to_dict() == dict.fromkeys(CONDITIONS, len(clips))
@@ -271,7 +333,7 @@ def test_accuracy_at_coverage_takes_the_surest():
 def test_recipe_reads_clips_and_copies_of_its_seed():
     recipe = get_recipe("voice")
     assert seeded_features(recipe, 3).kernel_seed == 3
-    assert required_copies(recipe, 3)[:2] == (None, Copy("noise", 3))
+    assert required_copies(recipe, 3)[:2] == (None, Copy("coloured noise", 3))
     assert required_copies(get_recipe("reference"), 3) == (None,)
     X = np.zeros((2, 7, 5), dtype=np.float32)
     assert clean_features(recipe, X).shape == (2, 5)

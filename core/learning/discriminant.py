@@ -81,7 +81,7 @@ class _Discriminant:
 
     def log_proba(self, Z: Array) -> NDArray[np.float64]:
         """Return log probabilities of the classes, shape (..., classes)."""
-        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], -1, N_CLASSES)
+        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], self.bias.size // N_CLASSES, N_CLASSES)
         return np.asarray(scipy.special.log_softmax(scipy.special.logsumexp(scores, axis=-2), axis=-1))
 
     def log_outside(self, Z: Array) -> NDArray[np.float64]:
