@@ -12,7 +12,7 @@ from tests.conftest import ROOT, encode, tone
 
 TENSORFLOW_FREE = """
 import sys
-import core.__main__, core.plots, core.serving.predictor
+import core.__main__, core.plots.sound, core.serving.predictor
 import pages.ui.answer, pages.ui.frame, pages.ui.sounds
 loaded = [name for name in ("tensorflow", "keras") if name in sys.modules]
 assert not loaded, loaded

@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from core import plots
 from core.labels import EMOTIONS
+from core.plots import sound as plots
+from core.plots.style import EMOTION_COLORS
 
 LIGHT, DARK = "#FFFFFF", "#12161B"  # backgrounds in .streamlit/config.toml
 
@@ -32,13 +33,13 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("background", [LIGHT, DARK])
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_colours_stand_out_on_both_themes(emotion, background):
-    bright, dark = sorted((luminance(plots.EMOTION_COLORS[emotion]), luminance(background)), reverse=True)
+    bright, dark = sorted((luminance(EMOTION_COLORS[emotion]), luminance(background)), reverse=True)
     assert (bright + 0.05) / (dark + 0.05) >= 3
 
 
 @pytest.mark.parametrize("vision", [np.eye(3), PROTANOPIA, DEUTERANOPIA], ids=["common", "protanopia", "deuteranopia"])
 def test_colours_differ_for_every_vision(vision):
-    seen = {e: lab(np.clip(np.array(vision) @ linear(c), 0, 1)) for e, c in plots.EMOTION_COLORS.items()}
+    seen = {e: lab(np.clip(np.array(vision) @ linear(c), 0, 1)) for e, c in EMOTION_COLORS.items()}
     nearest = min(np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(EMOTIONS, 2))
     assert nearest > 20
 
@@ -48,7 +49,7 @@ def test_bars_show_all_probabilities_with_the_best_on_top():
     (bar,) = plots.probability_bars(probabilities).data
     assert bar.y[-1] == "surprised"
     assert dict(zip(bar.y, bar.x, strict=True)) == probabilities
-    assert list(bar.marker.color) == [plots.EMOTION_COLORS[emotion] for emotion in bar.y]
+    assert list(bar.marker.color) == [EMOTION_COLORS[emotion] for emotion in bar.y]
 
 
 def test_envelope_keeps_every_peak():

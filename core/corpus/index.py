@@ -89,6 +89,36 @@ def distinct_clips(index: pd.DataFrame) -> pd.DataFrame:
     return index[index["error"] == ""].drop_duplicates("clip").sort_values("clip").reset_index(drop=True)
 
 
+def clip_path(index: pd.DataFrame, root: Path, clip: str) -> Path:
+    """Return the file of a clip: the first readable one of its name.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        As from ``scan`` or ``distinct_clips``.
+    root : path
+        Corpus folder.
+    clip : str
+        Name of the clip, which may come from outside: it is looked up, never joined to a path.
+
+    Returns
+    -------
+    path
+
+    Raises
+    ------
+    CorpusError
+        If the index has no such clip, or its file no longer lies in the corpus folder.
+    """
+    found = index.loc[(index["clip"] == clip) & (index["error"] == ""), "path"]
+    if found.empty:
+        raise CorpusError("There is no such clip in the corpus folder.")
+    path = (root / str(found.iloc[0])).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_file():
+        raise CorpusError(f"The file of clip {clip} is gone; the corpus folder has changed.")
+    return path
+
+
 def corpus_digest(index: pd.DataFrame) -> str:
     """Return the SHA-256, in hex, of names and sounds of a corpus: equal wherever it lies and however it is coded."""
     clips = distinct_clips(index)

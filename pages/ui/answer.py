@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core import plots
 from core.audio.decode import Waveform
+from core.plots import sound as sound_plots
 from core.serving.predictor import Prediction
 from pages.ui import cache
 from pages.ui.frame import DOMAIN_NOTICE
@@ -35,7 +35,7 @@ def show_answer(prediction: Prediction) -> None:
 def show_probabilities(prediction: Prediction) -> None:
     """Show the probabilities of all emotions."""
     st.plotly_chart(
-        plots.probability_bars(prediction.probabilities),
+        sound_plots.probability_bars(prediction.probabilities),
         config={"displayModeBar": False},
         alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in prediction.probabilities.items()),
     )
@@ -55,7 +55,7 @@ def show_waveform(waveform: Waveform) -> None:
     """Show the waveform with the part that is analysed."""
     analysed = cache.predictor().analysed_duration
     st.plotly_chart(
-        plots.waveform(waveform.y, waveform.sr, analysed),
+        sound_plots.waveform(waveform.y, waveform.sr, analysed),
         config={"displayModeBar": False},
         alt=f"Waveform of {waveform.duration:.1f} s; the first {min(analysed, waveform.duration):.1f} s are analysed",
     )

@@ -6,11 +6,14 @@ Keys are content digests and model names. What comes from a person's recording i
 import hashlib
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
-from core.config import corpus_root
+from core.config import corpus_root, data_folder
+from core.corpus.index import scan
+from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
@@ -71,3 +74,16 @@ def st_samples(root: str) -> list[Sample]:
 def samples() -> list[Sample]:
     """List the sounds to try; looked up again when the corpus folder changes."""
     return st_samples(str(corpus_root() or ""))
+
+
+@st.cache_data(max_entries=2, ttl=60, show_spinner=False)
+def st_index(root: str, _progress: Progress) -> pd.DataFrame:
+    """Index a corpus folder; files that are known are not read again, and changes are seen within a minute."""
+    return scan(root, cache=data_folder() / "index.csv", progress=_progress)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def st_clip(root: str, path: str, digest: str) -> bytes:
+    """Read a file of the corpus."""
+    del digest
+    return (Path(root) / path).read_bytes()

@@ -1,8 +1,4 @@
-"""Figures from arrays and results; returned, never shown.
-
-One colour an emotion, everywhere. The eight differ under the common colour-vision deficiencies, and each has a
-contrast of at least 3:1 on white and on the dark theme's background; labels carry the meaning besides.
-"""
+"""Figures of a sound and of the answer for it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,19 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-EMOTION_COLORS: Final = {
-    "angry": "#B03E06",
-    "calm": "#016D83",
-    "disgust": "#85975E",
-    "fearful": "#4C4CEA",
-    "happy": "#E7730B",
-    "neutral": "#97928F",
-    "sad": "#6988FC",
-    "surprised": "#E166C4",
-}
-
-WAVE_COLOR: Final = "#4A7FB5"
-MUTED_COLOR: Final = "#8A9099"
+from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
 
 _ENVELOPE_BINS: Final = 800
 
@@ -55,15 +39,14 @@ def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
         )
     )
-    figure.update_layout(
-        title="Probability of each emotion",
+    return frame(
+        figure,
+        "Probability of each emotion",
+        330,
         xaxis={"title": "probability", "range": [0, 1.12], "tickvals": [0, 0.25, 0.5, 0.75, 1]},
         yaxis={"title": None, "ticksuffix": " "},
-        height=330,
-        margin={"l": 0, "r": 8, "t": 40, "b": 0},
         bargap=0.35,
     )
-    return figure
 
 
 def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Figure:
@@ -103,14 +86,14 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
         x=end / 2, y=1, yref="paper", yanchor="bottom", showarrow=False, text=label, font={"color": MUTED_COLOR}
     )
     peak = max(float(np.abs(y).max()), 1e-4)
-    figure.update_layout(
-        title="Waveform",
+    return frame(
+        figure,
+        "Waveform",
+        230,
         xaxis={"title": "time (s)", "range": [0, duration]},
         yaxis={"title": "amplitude", "range": [-1.05 * peak, 1.05 * peak], "nticks": 5},
-        height=230,
-        margin={"l": 0, "r": 8, "t": 56, "b": 0},
+        margin={"t": 56},
     )
-    return figure
 
 
 def envelope(y: NDArray[np.float32], sr: int) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,37 @@
+"""What all figures share: colours, scales and frames.
+
+One colour an emotion, everywhere. The eight differ under the common colour-vision deficiencies, and each has a
+contrast of at least 3:1 on white and on the dark theme's background; labels carry the meaning besides.
+"""
+
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+EMOTION_COLORS: Final = {
+    "angry": "#B03E06",
+    "calm": "#016D83",
+    "disgust": "#85975E",
+    "fearful": "#4C4CEA",
+    "happy": "#E7730B",
+    "neutral": "#97928F",
+    "sad": "#6988FC",
+    "surprised": "#E166C4",
+}
+
+WAVE_COLOR: Final = "#4A7FB5"
+"""Single series that stand for no emotion."""
+CONTRAST_COLOR: Final = "#D9772B"
+"""A second series beside ``WAVE_COLOR``."""
+MUTED_COLOR: Final = "#8A9099"
+"""Marks and notes that stand behind the data."""
+SEQUENTIAL_SCALE: Final = "Cividis"
+"""Counts and shares."""
+SPECTRUM_SCALE: Final = "Viridis"
+"""Levels in spectrograms and in pictures of features."""
+
+
+def frame(figure: go.Figure, title: str, height: int, **layout: Any) -> go.Figure:
+    """Give a figure its title, height and narrow margins, which leave room for the title alone; return it."""
+    margin = {"l": 0, "r": 8, "t": 40, "b": 0} | layout.pop("margin", {})
+    return figure.update_layout(title=title, height=height, margin=margin, **layout)
