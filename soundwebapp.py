@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.frame import show_sidebar
+from pages.ui.frame import open_frame, show_sidebar
 
 st.set_page_config(page_title="Emotion in a voice", page_icon=":material/graphic_eq:", layout="wide")
 page = st.navigation(
@@ -16,4 +16,5 @@ page = st.navigation(
     }
 )
 show_sidebar()
+open_frame()
 page.run()

@@ -1,13 +1,110 @@
-"""Features: what a sound is made of, and what the model hears in it."""
+"""Features: what a sound is made of, and what the model reads of it."""
 
 import streamlit as st
 
-from pages.ui.frame import ensure_frame
+from core.audio.analysis import MAX_STRETCH, analysis_archive, analysis_table
+from core.plots import features as plots
+from core.plots.features import common_ranges
+from core.plots.style import SAVING
+from pages.ui import answer, cache, state
+from pages.ui.explanation import show_explanation
+from pages.ui.frame import ensure_frame, shown_errors
+from pages.ui.sounds import Sound, choose_sounds
+
+SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
+HELP = {
+    SPECTRUM: "Time runs to the right, frequency upwards; bright is loud. Voiced sounds show as ladders of lines, hiss "
+    "as bright haze. The white line is the fundamental frequency, the pitch that is heard; it stops where no voice "
+    "sounds. Below it, the reference's pitch feature: an average over all bins, hardly a pitch.",
+    CEPSTRUM: "Mel-frequency cepstral coefficients sum up the shape of the spectrum: the first how loud, the second "
+    "how bright, higher ones finer detail. Deltas tell how fast they change, delta-deltas how fast that changes.",
+    HARMONY: "Chroma folds all octaves into the twelve notes. Contrast compares the peaks of a band with its valleys: "
+    "high for clear voices, low for noise.",
+    LOUDNESS: "RMS follows loudness. The zero-crossing rate is high for hissing sounds and low for vowels. Bandwidth "
+    "tells how far the spectrum spreads around its centre.",
+    MODEL: "Left out one by one, stretches of the sound and groups of features show what the answer rests on: the more "
+    "its probability falls, the more they mattered.",
+}
 
 
 def main() -> None:
-    """Show the page."""
+    """Show the page: a sound, or two side by side, in tabs of which only the open one is computed."""
     st.title("Features")
+    compare = st.toggle("Compare two sounds", key=state.FEATURES_COMPARE, bind="query-params")
+    columns = st.columns(2 if compare else 1, gap="large")
+    sounds = []
+    for column, keys in zip(columns, (state.SOUND, state.OTHER_SOUND), strict=False):
+        with column, shown_errors():
+            sound = next(iter(choose_sounds(keys)), None)
+            if sound:
+                answer.show_player(sound.data, cache.waveform(sound.data))
+                sounds.append(sound)
+    if not sounds:
+        _show_empty()
+        return
+    tabs = st.tabs(list(HELP), key=state.FEATURES_TAB, on_change="rerun", bind="query-params")
+    for tab, name in zip(tabs, HELP, strict=True):
+        if tab.open:
+            with tab, shown_errors():
+                _show_tab(name, sounds)
+
+
+def _show_empty() -> None:
+    """Tell what will stand here."""
+    with st.container(border=True):
+        st.markdown("#### :material/equalizer: No sound yet")
+        st.markdown(
+            "Upload a file, record, or pick a sample. Here appear its spectrogram with the pitch, MFCC, chroma, "
+            "contrast and loudness on one time axis, and what the model reads of it."
+        )
+
+
+def _show_tab(name: str, sounds: list[Sound]) -> None:
+    """Show one tab for each sound, side by side and on the same scales."""
+    with st.popover("How to read this", icon=":material/help:"):
+        st.markdown(HELP[name])
+    columns = st.columns(len(sounds), gap="large")
+    if name == MODEL:
+        for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
+            with column:
+                show_explanation(sound.data, key=f"{state.FEATURES_MODEL}-{k}")
+        return
+    starts = [_start(sound, k) for k, sound in enumerate(sounds)]
+    analyses = [cache.analysis(sound.data, start) for sound, start in zip(sounds, starts, strict=True)]
+    ranges = common_ranges(analyses)
+    for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
+        with column:
+            if name == SPECTRUM:
+                figure = plots.spectrum(analyses[k], cache.pitch(sound.data, start), ranges)
+            else:
+                draw = {CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}[name]
+                figure = draw(analyses[k], ranges)
+            st.plotly_chart(figure, config=SAVING, alt=f"{name} of the sound over time", key=f"{name}-{k}")
+            _show_downloads(sound, start, k)
+
+
+def _start(sound: Sound, k: int) -> float:
+    """Return where the shown stretch of a sound begins, in seconds: chosen where the sound is long."""
+    duration = cache.waveform(sound.data).duration
+    if duration <= MAX_STRETCH:
+        return 0.0
+    label = f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds"
+    return float(st.slider(label, 0.0, duration - MAX_STRETCH, 0.0, 1.0, key=f"{state.FEATURES_START}-{k}"))
+
+
+def _show_downloads(sound: Sound, start: float, k: int) -> None:
+    """Offer the figures behind the charts; files are made when asked for."""
+
+    def table() -> bytes:
+        frames = analysis_table(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
+        return frames.to_csv(index=False).encode()
+
+    def archive() -> bytes:
+        return analysis_archive(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
+
+    with st.container(horizontal=True):
+        st.download_button("CSV", table, "features.csv", "text/csv", icon=":material/download:", key=f"csv-{k}")
+        st.download_button("NPZ", archive, "features.npz", icon=":material/download:", key=f"npz-{k}")
 
 
 ensure_frame()

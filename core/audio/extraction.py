@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
 from core.audio.degrade import CONDITIONS, DEGRADATIONS
-from core.audio.features import FEATURE_NAMES, extract_features
-from core.audio.voice import extract_voice, view_widths
+from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
+from core.audio.voice import extract_voice, view_widths, voice_groups
 from core.config import AnyFeatures, Copy, FeatureConfig
 
 
@@ -57,6 +57,13 @@ def feature_shape(config: AnyFeatures) -> tuple[int, ...]:
     if isinstance(config, FeatureConfig):
         return (config.n_frames, len(FEATURE_NAMES))
     return (sum(view_widths(config).values()),)
+
+
+def feature_groups(config: AnyFeatures) -> dict[str, NDArray[np.intp]]:
+    """Return the columns of each group of features, in words for people."""
+    if isinstance(config, FeatureConfig):
+        return {name: np.arange(columns.start, columns.stop) for name, columns in FEATURE_GROUPS.items()}
+    return voice_groups(config)
 
 
 def _analysed(waveform: Waveform, config: AnyFeatures) -> NDArray[np.float32]:

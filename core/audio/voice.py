@@ -4,6 +4,8 @@ Two views stand side by side: statistics of descriptors that phonetics knows (``
 convolutions (``kernels``). They err differently, which is why both are there.
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,19 @@ from core.audio.descriptors import describe
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.kernels import SUMMARIES, convolve
 from core.config import VoiceConfig
+
+GROUP_PREFIXES: Final = {
+    "Pitch": ("pitch",),
+    "Voice quality": ("h1_", "h2_", "jitter", "shimmer", "harmonics_to_noise", "cepstral_peak"),
+    "Telephone band": ("speech_band", "hammarberg_speech_band"),
+    "MFCC": ("mfcc",),
+    "Mel spectrum": ("mel",),
+    "Spectral shape": (
+        "centroid", "bandwidth", "skewness", "kurtosis", "entropy", "roll_off", "flatness", "zero_crossing_rate",
+        "flux", "alpha_ratio", "hammarberg.", "slope", "contrast",
+    ),
+}  # fmt: skip
+"""Beginnings of the names of functionals, by group."""
 
 
 def view_widths(config: VoiceConfig) -> dict[str, int]:
@@ -23,6 +38,17 @@ def view_slices(config: VoiceConfig) -> dict[str, slice]:
     widths = view_widths(config)
     ends = np.cumsum(list(widths.values())).tolist()
     return {view: slice(end - width, end) for (view, width), end in zip(widths.items(), ends, strict=True)}
+
+
+def voice_groups(config: VoiceConfig) -> dict[str, NDArray[np.intp]]:
+    """Return the columns of what belongs together, in words for people; every column stands in one group."""
+    groups: dict[str, list[int]] = {name: [] for name in (*GROUP_PREFIXES, "Timing and loudness")}
+    for column, functional in enumerate(FUNCTIONAL_NAMES):
+        found = [name for name, prefixes in GROUP_PREFIXES.items() if functional.startswith(prefixes)]
+        groups[found[0] if found else "Timing and loudness"].append(column)
+    kernels = view_slices(config)["kernels"]
+    groups["Random convolutions"] = list(range(kernels.start, kernels.stop))
+    return {name: np.array(columns, dtype=np.intp) for name, columns in groups.items()}
 
 
 def extract_voice(y: NDArray[np.float32], sr: int, config: VoiceConfig | None = None) -> NDArray[np.float32]:

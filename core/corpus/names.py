@@ -88,6 +88,17 @@ def parse_clip(path: str | PurePath) -> Clip:
     )
 
 
+def title_of(clip: str) -> str:
+    """Return a clip's fields in words, on one line.
+
+    >>> title_of("03-01-06-01-02-01-12")
+    'Actor 12, fearful, normal, speech, "Dogs are sitting by the door", take 1'
+    """
+    fields = parse_clip(clip)
+    sentence = f'"{fields.statement}", take {fields.repetition}'
+    return f"Actor {fields.actor}, {fields.emotion}, {fields.intensity}, {fields.channel}, {sentence}"
+
+
 def expected_clips() -> list[str]:
     """Return the names of all 2,452 audio-only clips of the release, sorted.
 

@@ -31,6 +31,14 @@ SPECTRUM_SCALE: Final = "Viridis"
 """Levels in spectrograms and in pictures of features."""
 
 
+SAVING: Final = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d"],
+    "toImageButtonOptions": {"format": "svg"},
+}
+"""Plotly's configuration of a chart that can be zoomed and saved as SVG."""
+
+
 def frame(figure: go.Figure, title: str, height: int, **layout: Any) -> go.Figure:
     """Give a figure its title, height and narrow margins, which leave room for the title alone; return it."""
     margin = {"l": 0, "r": 8, "t": 40, "b": 0} | layout.pop("margin", {})

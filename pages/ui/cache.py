@@ -9,12 +9,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
-from core.config import corpus_root, data_folder
+from core.config import FeatureConfig, corpus_root, data_folder
 from core.corpus.index import scan
 from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
+from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
 
@@ -63,6 +65,41 @@ def assessment(data: bytes) -> Assessment:
 def st_assessment(sha256: str, _data: bytes) -> Assessment:
     """Judge the quality of a sound; the digest is the key."""
     return assess(st_waveform(sha256, _data))
+
+
+def analysis(data: bytes, start: float) -> Analysis:
+    """Describe a stretch of a sound frame by frame, once a session."""
+    return st_analysis(hashlib.sha256(data).hexdigest(), start, data)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Computing descriptors ...")
+def st_analysis(sha256: str, start: float, _data: bytes) -> Analysis:
+    """Describe a stretch of a sound; digest and beginning are the key."""
+    sound = st_waveform(sha256, _data)
+    return analyse(sound.y, sound.sr, start=start, config=FeatureConfig())
+
+
+def pitch(data: bytes, start: float) -> Pitch:
+    """Find the fundamental frequency of a stretch of a sound, once a session."""
+    return st_pitch(hashlib.sha256(data).hexdigest(), start, data)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Following the pitch ...")
+def st_pitch(sha256: str, start: float, _data: bytes) -> Pitch:
+    """Find the fundamental frequency of a stretch of a sound; digest and beginning are the key."""
+    return track_pitch(st_analysis(sha256, start, _data), FeatureConfig())
+
+
+def explanation(data: bytes, model: str) -> tuple[Picture, Explanation]:
+    """Find out what a model reads of a sound and what moved its answer, once a session and model."""
+    return st_explanation(hashlib.sha256(data).hexdigest(), model, data)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Asking the model about parts of the sound ...")
+def st_explanation(sha256: str, model: str, _data: bytes) -> tuple[Picture, Explanation]:
+    """Find out what moved an answer; digest and model are the key."""
+    predictor, sound = st_predictor(model), st_waveform(sha256, _data)
+    return picture(predictor, sound), explain(predictor, sound)
 
 
 @st.cache_data(max_entries=2, ttl=300, show_spinner=False)

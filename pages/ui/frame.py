@@ -9,19 +9,24 @@ from streamlit.runtime.pages_manager import PagesManager
 from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.serving.cards import percent
-from pages.ui import cache
+from pages.ui import cache, state
 
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
+
+
+def open_frame() -> None:
+    """Note that the entry script runs; its last line before the page."""
+    st.session_state[state.FRAMED] = True
 
 
 def ensure_frame() -> None:
     """Make sure that the entry script has run; the first line of every page.
 
-    In a fresh server, the first request for a page's address runs that page alone, without navigation or guards:
+    In a fresh server, the first requests for a page's address run that page alone, without navigation or guards:
     Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once. There is
     no public switch for it.
     """
-    if PagesManager.uses_pages_directory:
+    if not st.session_state.pop(state.FRAMED, False):
         PagesManager.uses_pages_directory = False
         st.rerun()
 

@@ -1,0 +1,107 @@
+"""Figures of what a model reads, and of what moved its answer."""
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from core.audio.features import FEATURE_GROUPS
+from core.plots.sound import envelope
+from core.plots.style import EMOTION_COLORS, MUTED_COLOR, SPECTRUM_SCALE, WAVE_COLOR, frame
+from core.serving.explanation import Explanation, Picture
+
+
+def model_input(picture: Picture) -> go.Figure:
+    """Draw what a model reads of a sound, with the groups of rows named where they are the reference features."""
+    n_rows = len(picture.rows)
+    figure = go.Figure(
+        go.Heatmap(
+            x=picture.times,
+            y=np.arange(n_rows),
+            z=picture.values,
+            customdata=np.repeat(np.array(picture.rows)[:, None], len(picture.times), axis=1),
+            colorscale=SPECTRUM_SCALE,
+            colorbar={"thickness": 8, "title": {"text": picture.unit, "side": "right"}},
+            hovertemplate="%{x:.2f} s, %{customdata}: %{z:.2f}<extra></extra>",
+        )
+    )
+    ticks = {"title": "mel band", "nticks": 8}
+    if n_rows == sum(columns.stop - columns.start for columns in FEATURE_GROUPS.values()):
+        # Groups of one row lie too close for a name each.
+        named = {name: columns for name, columns in FEATURE_GROUPS.items() if columns.stop - columns.start > 1}
+        middles = [(columns.start + columns.stop - 1) / 2 for columns in named.values()] + [59.5]
+        names = [name.replace("Delta-delta", "Delta2").replace("Spectral c", "C") for name in named]
+        ticks = {"tickvals": middles, "ticktext": [*names, "ZCR to RMS"]}
+        figure.update_traces(zmin=-3, zmax=3)
+    title = "What the model reads of this sound"
+    return frame(figure, title, 420, xaxis={"title": "time in what it reads (s)"}, yaxis=ticks, margin={"b": 44})
+
+
+def occlusion_by_time(explanation: Explanation, y: NDArray[np.float32], sr: int) -> go.Figure:
+    """Draw, under the waveform, how far the probability falls without each stretch.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        As from ``core.serving.explanation.explain``.
+    y : np.ndarray [shape=(n,), dtype=float32]
+        The sound.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[1, 1.3], vertical_spacing=0.06)
+    times, low, high = envelope(y, sr)
+    line = {"mode": "lines", "line": {"width": 1, "color": WAVE_COLOR}, "hoverinfo": "skip", "showlegend": False}
+    wave = [go.Scatter(x=times, y=low, **line), go.Scatter(x=times, y=high, fill="tonexty", **line)]
+    figure.add_traces(wave, rows=[1, 1], cols=[1, 1])
+    starts, ends = explanation.stretches.T
+    # Stretches overlap by half: each bar stands for the middle half of its stretch.
+    bars = go.Bar(
+        x=(starts + ends) / 2,
+        y=explanation.fall_by_stretch,
+        width=(ends - starts) / 2,
+        marker={"color": EMOTION_COLORS[explanation.emotion], "line": {"width": 0}},
+        customdata=explanation.stretches,
+        hovertemplate="without %{customdata[0]:.2f}-%{customdata[1]:.2f} s: %{y:+.3f} lower<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_trace(bars, row=2, col=1)
+    best = explanation.most_important_stretch
+    figure.add_vrect(x0=best[0], x1=best[1], fillcolor=MUTED_COLOR, opacity=0.2, line_width=0)
+    figure.update_yaxes(title="amplitude", nticks=3, row=1, col=1)
+    figure.update_yaxes(title="fall of probability", nticks=5, row=2, col=1)
+    figure.update_xaxes(title="time (s)", row=2, col=1)
+    title = f"Which moments speak for {explanation.emotion}"
+    return frame(figure, title, 360, margin={"b": 44}, bargap=0)
+
+
+def occlusion_by_group(explanation: Explanation) -> go.Figure:
+    """Draw how far the probability falls without each group of features, the most important on top."""
+    ranked = sorted(explanation.fall_by_group.items(), key=lambda item: item[1])
+    values = [fall for _, fall in ranked]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=[name for name, _ in ranked],
+            orientation="h",
+            marker_color=EMOTION_COLORS[explanation.emotion],
+            text=[f"{value:+.2f}" if abs(value) >= 0.005 else "0" for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="without %{y}: %{x:+.3f} lower<extra></extra>",
+        )
+    )
+    low, high = min(0.0, *values), max(0.05, *values)
+    reach = 0.18 * (high - low)
+    return frame(
+        figure,
+        f"Which features speak for {explanation.emotion}",
+        360,
+        xaxis={"title": "fall of probability", "range": [low - (reach if low < 0 else 0), high + reach]},
+        yaxis={"ticksuffix": " "},
+        margin={"b": 44},
+    )
