@@ -33,7 +33,7 @@ def test_model_and_its_honest_figure_stand_in_the_sidebar(app, published):
 
 def test_upload_is_answered_as_the_predictor_does(app, published):
     data = encode(tone(250), 48_000)
-    app.file_uploader(key=state.UPLOADS).upload("tone.wav", data).run()
+    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", data).run()
     expected = Predictor(published).predict(decode(data))
     assert not app.exception
     assert expected.emotion in texts(app).lower()
@@ -42,7 +42,7 @@ def test_upload_is_answered_as_the_predictor_does(app, published):
 
 
 def test_several_files_give_a_table_with_what_failed(app):
-    uploader = app.file_uploader(key=state.UPLOADS)
+    uploader = app.file_uploader(key=state.SOUND.uploads)
     uploader.upload("a.wav", encode(tone(250), 48_000))
     uploader.upload("b.wav", b"no sound")
     app.run()
@@ -54,16 +54,16 @@ def test_several_files_give_a_table_with_what_failed(app):
 
 
 def test_recording_is_answered(app, published):
-    app.segmented_control(key=state.SOURCE).set_value("Record").run()
+    app.segmented_control(key=state.SOUND.source).set_value("Record").run()
     data = encode(tone(300), 48_000)
-    app.audio_input(key=state.RECORDING).upload("x.wav", data)
+    app.audio_input(key=state.SOUND.recording).upload("x.wav", data)
     app.run()
     assert not app.exception
     assert Predictor(published).predict(decode(data)).emotion in texts(app).lower()
 
 
 def test_sample_is_answered_and_said_to_be_synthesized(app):
-    app.segmented_control(key=state.SOURCE).set_value("Samples").run()
+    app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
     assert not app.exception
     assert "speech synthesizer" in texts(app)
     assert "confident" in texts(app)
@@ -72,8 +72,8 @@ def test_sample_is_answered_and_said_to_be_synthesized(app):
 def test_real_samples_where_the_corpus_is(published, ravdess, monkeypatch):
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
     app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
-    app.segmented_control(key=state.SOURCE).set_value("Samples").run()
-    assert "acting" in app.selectbox(key=state.SAMPLE).value
+    app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
+    assert "acting" in app.selectbox(key=state.SOUND.sample).value
     assert "speech synthesizer" not in texts(app)
     assert not app.exception
 
@@ -82,14 +82,14 @@ def test_real_samples_where_the_corpus_is(published, ravdess, monkeypatch):
     ("data", "message"), [(b"no sound", "not a sound"), (b"", "empty"), (encode(tone() * 0, 48_000), "silent")]
 )
 def test_bad_sound_is_refused_with_a_sentence(app, data, message):
-    app.file_uploader(key=state.UPLOADS).upload("bad.wav", data).run()
+    app.file_uploader(key=state.SOUND.uploads).upload("bad.wav", data).run()
     assert not app.exception
     assert message in app.error[0].value
 
 
 def test_file_names_are_not_rendered(app):
     name = "![x](http://127.0.0.1/x.png)<b>.wav"
-    app.file_uploader(key=state.UPLOADS).upload(name, encode(tone(), 48_000)).run()
+    app.file_uploader(key=state.SOUND.uploads).upload(name, encode(tone(), 48_000)).run()
     assert name not in texts(app)
 
 
@@ -98,3 +98,51 @@ def test_without_a_model_the_page_says_so(tmp_path, monkeypatch):
     app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
     assert not app.exception
     assert "No model is in use" in app.error[0].value
+
+
+@pytest.fixture
+def features_page(app) -> AppTest:
+    return app.switch_page("pages/features.py").run()
+
+
+def test_features_without_a_sound_say_what_will_be_there(features_page):
+    assert not features_page.exception
+    assert "No sound yet" in texts(features_page)
+
+
+def test_features_of_an_upload_are_drawn_and_only_the_open_tab(features_page):
+    features_page.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+    assert not features_page.exception
+    assert len(features_page.get("plotly_chart")) == 1
+
+
+def test_a_sound_survives_a_change_of_page(app):
+    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+    features_page = app.switch_page("pages/features.py").run()
+    assert not features_page.exception
+    assert len(features_page.get("plotly_chart")) == 1
+    assert "Still here: tone.wav" in [text.value for text in features_page.text]
+    features_page.button[0].click().run()
+    assert "No sound yet" in texts(features_page)
+
+
+def test_two_sounds_are_compared(features_page):
+    features_page.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+    features_page.toggle(key=state.FEATURES_COMPARE).set_value(True).run()
+    assert not features_page.exception
+    assert len(features_page.get("plotly_chart")) == 2
+
+
+def test_a_clip_of_the_corpus_is_opened_by_its_address(published, generated, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    app.query_params["clip"] = "03-01-05-02-01-01-02"
+    app.switch_page("pages/features.py").run()
+    assert not app.exception
+    assert app.selectbox(key=state.SOUND.clip).value == "03-01-05-02-01-01-02"
+    assert len(app.get("plotly_chart")) == 1
+    app.query_params["clip"] = "../../etc/passwd"
+    app.run()
+    assert not app.exception

@@ -23,6 +23,7 @@ N_FREQUENCIES: Final = 240
 """Rows of the spectrogram."""
 SHOWN_LEVELS: Final = 70.0
 """Levels that a spectrogram shows below the loudest, in dB."""
+CEPSTRAL: Final = ("MFCC", "Delta MFCC", "Delta-delta MFCC")
 PITCH_LINE: Final = "#FFFFFF"
 """F0 over the spectrogram; its dark edge keeps it readable on bright parts."""
 
@@ -58,7 +59,12 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     ranges = {}
     for name in FEATURE_GROUPS:
         values = [analysis.group(name) for analysis in analyses]
-        ranges[name] = (min(float(v.min()) for v in values), max(float(v.max()) for v in values))
+        if name in CEPSTRAL:
+            # The first coefficient, the level, is many times as large as the others.
+            reach = max(float(np.percentile(np.abs(v[1:]), 99.5)) for v in values)
+            ranges[name] = (-reach, reach)
+        else:
+            ranges[name] = (min(float(v.min()) for v in values), max(float(v.max()) for v in values))
     peak = max(1e-4, *(float(np.abs(analysis.y).max()) for analysis in analyses))
     loudest = max(float(analysis.spectrogram.max()) for analysis in analyses)
     ranges["Spectrogram"] = (loudest - SHOWN_LEVELS, loudest)
@@ -94,8 +100,8 @@ def spectrum(analysis: Analysis, pitch: Pitch, ranges: Mapping[str, Range]) -> g
     axis = {"title": "frequency (Hz)", "type": "log", "tickvals": ticks, "range": np.log10(SHOWN_FREQUENCIES).tolist()}
     panels = [
         _waveform(analysis, ranges),
-        Panel("Spectrogram, with F0 (white) where a voice is heard", [picture, shadow, f0], axis, 330),
-        _line_panel(analysis, ranges, "Pitch", "Mean of piptrack over all bins (the reference's pitch)", "Hz"),
+        Panel("Spectrogram with F0 (white)", [picture, shadow, f0], axis, 330),
+        _line_panel(analysis, ranges, "Pitch", "Pitch as the reference measures it", "Hz"),
     ]
     return _stack(panels, analysis, ranges)
 
@@ -103,7 +109,7 @@ def spectrum(analysis: Analysis, pitch: Pitch, ranges: Mapping[str, Range]) -> g
 def cepstrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
     """Draw MFCC, delta and delta-delta; parameters and result as for ``spectrum``."""
     panels = [_waveform(analysis, ranges)]
-    for name in ("MFCC", "Delta MFCC", "Delta-delta MFCC"):
+    for name in CEPSTRAL:
         values = analysis.group(name)
         picture = _picture(analysis.times, values, y=np.arange(1, len(values) + 1), unit="")
         low, high = ranges[name]

@@ -100,7 +100,7 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
 
 
 def silence(waveform: Waveform, start: float, end: float) -> Waveform:
-    """Return a sound that is silent from ``start`` to ``end``, in seconds, with short fades."""
+    """Return a sound that is silent from ``start`` to ``end``, in seconds, with short fades inside."""
     t = np.arange(len(waveform.y)) / waveform.sr
     outside = np.maximum(start - t, t - end)
     gain = np.clip(1 + outside / FADE, 0, 1).astype(np.float32)

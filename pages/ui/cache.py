@@ -4,7 +4,10 @@ Keys are content digests and model names. What comes from a person's recording i
 """
 
 import hashlib
+import threading
+import time
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +22,9 @@ from core.corpus.samples import Sample, list_samples
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
+
+INDEX_AGE: Final = 60.0
+"""Seconds after which a corpus folder is looked at again."""
 
 
 def predictor() -> Predictor:
@@ -113,10 +119,30 @@ def samples() -> list[Sample]:
     return st_samples(str(corpus_root() or ""))
 
 
-@st.cache_data(max_entries=2, ttl=60, show_spinner=False)
-def st_index(root: str, _progress: Progress) -> pd.DataFrame:
-    """Index a corpus folder; files that are known are not read again, and changes are seen within a minute."""
-    return scan(root, cache=data_folder() / "index.csv", progress=_progress)
+class FreshIndex:
+    """The index of a corpus folder, looked up again where it is older than a minute; one reader at a time.
+
+    Cached functions can not show progress on elements from outside; this object can.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root, self.lock = root, threading.Lock()
+        self.index, self.read_at = pd.DataFrame(), -INDEX_AGE
+
+    def read(self, progress: Progress) -> pd.DataFrame:
+        """Return the index as from ``core.corpus.index.scan``; files that are known are not read again."""
+        with self.lock:
+            if time.monotonic() - self.read_at >= INDEX_AGE:
+                self.index = scan(self.root, cache=data_folder() / "index.csv", progress=progress)
+                self.read_at = time.monotonic()
+            return self.index
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def st_index(root: str, data: str) -> FreshIndex:
+    """Return the index of a corpus folder, kept in a data folder, for all sessions."""
+    del data
+    return FreshIndex(root)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

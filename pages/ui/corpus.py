@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.config import corpus_root
+from core.config import corpus_root, data_folder
 from core.corpus.index import clip_path, distinct_clips
 from pages.ui import cache
 
@@ -41,6 +41,6 @@ def find_corpus() -> Corpus | None:
     def show(done: int, n: int) -> None:
         place.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
 
-    index = cache.st_index(str(root), show)
+    index = cache.st_index(str(root), str(data_folder())).read(show)
     place.empty()
     return Corpus(root, index)

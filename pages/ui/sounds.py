@@ -35,7 +35,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     """Show the ways to a sound, and return what was chosen: nothing, one sound, or several uploads."""
     corpus = find_corpus()
     _open_linked_clip(corpus, keys)
-    st.session_state.setdefault(keys.source, UPLOAD)
+    st.session_state.setdefault(keys.source, UPLOAD if keys is state.SOUND else CLIP if corpus else SAMPLE)
     source = st.segmented_control(
         "Sound from",
         [UPLOAD, RECORD, SAMPLE, *([CLIP] if corpus else [])],
@@ -44,6 +44,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         key=keys.source,
         label_visibility="collapsed",
         persist_state="session",
+        wrap=True,
     )
     if source == CLIP and corpus:
         return _clip(corpus, keys)

@@ -1,0 +1,84 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from core.audio.decode import decode
+from core.audio.extraction import extract, feature_groups, feature_shape
+from core.config import FeatureConfig, VoiceConfig
+from core.plots import explanation as plots
+from core.serving.explanation import explain, picture, silence
+from core.serving.predictor import Predictor
+from tests.conftest import encode, tone
+
+
+@pytest.fixture(scope="module")
+def predictor(published) -> Predictor:
+    return Predictor(published)
+
+
+@pytest.fixture(scope="module")
+def waveform():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([tone(220, duration=1.0), 0.1 * rng.standard_normal(48_000), tone(330, duration=0.5)])
+    return decode(encode(y, 48_000))
+
+
+@pytest.mark.parametrize("config", [FeatureConfig(), VoiceConfig()])
+def test_every_feature_stands_in_one_group(config):
+    columns = np.concatenate(list(feature_groups(config).values()))
+    assert sorted(columns) == list(range(feature_shape(config)[-1]))
+    assert all(len(group) for group in feature_groups(config).values())
+
+
+def test_a_silenced_stretch_is_silent_and_the_rest_untouched(waveform):
+    silent = silence(waveform, 0.5, 1.0)
+    t = np.arange(len(waveform.y)) / waveform.sr
+    assert not silent.y[(t >= 0.505) & (t <= 0.995)].any()
+    apart = (t <= 0.5) | (t >= 1.0)
+    np.testing.assert_array_equal(silent.y[apart], waveform.y[apart])
+
+
+def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
+    explanation = explain(predictor, waveform)
+    config = predictor.model.features
+    assert explanation.emotion == predictor.predict(waveform).emotion
+    k = 5
+    altered = extract(silence(waveform, *explanation.stretches[k]), config)
+    best = list(predictor.predict(waveform).probabilities).index(explanation.emotion)
+    left = predictor.predict_features(altered[None])[0, best]
+    assert explanation.fall_by_stretch[k] == pytest.approx(explanation.probability - left, abs=1e-6)
+    masked = extract(waveform, config)
+    columns = feature_groups(config)["Chroma"]
+    scaler = json.loads((predictor.model.folder / "scaler.json").read_text())
+    masked[:, columns] = np.array(scaler["mean"])[columns]
+    left = predictor.predict_features(masked[None])[0, best]
+    assert explanation.fall_by_group["Chroma"] == pytest.approx(explanation.probability - left, abs=1e-6)
+
+
+def test_stretches_cover_what_is_analysed(predictor, waveform):
+    explanation = explain(predictor, waveform)
+    starts, ends = explanation.stretches.T
+    assert starts[0] == 0
+    assert ends[-1] == pytest.approx(min(waveform.duration, predictor.analysed_duration))
+    assert (starts[1:] < ends[:-1]).all()
+    start, end = explanation.most_important_stretch
+    assert [start, end] in explanation.stretches.tolist()
+
+
+def test_picture_of_a_reference_model_is_its_scaled_matrix(predictor, waveform):
+    shown = picture(predictor, waveform)
+    assert shown.values.shape == (62, 130)
+    np.testing.assert_allclose(shown.values.T, predictor.scale(extract(waveform, predictor.model.features)))
+
+
+def test_charts_say_what_they_show(predictor, waveform):
+    explanation = explain(predictor, waveform)
+    by_time = plots.occlusion_by_time(explanation, waveform.y, waveform.sr)
+    bars = by_time.data[-1]
+    np.testing.assert_allclose(bars.y, explanation.fall_by_stretch)
+    by_group = plots.occlusion_by_group(dataclasses.replace(explanation, fall_by_group={"A": 0.2, "B": -0.001}))
+    assert list(by_group.data[0].y) == ["B", "A"]
+    assert list(by_group.data[0].text) == ["0", "+0.20"]
+    assert plots.model_input(picture(predictor, waveform)).layout.title.text
