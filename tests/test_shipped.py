@@ -8,8 +8,8 @@ from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.names import expected_clips, parse_clip
 from core.corpus.splits import PROTOCOLS
 from core.labels import EMOTIONS
-from core.learning.evaluation import accuracy_at_coverage, compare, evaluate, summarize
-from core.serving.cards import describe_comparison, results_table
+from core.learning.evaluation import accuracy_at_coverage, compare, evaluate, summarize, summarize_study
+from core.serving.cards import describe_comparison, describe_studies, results_table
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry, StoredModel
 
@@ -119,6 +119,25 @@ def test_voice_is_better_than_the_reference_on_the_same_folds(voice):
 
 def test_voice_model_is_small(voice):
     assert (voice.folder / "network.onnx").stat().st_size + (voice.folder / "scaler.json").stat().st_size < 20e6
+
+
+def test_voice_keeps_its_recall_on_degraded_sound(voice):
+    figures = summarize_study(voice.studies()["robustness"], "condition", voice.predictions())
+    for condition, loss in {
+        "level -20 dB": 0.01,
+        "level +6 dB": 0.01,
+        "silence of 1 s before": 0.01,
+        "white noise 20 dB": 0.05,
+        "telephone": 0.05,
+        "MP3 32 kbit/s": 0.05,
+    }.items():
+        assert figures[condition]["speech"] > figures[""]["speech"] - loss, condition
+
+
+def test_card_tells_the_studies(voice):
+    lines = describe_studies(voice.studies(), voice.predictions())
+    assert "\n".join(lines) in (voice.folder / "card.md").read_text()
+    assert voice.studies().keys() == {"robustness", "ablations"}
 
 
 def test_card_tells_the_comparison(voice):

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import soundfile as sf
 from numpy.typing import NDArray
 
-from core.audio.assess import assess
+from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.audio.extraction import extract
 from core.config import SAMPLE_RATE, FeatureConfig, VoiceConfig
@@ -85,13 +85,15 @@ class Predictor:
         """Length of the beginning of a sound that the answer rests on, in seconds."""
         return self.model.features.analysed_duration
 
-    def predict(self, waveform: Waveform) -> Prediction:
+    def predict(self, waveform: Waveform, assessment: Assessment | None = None) -> Prediction:
         """Answer for a sound.
 
         Parameters
         ----------
         waveform : Waveform
             As from ``core.audio.decode.decode``.
+        assessment : Assessment, optional
+            What ``core.audio.assess.assess`` said of it, where that is known already.
 
         Returns
         -------
@@ -102,7 +104,7 @@ class Predictor:
         AudioError
             If the sound is too short or silent.
         """
-        assessment = assess(waveform)
+        assessment = assessment or assess(waveform)
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
         features = extract(waveform, self.model.features)

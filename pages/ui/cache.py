@@ -59,7 +59,7 @@ def prediction(data: bytes) -> Prediction:
 @st.cache_data(max_entries=128, scope="session", show_spinner="Listening ...")
 def st_prediction(sha256: str, model: str, _data: bytes) -> Prediction:
     """Answer for a sound; digest and model are the key."""
-    return st_predictor(model).predict(st_waveform(sha256, _data))
+    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data))
 
 
 def assessment(data: bytes) -> Assessment:
