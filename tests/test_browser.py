@@ -152,11 +152,25 @@ def test_bad_file_is_refused_with_a_sentence(app, browse, tmp_path):
     expect(page.get_by_text("not a sound that can be read")).to_be_visible(timeout=TIMEOUT)
 
 
-def test_deep_link_into_a_fresh_server_shows_the_whole_frame(browse):
+def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
+    """The first two requests come at once; neither may find a page without navigation."""
     with running_app() as address:
-        page = browse(f"{address}/predict")
-        expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
-        expect(page.get_by_text("Model in use")).to_be_visible()
+        pages = [browse(f"{address}/predict"), browse(f"{address}/features")]
+        for page, sentence in zip(pages, ("The answer appears here", "Here appear its spectrogram"), strict=True):
+            expect(page.get_by_text(sentence)).to_be_visible(timeout=TIMEOUT)
+            expect(page.get_by_text("Model in use")).to_be_visible()
+
+
+def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
+    page = browse(f"{app}/features")
+    upload(page, list_samples(None)[0].path)
+    expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+    assert page.get_by_text("Delta-delta MFCC").count() == 0
+    page.get_by_role("tab", name="MFCC").click()
+    expect(page.get_by_text("Delta-delta MFCC")).to_be_visible(timeout=TIMEOUT)
+    page.get_by_role("tab", name="Model").click()
+    expect(page.get_by_text("What the model reads of this sound")).to_be_visible(timeout=TIMEOUT)
+    assert "view=Model" in page.url
 
 
 def test_phone_width_needs_no_sideways_scrolling(app, browse):
