@@ -33,17 +33,18 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     """
     shares = 100 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     labels, k = list(counts.columns), len(counts)
-    text = [[f"<b>{n}</b><br>{share:.0f} %" for n, share in zip(*row, strict=True)] for row in _rows(counts, shares)]
+    n, share = counts.to_numpy(dtype=int), shares.to_numpy(dtype=float)
+    text = [[f"<b>{n[i, j]:d}</b><br>{share[i, j]:.0f} %" for j in range(k)] for i in range(k)]
     heat = go.Heatmap(
-        z=shares.to_numpy(), x=labels, y=labels, text=text, texttemplate="%{text}", colorscale=SEQUENTIAL_SCALE,
+        z=share, x=labels, y=labels, text=text, texttemplate="%{text}", colorscale=SEQUENTIAL_SCALE,
         zmin=0, zmax=100, xgap=2, ygap=2, showscale=False, hoverinfo="skip", textfont={"size": 11},
     )  # fmt: skip
-    cells = [(true, answered) for true in labels for answered in labels]
+    cells = [(str(true), str(answered)) for true in labels for answered in labels]
     marks = go.Scatter(
         x=[answered for _, answered in cells], y=[true for true, _ in cells], mode="markers",
         marker={"symbol": "square", "size": 38, "opacity": 0}, customdata=cells,
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
-        text=[f"{counts.loc[c]} of {counts.loc[c[0]].sum()} {c[0]} clips" for c in cells],
+        text=[f"{n[i, j]:,d} of {n[i].sum():,d} answers for {labels[i]}" for i in range(k) for j in range(k)],
         hovertemplate="%{text}<br>answered %{x}<extra></extra>", showlegend=False,
     )  # fmt: skip
     figure = go.Figure([heat, marks])
@@ -101,7 +102,7 @@ def training_curves(history: pd.DataFrame) -> go.Figure:
         )
         figure.add_trace(point, row=1, col=1)
     figure.update_yaxes(title="right (%)", row=1)
-    figure.update_yaxes(title="loss (nats)", type="log", row=2)
+    figure.update_yaxes(title="loss", type="log", row=2)
     figure.update_xaxes(title="epoch", row=2)
     return frame(figure, "Training, epoch by epoch", 520, hovermode="x unified", legend=_LEGEND, margin={"t": 76})
 
@@ -170,15 +171,9 @@ def risk_coverage(curve: pd.DataFrame, threshold: float | None) -> go.Figure:
     if len(given):
         last = given.iloc[-1]
         point = {"x": 100 * last["coverage"], "y": 100 * last["risk"]}
-        figure.add_trace(
-            go.Scatter(
-                x=[point["x"]],
-                y=[point["y"]],
-                mode="markers",
-                hoverinfo="skip",
-                showlegend=False,
-                marker={"symbol": "diamond", "size": 11, "color": CONTRAST_COLOR},
-            )  # fmt: skip
+        mark = {"symbol": "diamond", "size": 11, "color": CONTRAST_COLOR}
+        figure.add_scatter(
+            x=[point["x"]], y=[point["y"]], mode="markers", marker=mark, hoverinfo="skip", showlegend=False
         )
         label = f"in use: from {threshold:.2f}"
         figure.add_annotation(**point, text=label, ax=-30, ay=-36, arrowcolor=MUTED_COLOR, font={"color": MUTED_COLOR})
@@ -269,10 +264,6 @@ def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
         margin={"t": 76},
         bargap=0.25,
     )
-
-
-def _rows(counts: pd.DataFrame, shares: pd.DataFrame) -> list[tuple[Any, Any]]:
-    return list(zip(counts.to_numpy(), shares.to_numpy(), strict=True))
 
 
 def _recall_bars(table: pd.DataFrame, names: list[str], color: Any) -> go.Bar:
