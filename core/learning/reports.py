@@ -99,23 +99,23 @@ def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_confusion(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return how often each emotion (rows) was answered as each (columns); emotions that play no part are left out."""
+    """Return how often each emotion that occurs (rows) was answered as each that occurs or was answered (columns)."""
     counts = Answers(rows).confusion_by_seed_and_actor().sum(axis=(0, 1)).astype(int)
-    occurs = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
-    names = np.array(EMOTIONS)[occurs]
-    return pd.DataFrame(counts[np.ix_(occurs, occurs)], index=names, columns=names)
+    occurs, answered = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
+    names = np.array(EMOTIONS)
+    kept = occurs | answered
+    return pd.DataFrame(counts[np.ix_(occurs, kept)], index=names[occurs], columns=names[kept])
 
 
 def largest_confusion(counts: pd.DataFrame) -> tuple[str, str]:
-    """Return the wrong answer that is given most often, as true and answered emotion.
+    """Return the wrong answer that is given most often, as true and answered emotion; there must be two emotions.
 
     >>> largest_confusion(pd.DataFrame([[9, 1], [2, 5]], index=["calm", "sad"], columns=["calm", "sad"]))
     ('sad', 'calm')
     """
-    wrong = counts.to_numpy(copy=True)
-    np.fill_diagonal(wrong, 0)
-    i, j = divmod(int(wrong.argmax()), len(counts))
-    return str(counts.index[i]), str(counts.columns[j])
+    wrong = [(int(n), true, answer) for true, row in counts.iterrows() for answer, n in row.items() if answer != true]
+    _, true, answer = max(wrong, key=lambda cell: cell[0])
+    return str(true), str(answer)
 
 
 def list_cell(rows: pd.DataFrame, y_true: str, y_pred: str) -> pd.DataFrame:

@@ -11,6 +11,10 @@ from core.learning.reports import CHANCE, HUMAN_ACCURACY
 from core.plots.style import CONTRAST_COLOR, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
 
 RECALL: Final = "right, averaged over emotions (%)"
+_LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+_NEWNESS: Final = {"reference": "same clips", "random": "same voices"}
+"""What the judged clips share with those trained on; in the other protocols nothing."""
+_ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
 _LEGEND: Final = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None}
 
 
@@ -31,34 +35,40 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     -------
     plotly.graph_objects.Figure
     """
-    shares = 100 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-    labels, k = list(counts.columns), len(counts)
-    n, share = counts.to_numpy(dtype=int), shares.to_numpy(dtype=float)
-    text = [[f"<b>{n[i, j]:d}</b><br>{share[i, j]:.0f} %" for j in range(k)] for i in range(k)]
+    n = counts.to_numpy(dtype=int)
+    share = 100 * n / n.sum(axis=1, keepdims=True)
+    true, answered = [[str(name) for name in names] for names in (counts.index, counts.columns)]
     heat = go.Heatmap(
-        z=share, x=labels, y=labels, text=text, texttemplate="%{text}", colorscale=SEQUENTIAL_SCALE,
-        zmin=0, zmax=100, xgap=2, ygap=2, showscale=False, hoverinfo="skip", textfont={"size": 11},
+        z=share, x=answered, y=true, colorscale=SEQUENTIAL_SCALE, zmin=0, zmax=100, xgap=2, ygap=2, showscale=False,
+        hoverinfo="skip",
     )  # fmt: skip
-    cells = [(str(true), str(answered)) for true in labels for answered in labels]
+    cells = [(i, j) for i in range(len(true)) for j in range(len(answered))]
+    places = {"x": [answered[j] for _, j in cells], "y": [true[i] for i, _ in cells], "showlegend": False}
+    numbers = go.Scatter(
+        **places, mode="text", hoverinfo="skip",
+        text=[f"<b>{n[c]:d}</b><br>{share[c]:.0f} %" if n[c] else "0" for c in cells],
+        textfont={"size": 11, "color": [_ON_LIGHT if share[c] >= 50 else _ON_DARK for c in cells]},
+    )  # fmt: skip
     marks = go.Scatter(
-        x=[answered for _, answered in cells], y=[true for true, _ in cells], mode="markers",
-        marker={"symbol": "square", "size": 38, "opacity": 0}, customdata=cells,
+        **places, mode="markers", marker={"symbol": "square", "size": 38, "opacity": 0},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
-        text=[f"{n[i, j]:,d} of {n[i].sum():,d} answers for {labels[i]}" for i in range(k) for j in range(k)],
-        hovertemplate="%{text}<br>answered %{x}<extra></extra>", showlegend=False,
+        customdata=[(true[i], answered[j]) for i, j in cells],
+        text=[f"{n[i, j]:,d} of {n[i].sum():,d} answers for {true[i]}" for i, j in cells],
+        hovertemplate="%{text}<br>answered %{x}<extra></extra>",
     )  # fmt: skip
-    figure = go.Figure([heat, marks])
-    if chosen is not None and set(chosen) <= set(labels):
-        i, j = labels.index(chosen[0]), labels.index(chosen[1])
+    figure = go.Figure([heat, numbers, marks])
+    if chosen is not None and chosen[0] in true and chosen[1] in answered:
+        i, j = true.index(chosen[0]), answered.index(chosen[1])
         figure.add_shape(
             type="rect", x0=j - 0.5, x1=j + 0.5, y0=i - 0.5, y1=i + 0.5, line={"color": CONTRAST_COLOR, "width": 3}
         )
+    axis = {"showgrid": False, "fixedrange": True}
     return frame(
         figure,
         "Which emotion is taken for which",
-        90 + 48 * k,
-        xaxis={"title": "answered", "showgrid": False, "tickangle": -40, "fixedrange": True, "range": [-0.5, k - 0.5]},
-        yaxis={"title": "true", "showgrid": False, "range": [k - 0.5, -0.5], "fixedrange": True},
+        110 + 46 * len(true),
+        xaxis=axis | {"title": "answered", "tickangle": -40, "range": [-0.5, len(answered) - 0.5]},
+        yaxis=axis | {"title": "true", "range": [len(true) - 0.5, -0.5]},
         dragmode=False,
         clickmode="event+select",
     )
@@ -102,7 +112,7 @@ def training_curves(history: pd.DataFrame) -> go.Figure:
         )
         figure.add_trace(point, row=1, col=1)
     figure.update_yaxes(title="right (%)", row=1)
-    figure.update_yaxes(title="loss", type="log", row=2)
+    figure.update_yaxes(title="loss", type="log", tickvals=_LOG_TICKS, row=2)
     figure.update_xaxes(title="epoch", row=2)
     return frame(figure, "Training, epoch by epoch", 520, hovermode="x unified", legend=_LEGEND, margin={"t": 76})
 
@@ -183,6 +193,7 @@ def risk_coverage(curve: pd.DataFrame, threshold: float | None) -> go.Figure:
         430,
         xaxis={"title": "clips answered (%)", "range": [0, 101]},
         yaxis={"title": "wrong among them (%)", "rangemode": "tozero"},
+        margin={"t": 76},
     )
 
 
@@ -204,7 +215,7 @@ def group_bars(table: pd.DataFrame, field: str, mean: float) -> go.Figure:
     """
     bars = _recall_bars(table, [str(group) for group in table["group"]], WAVE_COLOR)
     figure = go.Figure(bars)
-    _add_line(figure, 100 * mean, "all clips")
+    _add_line(figure, 100 * mean, "mean")
     xaxis = {"title": field, "type": "category"}
     return _recall_frame(figure, f"By {field}", xaxis=xaxis, bargap=0.3 if len(table) > 5 else 0.6)
 
@@ -223,13 +234,13 @@ def protocol_bars(table: pd.DataFrame, *, with_people: bool) -> go.Figure:
     -------
     plotly.graph_objects.Figure
     """
-    leaks = table["protocol"].isin(["reference", "random"])
-    colors = np.where(leaks, MUTED_COLOR, WAVE_COLOR)
-    figure = go.Figure(_recall_bars(table, list(table["protocol"]), colors))
+    names = [f"{protocol}<br>{_NEWNESS.get(protocol, 'new voices')}" for protocol in table["protocol"]]
+    colors = np.where(table["protocol"].isin(list(_NEWNESS)), MUTED_COLOR, WAVE_COLOR)
+    figure = go.Figure(_recall_bars(table, names, colors))
     _add_line(figure, 100 * CHANCE, "chance")
     if with_people:
         _add_line(figure, 100 * HUMAN_ACCURACY, "people")
-    return _recall_frame(figure, "The same recipe, judged in four ways", xaxis={"title": "protocol"}, bargap=0.5)
+    return _recall_frame(figure, "The same recipe, judged by different rules", xaxis={"title": "protocol"}, bargap=0.5)
 
 
 def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
@@ -247,20 +258,20 @@ def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
     plotly.graph_objects.Figure
     """
     figure = go.Figure()
-    for channel, color in (("song", CONTRAST_COLOR), ("speech", WAVE_COLOR)):
+    for channel, color in (("speech", WAVE_COLOR), ("song", CONTRAST_COLOR)):
         if table[channel].notna().any():
             figure.add_bar(
                 x=100 * table[channel], y=table["case"], orientation="h", name=channel, marker_color=color,
-                text=[f"{100 * value:.0f}" for value in table[channel]], textposition="inside",
-                hovertemplate="%{y}, " + channel + ": %{x:.1f} %<extra></extra>",
+                text=[f"{100 * value:.1f}" for value in table[channel]], textposition="outside", textangle=0,
+                cliponaxis=False, hovertemplate="%{y}, " + channel + ": %{x:.1f} %<extra></extra>",
             )  # fmt: skip
     return frame(
         figure,
         title,
         120 + 44 * len(table),
-        xaxis={"title": RECALL, "range": [0, 100]},
+        xaxis={"title": RECALL, "range": [0, 108], "tickvals": [0, 25, 50, 75, 100]},
         yaxis={"title": None, "autorange": "reversed", "automargin": True, "ticksuffix": " "},
-        legend=_LEGEND | {"traceorder": "reversed"},
+        legend=_LEGEND,
         margin={"t": 76},
         bargap=0.25,
     )
@@ -271,18 +282,20 @@ def _recall_bars(table: pd.DataFrame, names: list[str], color: Any) -> go.Bar:
     bounds = {end: 100 * pd.to_numeric(table[f"recall_{end}"]) for end in ("low", "high")}
     value = 100 * table["recall"]
     return go.Bar(
-        x=names, y=value, marker_color=color, showlegend=False, customdata=table["n_clips"],
+        x=names, y=value, marker={"color": color, "opacity": 0.6}, showlegend=False, customdata=table["n_clips"],
         error_y={"array": bounds["high"] - value, "arrayminus": value - bounds["low"], "color": MUTED_COLOR},
         hovertemplate="%{x}: %{y:.1f} % of %{customdata:,} clips<extra></extra>",
     )  # fmt: skip
 
 
 def _add_line(figure: go.Figure, value: float, name: str) -> None:
-    figure.add_hline(
-        y=value, line={"color": CONTRAST_COLOR, "dash": "dash", "width": 1.5},
-        annotation={"text": f"{name} {value:.1f}", "font": {"color": CONTRAST_COLOR}}, annotation_position="top right",
+    line = {"color": CONTRAST_COLOR, "dash": "dash", "width": 1.5}
+    figure.add_hline(y=value, line=line)
+    figure.add_annotation(
+        x=1.01, xref="paper", xanchor="left", y=value, showarrow=False, text=f"{name}<br>{value:.1f}", align="left",
+        font={"color": CONTRAST_COLOR},
     )  # fmt: skip
 
 
 def _recall_frame(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
-    return frame(figure, title, 380, yaxis={"title": RECALL, "range": [0, 104]}, **layout)
+    return frame(figure, title, 380, yaxis={"title": RECALL, "range": [0, 104]}, margin={"r": 58}, **layout)

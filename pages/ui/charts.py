@@ -25,6 +25,7 @@ COLUMNS: dict[str, Any] = {
     "high": st.column_config.NumberColumn("to", format="%.2f"),
     "loss": st.column_config.NumberColumn("Loss, training", format="%.3f"),
     "val_loss": st.column_config.NumberColumn("Loss, validation", format="%.3f"),
+    "emotion": "Emotion",
     "p_value": st.column_config.NumberColumn("p", format="%.5f"),
 }
 """Titles and formats of the columns of reports that are no shares."""
@@ -36,19 +37,14 @@ SHARES = {
     "speech": "UAR, speech",
     "song": "UAR, song",
     "mean_confidence": "Mean confidence",
+    "precision": "Precision",
+    "f1": "F1",
     "twin_share": "Seen in training",
     "difference": "UAR, difference",
     "coverage": "Answered",
     "risk": "Wrong",
 }
 """Titles of the columns of reports that are shares; their bounds follow them."""
-CLASS_COLUMNS: dict[str, Any] = {
-    "emotion": "Emotion",
-    "precision": st.column_config.NumberColumn("Precision", format="percent", help="Right among those answered so."),
-    "recall": st.column_config.NumberColumn("Recall", format="percent", help="Found among those that are so."),
-    "f1": st.column_config.NumberColumn("F1", format="percent", help="Harmonic mean of precision and recall."),
-    "n_answers": st.column_config.NumberColumn("Support", format="localized", help="Answers for clips that are so."),
-}
 
 
 def show_chart(figure: go.Figure, name: str, alt: str, table: pd.DataFrame) -> None:
@@ -58,13 +54,18 @@ def show_chart(figure: go.Figure, name: str, alt: str, table: pd.DataFrame) -> N
         show_shares(table)
 
 
-def show_shares(table: pd.DataFrame) -> None:
-    """Show a table of a report, shares in per cent."""
-    columns = dict(COLUMNS)
-    for column, title in SHARES.items():
-        for end, words in (("", ""), ("_low", ", low"), ("_high", ", high")):
-            columns[column + end] = st.column_config.NumberColumn(title + words, format="percent")
-    st.dataframe(table, hide_index=True, column_config=columns)
+def show_shares(table: pd.DataFrame, **titles_instead: str) -> None:
+    """Show a table of a report without its empty columns, shares in per cent; some columns under other titles."""
+    table = table.dropna(axis="columns", how="all")
+    titles = {
+        column + end: title + words
+        for column, title in (SHARES | titles_instead).items()
+        for end, words in (("", ""), ("_low", ", low"), ("_high", ", high"))
+        if column + end in table
+    }
+    shares = {column: st.column_config.NumberColumn(title, format="%.1f %%") for column, title in titles.items()}
+    percent = table.assign(**{column: 100 * table[column].astype(float) for column in shares})
+    st.dataframe(percent, hide_index=True, column_config=COLUMNS | shares)
 
 
 def picture_button(name: str) -> dict[str, Any]:

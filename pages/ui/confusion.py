@@ -63,7 +63,7 @@ def _show_cell(judged: Judged, true: str, answered: str) -> None:
         st.caption("No clip was answered so. Click another cell.")
         return
     event = st.dataframe(
-        clips[["clip", "confidence", "actor", "channel", "intensity", "statement", "seed"]],
+        clips[["clip", "confidence", "seed", "actor", "intensity", "channel", "statement"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={

@@ -16,7 +16,7 @@ from core.learning.reports import (
 from core.plots import metrics as plots
 from core.serving.cards import PROTOCOL_MEANING, STUDIES
 from pages.ui import cache, state
-from pages.ui.charts import CLASS_COLUMNS, show_chart, show_shares
+from pages.ui.charts import show_chart, show_shares
 from pages.ui.judged import SUBSET_NAMES, Judged
 
 INFO = ":material/info:"
@@ -40,7 +40,7 @@ def show_curves(judged: Judged) -> None:
         st.markdown(
             "This model is solved in one step: there are no epochs to draw. Each fold ended with these figures."
         )
-        show_shares(history)
+        show_shares(history.drop(columns=["epoch", "is_chosen", "average_accuracy"]))
         return
     fold = st.selectbox("Fold", history["fold"].unique(), key=state.METRICS_FOLD, persist_state="session", width=160)
     history = history[history["fold"] == fold]
@@ -79,8 +79,7 @@ def show_groups(judged: Judged) -> None:
         )
     st.markdown("**By emotion**")
     st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
-    classes = cache.report(tabulate_classes, judged.key)
-    st.dataframe(classes, hide_index=True, column_config=CLASS_COLUMNS, height=36 * len(classes) + 38)
+    show_shares(cache.report(tabulate_classes, judged.key), recall="Recall")
 
 
 def show_calibration(judged: Judged) -> None:

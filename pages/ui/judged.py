@@ -60,22 +60,28 @@ def choose_judged() -> Judged | None:
         return None
     in_use = registry.champion() if registry.has_champion() else ""
     names.sort(key=lambda name: name != in_use)
-    columns = st.columns([3, 3, 2, 2])
-    name = columns[0].selectbox("Model", names, key=state.METRICS_MODEL, bind="query-params")
-    protocol = columns[1].selectbox("Protocol", PROTOCOLS, key=state.METRICS_PROTOCOL, bind="query-params")
-    subset = columns[2].selectbox(
-        "Clips", SUBSETS, index=SUBSETS.index("speech"), key=state.METRICS_SUBSET, bind="query-params"
-    )
-    model = registry.load(name)
-    seeds = [str(seed) for seed in model.metrics().get(protocol, {}).get("seeds", [])]
-    seed = columns[3].selectbox(
-        "Seed",
-        [ALL_SEEDS, *seeds],
-        key=state.METRICS_SEED,
-        bind="query-params",
-        help="A seed is one training of the same recipe. With all, shares are means over seeds and counts are counts "
-        "of all their answers.",
-    )
+    with st.container(horizontal=True):
+        name = st.selectbox("Model", names, key=state.METRICS_MODEL, bind="query-params", width=180)
+        protocol = st.selectbox("Protocol", PROTOCOLS, key=state.METRICS_PROTOCOL, bind="query-params", width=160)
+        subset = st.selectbox(
+            "Clips",
+            SUBSETS,
+            index=SUBSETS.index("speech"),
+            key=state.METRICS_SUBSET,
+            bind="query-params",
+            width=140,
+        )
+        model = registry.load(name)
+        seeds = [str(seed) for seed in model.metrics().get(protocol, {}).get("seeds", [])]
+        seed = st.selectbox(
+            "Seed",
+            [ALL_SEEDS, *seeds],
+            key=state.METRICS_SEED,
+            bind="query-params",
+            width=140,
+            help="A seed is one training of the same recipe. With all, shares are means over seeds and counts are "
+            "counts of all their answers.",
+        )
     st.caption(
         f"{'In use. ' if name == in_use else ''}Protocol: {PROTOCOL_MEANING[protocol]}. Every figure here is computed "
         "from the files of the model."
@@ -107,12 +113,15 @@ def show_headline(judged: Judged) -> None:
             help="Expected calibration error (ECE): mean distance of confidence from the share of right answers.",
         )  # fmt: skip
         st.metric(
-            "Answers", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **plain,
+            "Answered", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **plain,
             help="Share of the clips whose confidence reaches the threshold in use. The threshold was chosen on the "
             "speaker-emobox answers; the card has its worth on folds that did not choose it.",
         )  # fmt: skip
-        wrong = "none" if given["risk"] is None else f"{given['risk']:.1%}"
-        st.metric("Wrong among answers", wrong, f"{summary['n_clips']:,} clips judged", **plain)
+    wrong = "" if given["risk"] is None else f" Of the clips it is not unsure about, {given['risk']:.1%} are wrong."
+    st.caption(
+        f"Unweighted average recall (UAR) on {summary['n_clips']:,} clips, with its 95 % interval over actors; "
+        f"expected calibration error (ECE).{wrong}"
+    )
 
 
 def show_not_judged(judged: Judged) -> None:

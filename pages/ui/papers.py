@@ -11,6 +11,10 @@ from pages.ui import cache, state
 from pages.ui.charts import show_shares
 from pages.ui.judged import SUBSET_NAMES, Judged
 
+COLUMN_ORDER = (
+    "n_clips", "recall", "recall_low", "recall_high", "calibration_error", "difference", "difference_low",
+    "difference_high", "p_value", "accuracy", "accuracy_low", "accuracy_high", "twin_share",
+)  # fmt: skip
 DOWNLOAD = ":material/download:"
 
 
@@ -31,7 +35,7 @@ def show_models(judged: Judged) -> None:
         judged.subset,
     )
     st.markdown(f"**All stored models: {judged.protocol}, {SUBSET_NAMES[judged.subset]}**")
-    show_shares(table)
+    show_shares(table[["model", *COLUMN_ORDER]])
     st.caption(
         "All seeds; bounds of 95 % intervals over actors. The difference is that of the unweighted average recall "
         f"(UAR) from {judged.model.name}, on the same clips; p by flipping the signs of the actors' differences. "
@@ -44,11 +48,15 @@ def show_papers(judged: Judged) -> None:
     with st.container(horizontal=True):
         if not judged.rows.empty:
             st.download_button(
-                "Report (JSON)", lambda: _report(judged), f"{judged.words}.json", "application/json", icon=DOWNLOAD
+                "Full report (JSON)", lambda: _report(judged), f"{judged.words}.json", "application/json", icon=DOWNLOAD
             )
             classes = cache.report(tabulate_classes, judged.key)
             st.download_button(
-                "Report (CSV)", spreadsheet_csv(classes), f"{judged.words}.csv", "text/csv", icon=DOWNLOAD
+                "Classification report (CSV)",
+                spreadsheet_csv(classes),
+                f"{judged.words}.csv",
+                "text/csv",
+                icon=DOWNLOAD,
             )
         folder, name = judged.model.folder, judged.model.name
         st.download_button(
