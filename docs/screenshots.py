@@ -11,7 +11,7 @@ SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
 
 
 def main(address: str) -> None:
-    """Upload a sound, and take one picture on a wide light screen and one on a dark phone."""
+    """Take pictures of each page, with a sound where it needs one: on a wide light screen and on a dark phone."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme, width, height in (("light", 1280, 860), ("dark", 390, 1180)):
@@ -24,6 +24,10 @@ def main(address: str) -> None:
             page.get_by_text("Probability of each emotion").wait_for(timeout=60_000)
             page.wait_for_timeout(1_500)
             page.screenshot(path=FOLDER / f"predict-{scheme}.png")
+            page.goto(f"{address}/metrics")
+            page.get_by_text("Which emotion is taken for which").wait_for(timeout=60_000)
+            page.wait_for_timeout(1_500)
+            page.screenshot(path=FOLDER / f"metrics-{scheme}.png")
         browser.close()
 
 

@@ -2,12 +2,60 @@
 
 import streamlit as st
 
-from pages.ui.frame import ensure_frame
+from pages.ui import evidence, papers, state
+from pages.ui.confusion import show_confusion
+from pages.ui.frame import ensure_frame, shown_errors
+from pages.ui.judged import Judged, choose_judged, show_headline, show_not_judged
+
+TABS = {
+    "Curves": evidence.show_curves,
+    "Groups": evidence.show_groups,
+    "Calibration": evidence.show_calibration,
+    "Protocols": evidence.show_protocols,
+    "Robustness and parts": evidence.show_studies,
+    "Models": papers.show_models,
+    "Card and files": papers.show_papers,
+}
+NEED_ROWS = {"Groups", "Calibration"}
 
 
 def main() -> None:
-    """Show the page."""
+    """Show the page: the choice, its headline, the confusions, and the evidence in tabs."""
     st.title("Metrics")
+    with shown_errors():
+        judged = choose_judged()
+        if judged is None:
+            _show_empty()
+            return
+        if judged.rows.empty:
+            show_not_judged(judged)
+        else:
+            show_headline(judged)
+            show_confusion(judged)
+        _show_tabs(judged)
+
+
+def _show_tabs(judged: Judged) -> None:
+    """Show the evidence, of which the open tab alone is computed."""
+    for tab, (name, show) in zip(
+        st.tabs(list(TABS), on_change="rerun", key=state.METRICS_TAB, bind="query-params"), TABS.items(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                if name in NEED_ROWS and judged.rows.empty:
+                    show_not_judged(judged)
+                else:
+                    show(judged)
+
+
+def _show_empty() -> None:
+    """Say that there is nothing to judge yet, and how that changes."""
+    with st.container(border=True):
+        st.markdown("#### :material/verified: No model is stored")
+        st.markdown(
+            "Here stands how often a model is right on speakers it never heard, what it confuses, and how far its "
+            "confidence can be taken at its word. Train one with `python -m core train`."
+        )
 
 
 ensure_frame()

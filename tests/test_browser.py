@@ -14,11 +14,14 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.corpus.samples import list_samples
+from core.learning.reports import list_cell, select, tabulate_confusion
+from core.serving.registry import Registry
 from tests.conftest import ROOT, require
 
 pytestmark = pytest.mark.browser
@@ -178,4 +181,45 @@ def test_phone_width_needs_no_sideways_scrolling(app, browse):
     upload(page, list_samples(None)[0].path)
     expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
     expect(page.get_by_text("Probability of each emotion")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def click_cell(page: Page, true: str, answered: str, counts: pd.DataFrame) -> None:
+    plot = page.locator(".st-key-metrics-matrix .nsewdrag")
+    expect(plot).to_be_visible(timeout=TIMEOUT)
+    box = plot.bounding_box()
+    assert box is not None
+    column, row = counts.columns.get_loc(answered), counts.index.get_loc(true)
+    x = box["x"] + box["width"] * (column + 0.5) / counts.shape[1]
+    page.mouse.click(x, box["y"] + box["height"] * (row + 0.5) / counts.shape[0])
+
+
+def test_a_click_on_a_confusion_lists_exactly_its_clips(app, browse):
+    rows = select(Registry().load().predictions(), "speaker-emobox", "speech", seed=0)
+    counts = tabulate_confusion(rows)
+    few = counts.stack()
+    true, answered = few[(few > 1) & (few < 7)].index[0]
+    page = browse(f"{app}/metrics?metrics-seed=0")
+    click_cell(page, true, answered, counts)
+    expect(page.get_by_text(f"{true} taken for {answered}")).to_be_visible(timeout=TIMEOUT)
+    cells = list_cell(rows, true, answered)
+    table = page.locator("canvas table").first  # what the canvas tells screen readers
+    expect(table.get_by_text(cells["clip"].iloc[0])).to_be_attached()
+    listed = [text for text in table.locator("td").all_text_contents() if text.startswith("03-")]
+    assert listed == cells["clip"].tolist()
+    assert f"metrics-true={true}&metrics-answered={answered}" in page.url
+
+
+def test_a_linked_confusion_plays_from_the_corpus(app, browse, ravdess):
+    page = browse(f"{app}/metrics?metrics-true=sad&metrics-answered=sad&metrics-tab=Calibration")
+    expect(page.get_by_text("sad recognised as sad")).to_be_visible(timeout=TIMEOUT)
+    player = page.get_by_test_id("stAudio")
+    expect(player).to_be_visible(timeout=TIMEOUT)
+    page.wait_for_function("document.querySelector('audio').duration > 1", timeout=TIMEOUT)
+    expect(page.get_by_text("Fewer answers, fewer wrong")).to_be_visible(timeout=TIMEOUT)
+
+
+def test_metrics_at_phone_width_need_no_sideways_scrolling(app, browse):
+    page = browse(f"{app}/metrics", width=390)
+    expect(page.get_by_text("Which emotion is taken for which")).to_be_visible(timeout=TIMEOUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

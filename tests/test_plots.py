@@ -1,9 +1,11 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.labels import EMOTIONS
+from core.plots import metrics
 from core.plots import sound as plots
 from core.plots.style import EMOTION_COLORS
 
@@ -65,3 +67,64 @@ def test_analysed_part_is_marked(duration, label):
     figure = plots.waveform(np.ones(int(duration * 100), np.float32), 100, 3.0)
     assert figure.layout.annotations[0].text == label
     assert figure.layout.shapes[0].x1 == min(duration, 3.0)
+
+
+COUNTS = pd.DataFrame([[8, 2, 0], [1, 3, 4]], index=["calm", "sad"], columns=["calm", "sad", "surprised"])
+
+
+def test_every_cell_can_be_clicked_and_knows_its_emotions():
+    heat, numbers, marks = metrics.confusion_matrix(COUNTS, ("sad", "surprised")).data
+    np.testing.assert_allclose(heat.z, [[80, 20, 0], [12.5, 37.5, 50]])
+    cells = [(true, answered) for true in COUNTS.index for answered in COUNTS.columns]
+    assert [tuple(cell) for cell in marks.customdata] == cells
+    assert list(zip(marks.y, marks.x, strict=True)) == cells
+    assert [text.split("<")[1][2:] for text in numbers.text if "<" in text] == ["8", "2", "1", "3", "4"]
+    assert marks.text[5] == "4 of 8 answers for sad"
+
+
+def test_chosen_cell_is_outlined():
+    (outline,) = metrics.confusion_matrix(COUNTS, ("sad", "surprised")).layout.shapes
+    assert (outline.x0, outline.x1, outline.y0, outline.y1) == (1.5, 2.5, 0.5, 1.5)
+    assert not metrics.confusion_matrix(COUNTS, ("happy", "sad")).layout.shapes
+
+
+def test_training_curves_mark_the_chosen_epoch():
+    columns = ["epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss", "is_chosen"]
+    rows = [[1, 0.3, 0.25, 2.0, 0.2, 2.1, False], [2, 0.6, 0.55, 1.0, 0.5, 1.2, True]]
+    figure = metrics.training_curves(pd.DataFrame(rows, columns=columns))
+    *curves, point = figure.data
+    assert len(curves) == 5
+    assert list(point.x) == [2]
+    np.testing.assert_allclose(point.y, [55])
+    assert point.name == "chosen: epoch 2"
+
+
+def test_threshold_is_marked_on_the_curve():
+    curve = pd.DataFrame({"threshold": [0.9, 0.5, 0.2], "coverage": [0.3, 0.6, 1.0], "risk": [0.1, 0.2, 0.4]})
+    _, mark = metrics.risk_coverage(curve, 0.4).data
+    assert (list(mark.x), list(mark.y)) == ([60], [20])
+    assert len(metrics.risk_coverage(curve, None).data) == 1
+
+
+def test_people_are_drawn_beside_speech_alone():
+    table = pd.DataFrame(
+        {"protocol": ["random"], "n_clips": [9], "recall": [0.5], "recall_low": [0.4], "recall_high": [0.65]}
+    )
+    figure = metrics.protocol_bars(table, with_people=True)
+    assert [note.text for note in figure.layout.annotations] == ["chance<br>12.5", "people<br>62.4"]
+    assert figure.data[0].error_y.array[0] == pytest.approx(15)
+    assert figure.data[0].error_y.arrayminus[0] == pytest.approx(10)
+    assert len(metrics.protocol_bars(table, with_people=False).layout.annotations) == 1
+
+
+def test_reliability_stands_over_the_number_of_answers():
+    bins = pd.DataFrame({"low": [0.4, 0.8], "high": [0.6, 1.0], "n_answers": [3, 5]})
+    _, line, bars = metrics.reliability_diagram(bins.assign(confidence=[0.5, 0.9], accuracy=[0.4, 1.0]), 0.05).data
+    assert (list(line.x), list(line.y)) == ([0.5, 0.9], [40, 100])
+    assert (list(bars.x), list(bars.y)) == ([0.5, 0.9], [3, 5])
+
+
+def test_studies_have_a_bar_for_each_case_and_channel_judged():
+    table = pd.DataFrame({"case": ["as recorded", "telephone"], "speech": [0.6, 0.5], "song": [np.nan, np.nan]})
+    (bars,) = metrics.study_bars(table, "On degraded sound").data
+    assert (list(bars.x), list(bars.y)) == ([60, 50], ["as recorded", "telephone"])

@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
 
 from core.corpus.names import parse_clip
 from core.labels import EMOTIONS, N_ACTORS
@@ -101,9 +100,18 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.8, 0.8]), np.array([True, False]))
     0.3
     """
-    bins = np.clip(np.ceil(confidence * n_bins) - 1, 0, n_bins - 1).astype(int)
+    bins = confidence_bins(confidence, n_bins)
     gaps = np.bincount(bins, weights=confidence - is_right, minlength=n_bins)
     return float(np.round(np.abs(gaps).sum() / len(confidence), 12))
+
+
+def confidence_bins(confidence: NDArray[np.float64], n_bins: int = N_BINS) -> NDArray[np.intp]:
+    """Return the equally wide bin of each confidence; a bin holds its upper edge.
+
+    >>> confidence_bins(np.array([0.0, 0.5, 0.51, 1.0]), 2).tolist()
+    [0, 0, 1, 1]
+    """
+    return np.asarray(np.clip(np.ceil(confidence * n_bins) - 1, 0, n_bins - 1), dtype=np.intp)
 
 
 def choose_threshold(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], precision: float) -> float | None:
@@ -175,13 +183,13 @@ def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
         ``interval`` of 95 % and ``by_seed``), ``expected_calibration_error``, ``mean_confidence``, ``confusion``
         (counts summed over seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
     """
-    answers = _Answers(predictions)
+    answers = Answers(predictions)
     by_actor = answers.confusion_by_seed_and_actor()
     confusion = by_actor.sum(axis=(0, 1))
     return {
         "n_clips": len(predictions) // len(by_actor),
-        "accuracy": _with_interval(accuracy, by_actor),
-        "unweighted_average_recall": _with_interval(unweighted_average_recall, by_actor),
+        "accuracy": with_interval(accuracy, by_actor),
+        "unweighted_average_recall": with_interval(unweighted_average_recall, by_actor),
         "expected_calibration_error": expected_calibration_error(answers.confidence, answers.is_right),
         "mean_confidence": float(answers.confidence.mean()),
         "confusion": confusion.astype(int).tolist(),
@@ -208,7 +216,7 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
         ``threshold`` (None where there is none), the wanted ``precision``, and as measured ``answered`` (share of
         clips with an answer) and ``answered_precision`` (share of right ones among these; 0 where none was given).
     """
-    answers = _Answers(predictions)
+    answers = Answers(predictions)
     fold = predictions["fold"].to_numpy()
     given = np.zeros(len(fold), dtype=bool)
     for k in np.unique(fold):
@@ -239,7 +247,7 @@ def accuracy_at_coverage(predictions: pd.DataFrame, coverage: float) -> float:
     """
     by_seed = []
     for _, rows in predictions.groupby("seed"):
-        answers = _Answers(rows)
+        answers = Answers(rows)
         surest = np.argsort(-answers.confidence, kind="stable")[: max(round(coverage * len(rows)), 1)]
         by_seed.append(answers.is_right[surest].mean())
     return float(np.mean(by_seed))
@@ -267,7 +275,7 @@ def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
     """
     if set(predictions["clip"]) != set(others["clip"]):
         raise ValueError("the two models were judged on different clips")
-    counts = [_Answers(table).confusion_by_seed_and_actor() for table in (predictions, others)]
+    counts = [Answers(table).confusion_by_seed_and_actor() for table in (predictions, others)]
     present = np.flatnonzero(counts[0].sum(axis=(0, 2, 3)) > 0)
     rng = np.random.default_rng(0)
     weights = _draw_actors(present, counts[0].shape[1], rng)
@@ -323,7 +331,7 @@ def _figures(rows: pd.DataFrame) -> dict[str, float]:
     return figures
 
 
-class _Answers:
+class Answers:
     """Columns of a table of predictions as arrays."""
 
     def __init__(self, predictions: pd.DataFrame) -> None:
@@ -337,17 +345,13 @@ class _Answers:
 
     def confusion_by_seed_and_actor(self) -> NDArray[np.float64]:
         """Return counts of shape (seeds, 24, k, k)."""
-        labels = np.arange(len(EMOTIONS))
-        counts = np.zeros((len(np.unique(self.seed)), N_ACTORS, len(EMOTIONS), len(EMOTIONS)))
-        for s, seed in enumerate(np.unique(self.seed)):
-            for actor in np.unique(self.actor):
-                rows = (self.seed == seed) & (self.actor == actor)
-                if rows.any():
-                    counts[s, actor - 1] = confusion_matrix(self.y_true[rows], self.y_pred[rows], labels=labels)
+        seeds, s = np.unique(self.seed, return_inverse=True)
+        counts = np.zeros((len(seeds), N_ACTORS, len(EMOTIONS), len(EMOTIONS)))
+        np.add.at(counts, (s, self.actor - 1, self.y_true, self.y_pred), 1)
         return counts
 
 
-def _with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_actor: NDArray[np.float64]) -> dict[str, Any]:
+def with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_actor: NDArray[np.float64]) -> dict[str, Any]:
     """Return the mean over seeds of a metric of (seeds, actors, k, k) counts, and its interval over actors."""
     present = np.flatnonzero(by_actor.sum(axis=(0, 2, 3)) > 0)
     rng = np.random.default_rng(0)

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from core.corpus.names import parse_clip
 from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.learning.reports import select
 
 PROTOCOL_MEANING: Final = {
     "reference": "each clip twice, random split: clips stand on both sides",
@@ -106,7 +106,7 @@ def describe_comparison(predictions: pd.DataFrame, others: pd.DataFrame) -> list
     lines = []
     for protocol in ("speaker-luna", "speaker-emobox"):
         for channel in ("speech", "song"):
-            tables = [_rows(table, protocol, channel) for table in (predictions, others)]
+            tables = [select(table, protocol, channel) for table in (predictions, others)]
             if any(table.empty for table in tables) or set(tables[0]["clip"]) != set(tables[1]["clip"]):
                 continue
             found = compare(*tables)
@@ -116,11 +116,6 @@ def describe_comparison(predictions: pd.DataFrame, others: pd.DataFrame) -> list
                 f"[{low:+.1f}, {high:+.1f}], p = {found['p_value']:.5f}."
             )
     return lines
-
-
-def _rows(predictions: pd.DataFrame, protocol: str, channel: str) -> pd.DataFrame:
-    rows = predictions[predictions["protocol"] == protocol]
-    return rows[rows["clip"].map(lambda clip: parse_clip(clip).channel) == channel]
 
 
 def write_card(
@@ -204,7 +199,7 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
 
 def _describe_surest(predictions: pd.DataFrame) -> str:
     """Return the accuracy on the surer half of the unheard speakers' speech."""
-    rows = _rows(predictions, STUDY_PROTOCOL, "speech")
+    rows = select(predictions, STUDY_PROTOCOL, "speech")
     if rows.empty:
         return ""
     return f"""

@@ -6,8 +6,9 @@ Keys are content digests and model names. What comes from a person's recording i
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -19,12 +20,17 @@ from core.config import FeatureConfig, corpus_root, data_folder
 from core.corpus.index import scan
 from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
+from core.learning.reports import select
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
 
 INDEX_AGE: Final = 60.0
 """Seconds after which a corpus folder is looked at again."""
+
+Report = TypeVar("Report")
+RowsKey = tuple[str, str, str, str, int | None]
+"""Folder of the models, model, protocol, clips, seed (None for all): what names rows of predictions."""
 
 
 def predictor() -> Predictor:
@@ -150,3 +156,29 @@ def st_clip(root: str, path: str, digest: str) -> bytes:
     """Read a file of the corpus."""
     del digest
     return (Path(root) / path).read_bytes()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def st_predictions(root: str, model: str) -> pd.DataFrame:
+    """Read the predictions of a stored model; models never change."""
+    return Registry(Path(root)).load(model).predictions()
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def st_rows(key: RowsKey) -> pd.DataFrame:
+    """Select rows of predictions."""
+    root, model, protocol, subset, seed = key
+    return select(st_predictions(root, model), protocol, subset, seed)
+
+
+def report(compute: Callable[..., Report], key: RowsKey, *options: object) -> Report:
+    """Compute a table or figure of some rows once for all sessions: ``compute(rows, *options)``."""
+    found: Report = st_report(f"{compute.__module__}.{compute.__name__}", key, options, compute)
+    return found
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def st_report(name: str, key: RowsKey, options: tuple[object, ...], _compute: Callable[..., Report]) -> Report:
+    """Compute a report; its name, rows and options are the key."""
+    del name
+    return _compute(st_rows(key), *options)

@@ -1,0 +1,279 @@
+"""Tables of a report, each computed from a model's own files: what a page shows and a notebook can print.
+
+``select`` takes the rows of a protocol from a model's predictions; the other functions read such rows. Rows of several
+seeds are several answers for the same clips: shares are means over seeds, counts are counts of answers.
+
+References
+----------
+Livingstone SR, Russo FA (2018). RAVDESS. PLoS ONE 13(5): e0196391. https://doi.org/10.1371/journal.pone.0196391
+Geifman Y, El-Yaniv R (2017). Selective classification for deep neural networks. NeurIPS (risk and coverage).
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import precision_recall_fscore_support
+
+from core.corpus.names import parse_clip
+from core.labels import EMOTIONS
+from core.learning.evaluation import (
+    N_BINS,
+    Answers,
+    accuracy,
+    confidence_bins,
+    summarize,
+    unweighted_average_recall,
+    with_interval,
+)
+
+HUMAN_ACCURACY: Final = 0.624
+"""Share of the audio-only speech clips in which listeners chose the intended emotion (Livingstone & Russo 2018)."""
+HUMAN_SOURCE: Final = "https://doi.org/10.1371/journal.pone.0196391"
+CHANCE: Final = 1 / len(EMOTIONS)
+"""Unweighted average recall of answers drawn at random."""
+GROUPS: Final = ("actor", "gender", "channel", "intensity")
+"""Fields of a clip by which figures are told apart."""
+SUBSETS: Final = ("all", "speech", "song")
+N_CURVE_POINTS: Final = 400
+
+
+def select(predictions: pd.DataFrame, protocol: str, subset: str = "all", seed: int | None = None) -> pd.DataFrame:
+    """Return the rows of a protocol.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As in a model's ``predictions.csv``; see ``core.learning.evaluation``.
+    protocol : str
+        Name of the protocol.
+    subset : str
+        ``all``, or the channel whose clips are wanted.
+    seed : int, optional
+        Seed whose answers are wanted; all by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Empty where the model has no such rows.
+    """
+    rows = predictions[predictions["protocol"] == protocol]
+    if seed is not None:
+        rows = rows[rows["seed"] == seed]
+    if subset != "all":
+        rows = rows[[parse_clip(clip).channel == subset for clip in rows["clip"]]]
+    return rows
+
+
+def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what was answered for each row, with what the clip's name tells.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the same order: ``clip``, the fields of ``core.corpus.names.Clip`` but the emotion, ``seed``, ``fold``,
+        ``y_true``, ``y_pred``, ``confidence``, ``is_right``.
+    """
+    answers = Answers(rows)
+    fields = pd.DataFrame([dataclasses.asdict(parse_clip(clip)) for clip in rows["clip"]], index=rows.index)
+    return (
+        fields.drop(columns="emotion")
+        .rename(columns={"name": "clip"})
+        .assign(
+            seed=rows["seed"],
+            fold=rows["fold"],
+            y_true=rows["y_true"],
+            y_pred=np.array(EMOTIONS)[answers.y_pred],
+            confidence=answers.confidence,
+            is_right=answers.is_right,
+        )
+    )
+
+
+def tabulate_confusion(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return how often each emotion that occurs (rows) was answered as each that occurs or was answered (columns)."""
+    counts = Answers(rows).confusion_by_seed_and_actor().sum(axis=(0, 1)).astype(int)
+    occurs, answered = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
+    names = np.array(EMOTIONS)
+    kept = occurs | answered
+    return pd.DataFrame(counts[np.ix_(occurs, kept)], index=names[occurs], columns=names[kept])
+
+
+def largest_confusion(counts: pd.DataFrame) -> tuple[str, str]:
+    """Return the wrong answer that is given most often, as true and answered emotion; there must be two emotions.
+
+    >>> largest_confusion(pd.DataFrame([[9, 1], [2, 5]], index=["calm", "sad"], columns=["calm", "sad"]))
+    ('sad', 'calm')
+    """
+    wrong = [(int(n), true, answer) for true, row in counts.iterrows() for answer, n in row.items() if answer != true]
+    _, true, answer = max(wrong, key=lambda cell: cell[0])
+    return str(true), str(answer)
+
+
+def list_cell(rows: pd.DataFrame, y_true: str, y_pred: str) -> pd.DataFrame:
+    """Return the answers in a cell of the confusion matrix, the surest first, as ``tabulate_answers`` does."""
+    answers = tabulate_answers(rows)
+    cell = answers[(answers["y_true"] == y_true) & (answers["y_pred"] == y_pred)]
+    return cell.sort_values(["confidence", "clip"], ascending=[False, True], kind="stable").reset_index(drop=True)
+
+
+def tabulate_classes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the classification report.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``emotion, precision, recall, f1, n_answers``: a row for each emotion that occurs or was answered, then
+        the means over the emotions that occur, plain (its recall is the UAR) and weighted by their answers.
+    """
+    answers = Answers(rows)
+    present = np.union1d(answers.y_true, answers.y_pred)
+    figures = precision_recall_fscore_support(answers.y_true, answers.y_pred, labels=present, zero_division=0)
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "n_answers"), figures, strict=True)))
+    table.insert(0, "emotion", np.array(EMOTIONS)[present])
+    occurring = table[table["n_answers"] > 0]
+    values = occurring[["precision", "recall", "f1"]].to_numpy()
+    means = {
+        "average": values.mean(axis=0),
+        "weighted average": np.average(values, axis=0, weights=occurring["n_answers"]),
+    }
+    for i, (name, mean) in enumerate(means.items()):
+        table.loc[len(present) + i] = [name, *mean, len(rows)]
+    return table
+
+
+def tabulate_groups(rows: pd.DataFrame, field: str) -> pd.DataFrame:
+    """Return figures of the clips of each actor, gender, channel or intensity.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+    field : str
+        One of ``GROUPS``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``group, n_clips, accuracy, accuracy_low, accuracy_high, recall, recall_low, recall_high``: recall is
+        the UAR, low and high are bounds of the 95 % interval over actors; none where a group is a single actor.
+    """
+    groups = [getattr(parse_clip(clip), field) for clip in rows["clip"]]
+    table = []
+    for name, of_group in rows.groupby(groups):
+        by_actor = Answers(of_group).confusion_by_seed_and_actor()
+        row: dict[str, Any] = {"group": name, "n_clips": len(of_group) // len(by_actor)}
+        several = (by_actor.sum(axis=(0, 2, 3)) > 0).sum() > 1
+        for label, metric in (("accuracy", accuracy), ("recall", unweighted_average_recall)):
+            if several:
+                row |= figure_columns(label, with_interval(metric, by_actor))
+            else:
+                row |= {label: float(metric(by_actor.sum(axis=1)).mean()), f"{label}_low": None, f"{label}_high": None}
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def tabulate_reliability(rows: pd.DataFrame, n_bins: int = N_BINS) -> pd.DataFrame:
+    """Return how often answers are right, by confidence.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+    n_bins : int
+        Equally wide bins; those without an answer are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``low``, ``high`` (edges), ``n_answers``, ``confidence``, ``accuracy`` (means); the mean of
+        ``|accuracy - confidence|`` weighted by ``n_answers`` is the expected calibration error.
+    """
+    answers = Answers(rows)
+    bins = confidence_bins(answers.confidence, n_bins)
+    table = pd.DataFrame({"bin": bins, "confidence": answers.confidence, "accuracy": answers.is_right})
+    means = table.groupby("bin").mean()
+    edges = pd.DataFrame({"low": means.index / n_bins, "high": (means.index + 1) / n_bins}, index=means.index)
+    return edges.assign(n_answers=table.groupby("bin").size()).join(means).reset_index(drop=True)
+
+
+def tabulate_risk(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of wrong answers when only the surest are given.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``threshold`` (lowest confidence that is answered), ``coverage`` (share of clips answered), ``risk``
+        (share of wrong ones among these), by rising coverage; answers of equal confidence stand or fall together. At
+        most ``N_CURVE_POINTS`` rows.
+    """
+    answers = Answers(rows)
+    order = np.argsort(-answers.confidence, kind="stable")
+    confidence, n = answers.confidence[order], np.arange(1, len(order) + 1)
+    risk = np.cumsum(~answers.is_right[order]) / n
+    last_of_ties = np.flatnonzero(np.append(np.diff(confidence) != 0, True))
+    kept = np.unique(last_of_ties[np.linspace(0, len(last_of_ties) - 1, N_CURVE_POINTS).round().astype(int)])
+    return pd.DataFrame({"threshold": confidence[kept], "coverage": n[kept] / len(n), "risk": risk[kept]})
+
+
+def apply_threshold(rows: pd.DataFrame, threshold: float | None) -> dict[str, float | None]:
+    """Return the share of ``answered`` rows at a threshold (None: no answer), and ``risk``, the wrong among these."""
+    answers = Answers(rows)
+    given = answers.confidence >= (np.inf if threshold is None else threshold)
+    risk = float((~answers.is_right[given]).mean()) if given.any() else None
+    return {"answered": float(given.mean()), "risk": risk}
+
+
+def write_report(rows: pd.DataFrame, threshold: float | None, about: Mapping[str, Any]) -> str:
+    """Return all figures of some rows as JSON.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+    threshold : float or None
+        Confidence below which the model is unsure.
+    about : mapping
+        What the rows are; stands first.
+
+    Returns
+    -------
+    str
+    """
+    tables = {
+        "classes": tabulate_classes(rows),
+        **{f"by_{field}": tabulate_groups(rows, field) for field in GROUPS},
+        "reliability": tabulate_reliability(rows),
+        "risk_coverage": tabulate_risk(rows),
+    }
+    report = {
+        **about,
+        "summary": summarize(rows),
+        "threshold": {"confidence": threshold, **apply_threshold(rows, threshold)},
+        **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()},
+    }
+    return json.dumps(report, indent=1)
+
+
+def figure_columns(label: str, figure: Mapping[str, Any]) -> dict[str, float]:
+    """Return the mean and the bounds of a figure of ``summarize`` as columns ``label``, ``_low`` and ``_high``."""
+    low, high = figure["interval"]
+    return {label: figure["mean"], f"{label}_low": low, f"{label}_high": high}

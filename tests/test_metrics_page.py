@@ -1,0 +1,192 @@
+import json
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.corpus.names import parse_clip
+from core.labels import EMOTIONS
+from core.learning.evaluation import STUDY_PROTOCOL
+from core.learning.reports import largest_confusion, select, tabulate_confusion
+from core.serving.registry import Registry
+from pages.ui import state
+from tests.conftest import ROOT
+
+PAGE = "pages/metrics.py"
+NAMES = list(EMOTIONS)
+
+
+def start(folder, monkeypatch, **parameters: str) -> AppTest:
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(folder))
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run().switch_page(PAGE)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+@pytest.fixture
+def app(published, monkeypatch) -> AppTest:
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    return start(published.folder.parent, monkeypatch)
+
+
+@pytest.fixture
+def judged(published) -> pd.DataFrame:
+    """The rows that the page starts with, and what was answered."""
+    rows = select(published.predictions(), "speaker-emobox", "speech")
+    return rows.assign(answered=rows[NAMES].idxmax(axis=1))
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.error])
+
+
+def open_tab(app: AppTest, name: str) -> AppTest:
+    app.session_state[state.METRICS_TAB] = name
+    app.run()
+    assert not app.exception
+    return app
+
+
+def listed(app: AppTest) -> pd.DataFrame:
+    """The table of the clips of the chosen cell."""
+    return next(table.value for table in app.dataframe if "statement" in table.value)
+
+
+def test_headline_is_that_of_the_files(app, published):
+    assert not app.exception
+    figures = published.metrics()["speaker-emobox"]["speech"]
+    shown = {metric.label: metric.value for metric in app.main.metric}
+    assert shown["Right, averaged over emotions"] == f"{figures['unweighted_average_recall']['mean']:.1%}"
+    assert shown["Confidence is off by"] == f"{figures['expected_calibration_error']:.3f}"
+    assert shown["Chance"] == "12.5%"
+
+
+def test_a_chosen_cell_lists_the_clips_of_the_file(app, judged):
+    for true, answered in judged.groupby(["y_true", "answered"]).size().nlargest(2).index:
+        app.selectbox(key=state.METRICS_TRUE).set_value(true)
+        app.selectbox(key=state.METRICS_ANSWER).set_value(answered)
+        app.run()
+        expected = judged[(judged["y_true"] == true) & (judged["answered"] == answered)]
+        assert sorted(listed(app)["clip"]) == sorted(expected["clip"])
+        assert f"{len(expected)} answers" in texts(app)
+
+
+def test_the_most_frequent_mistake_is_listed_first(app, judged):
+    true, answered = largest_confusion(tabulate_confusion(judged))
+    assert f"**{true} taken for {answered}**" in texts(app)
+    assert len(listed(app)) == ((judged["y_true"] == true) & (judged["answered"] == answered)).sum()
+
+
+def test_an_empty_cell_says_so(app, judged):
+    counts = tabulate_confusion(judged).reindex(index=NAMES, columns=NAMES, fill_value=0).stack()
+    true, answered = counts[counts == 0].index[0]
+    app.selectbox(key=state.METRICS_TRUE).set_value(true)
+    app.selectbox(key=state.METRICS_ANSWER).set_value(answered)
+    app.run()
+    assert "No clip was answered so" in texts(app)
+
+
+def test_without_a_corpus_clips_are_listed_and_the_way_to_hear_them_told(app):
+    assert len(listed(app))
+    assert "set RAVDESS_ROOT" in texts(app)
+    assert not app.get("audio")
+
+
+def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
+    app = start(published.folder.parent, monkeypatch)
+    assert not app.exception
+    assert app.code[0].value == listed(app)["clip"].iloc[0]
+    assert len(app.get("audio")) == 1
+
+
+def test_a_corpus_that_is_gone_costs_the_player_alone(published, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAVDESS_ROOT", str(tmp_path / "gone"))
+    app = start(published.folder.parent, monkeypatch)
+    assert not app.exception
+    assert len(listed(app))
+    assert "does not exist" in texts(app)
+
+
+def test_links_choose_what_is_judged(published, monkeypatch):
+    chosen = {state.METRICS_PROTOCOL: "reference", state.METRICS_SUBSET: "song", state.METRICS_SEED: "0"}
+    app = start(published.folder.parent, monkeypatch, **chosen)
+    assert {key: app.selectbox(key=key).value for key in chosen} == chosen
+    assert {parse_clip(clip).channel for clip in listed(app)["clip"]} == {"song"}
+
+
+@pytest.mark.parametrize("value", ["../../etc/passwd", "<script>alert(1)</script>", "9" * 999])
+def test_hostile_parameters_change_nothing(published, monkeypatch, value):
+    pickers = (
+        state.METRICS_MODEL, state.METRICS_PROTOCOL, state.METRICS_SUBSET, state.METRICS_SEED,
+        state.METRICS_TRUE, state.METRICS_ANSWER, state.METRICS_TAB, state.METRICS_GROUP,
+    )  # fmt: skip
+    app = start(published.folder.parent, monkeypatch, **dict.fromkeys(pickers, value))
+    assert not app.exception
+    assert not app.error
+    assert app.selectbox(key=state.METRICS_MODEL).value == published.name
+    assert app.selectbox(key=state.METRICS_PROTOCOL).value == "speaker-emobox"
+    assert len(listed(app))
+    assert value not in texts(app)
+
+
+def test_a_protocol_that_the_files_lack_is_named(published, monkeypatch):
+    app = start(published.folder.parent, monkeypatch, **{state.METRICS_PROTOCOL: "random"})
+    assert not app.exception
+    assert "hold no answers for speech in the protocol random" in app.info[0].value
+    assert "reference, speaker-emobox" in app.info[0].value
+    for name in ("Groups", "Calibration", "Models", "Card and files"):
+        open_tab(app, name)
+
+
+def test_the_open_tab_alone_is_drawn(app):
+    charts = {"Curves": 1, "Groups": 1, "Calibration": 2, "Protocols": 1, "Models": 0, "Card and files": 0}
+    assert {tab: len(open_tab(app, tab).get("plotly_chart")) - 1 for tab in charts} == charts
+
+
+def test_protocols_without_answers_are_named(app):
+    assert "no answers for: random, speaker-luna" in texts(open_tab(app, "Protocols"))
+
+
+def test_without_studies_the_tab_says_how_to_get_them(app):
+    assert "hold no studies" in texts(open_tab(app, "Robustness and parts"))
+
+
+def test_studies_are_drawn(training, clips, tmp_path, monkeypatch):
+    from core.serving.publishing import publish_training
+
+    rows = select(training.predictions(), STUDY_PROTOCOL)
+    studies = {"robustness": rows.assign(condition="telephone"), "ablations": rows.assign(variant="no copies")}
+    registry = Registry(tmp_path)
+    registry.promote(publish_training(training, clips, registry, studies=studies).name)
+    app = open_tab(start(tmp_path, monkeypatch), "Robustness and parts")
+    assert [table.value["case"].tolist() for table in app.dataframe if "case" in table.value] == [
+        ["as recorded", "telephone"],
+        ["the recipe", "no copies"],
+    ]
+    assert len(app.get("plotly_chart")) == 3
+
+
+def test_a_broken_model_is_told_and_the_others_compared(registry, published, monkeypatch):
+    other = "other-0a1b2c3d"
+    (registry.root / published.name).rename(registry.root / other)
+    manifest = registry.root / other / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "name": other}))
+    registry.promote(other)
+    broken = registry.root / "broken-0a1b2c3d"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{}")
+    app = open_tab(start(registry.root, monkeypatch), "Models")
+    assert "'broken-0a1b2c3d' can not be read" in texts(app)
+    assert app.dataframe[-1].value["model"].tolist() == [other]
+    app.selectbox(key=state.METRICS_MODEL).set_value(broken.name).run()
+    assert not app.exception
+    assert "can not be read" in app.error[0].value
+
+
+def test_without_models_the_page_says_what_to_do(tmp_path, monkeypatch):
+    app = start(tmp_path, monkeypatch)
+    assert not app.exception
+    assert "No model is stored" in texts(app)
