@@ -19,3 +19,13 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the files of a folder to the disk, so that they are whole even where the power fails next."""
+    for path in (*folder.iterdir(), *([folder] if os.name == "posix" else [])):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
