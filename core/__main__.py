@@ -1,4 +1,4 @@
-"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up``.
+"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up | admin``.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
@@ -6,6 +6,7 @@ Exit status 0 and an answer, or 2 and a line for each error on standard error.
 import argparse
 import dataclasses
 import functools
+import getpass
 import io
 import json
 import logging
@@ -86,6 +87,16 @@ def _parser() -> argparse.ArgumentParser:
 
     warm = commands.add_parser("warm-up", help="compile what the first answer needs, once per installation")
     warm.set_defaults(command=_warm_up)
+
+    job = commands.add_parser("job", help="carry out a queued training; the Admin page starts this")
+    job.add_argument("job", type=int, help="number of the job")
+    job.add_argument("--attempt", type=_positive, required=True, help="number of the attempt")
+    job.set_defaults(command=_job)
+
+    admin = commands.add_parser("admin", help="the administrator's password, from the server's console")
+    actions = admin.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("reset", help="forget the password, print a new unlock code").set_defaults(command=_reset)
+    actions.add_parser("hash", help="read a password, print its hash for secrets").set_defaults(command=_hash)
     return parser
 
 
@@ -192,6 +203,27 @@ def _warm_up(options: argparse.Namespace) -> None:
     print("Compiling the signal processing, once per installation; this takes up to half a minute ...", flush=True)
     warm_up()
     print("Ready.")
+
+
+def _job(options: argparse.Namespace) -> None:
+    from core.operations.worker import work
+
+    logging.getLogger("core").setLevel(logging.INFO)
+    work(options.job, options.attempt)
+
+
+def _reset(options: argparse.Namespace) -> None:
+    from core.operations.sign_in import HASH_VARIABLE, reset
+
+    code = reset()
+    print(f"Unlock code: {code}" if code else f"{HASH_VARIABLE} is set and holds: change it there.")
+
+
+def _hash(options: argparse.Namespace) -> None:
+    from core.operations.passwords import hash_password
+
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    print(hash_password(password))
 
 
 def _positive(text: str) -> int:

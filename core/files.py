@@ -5,10 +5,20 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a killed writer, leaves the old one or the new one."""
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file so that a reader, or a killed writer, leaves the old one or the new one.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    data : bytes
+        Its content.
+    mode : int
+        Who may read and write it, less what the process denies to all new files.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
