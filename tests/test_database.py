@@ -68,7 +68,8 @@ def test_a_failed_transaction_leaves_nothing(database, token):
             audit.record("admin", "half", within=connection)
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert audit.list_entries(token) == []
 
 
