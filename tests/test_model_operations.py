@@ -16,7 +16,8 @@ from core.labels import EMOTIONS
 from core.operations import audit
 from core.operations.archives import export_model, import_model
 from core.operations.comparison import compare_models
-from core.operations.models import delete, judge_promotion, promote, promote_by_job, roll_back
+from core.operations.health import describe_installation
+from core.operations.models import delete, judge_promotion, list_models, promote, promote_by_job, roll_back
 from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, Registry, StoredModel
 from tests.conftest import ROOT
@@ -96,6 +97,35 @@ def test_the_first_model_passes_only_if_judged(registry, published, token):
     (registry.root / "champion.json").unlink()
     gate = judge_promotion(published.name, registry)
     assert (gate.used, gate.objection) == (None, "")
+
+
+def test_the_table_of_models_shows_honest_figures_and_what_is_broken(registry, published):
+    copy_model(registry, published)
+    used, other = list_models(registry)
+    assert (used.name, used.is_used, other.name, other.is_used) == (published.name, True, OTHER, False)
+    report = published.metrics()["speaker-emobox"]
+    assert used.recalls["speaker-emobox, speech"] == report["speech"]["unweighted_average_recall"]["mean"]
+    assert used.recipe == "reference"
+    assert used.channels == ("speech", "song")
+    (registry.root / OTHER / "card.md").write_text("other")
+    assert "altered" in list_models(registry)[1].problem
+
+
+def test_settings_are_shown_to_administrators_with_what_is_wrong(registry, token, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    found = describe_installation(token)
+    assert {check.name: bool(check.problem) for check in found.checks} == {
+        "database": False,
+        "model in use": False,
+        "corpus": True,
+        "disk": False,
+    }
+    assert found.data_size > 0
+    assert 0 < found.memory_process < found.memory_total
+    assert found.versions["numpy"] == np.__version__
+    with pytest.raises(NotSignedIn):
+        describe_installation("guess")
 
 
 def test_the_model_in_use_is_never_deleted(registry, published, token):

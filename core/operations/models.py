@@ -1,9 +1,11 @@
-"""What an administrator does with stored models: put in use behind a gate, take back, delete."""
+"""What an administrator does with stored models: look over, put in use behind a gate, take back, delete."""
 
 import dataclasses
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from core.errors import ModelError
+from core.labels import CHANNELS
 from core.learning.evaluation import STUDY_PROTOCOL
 from core.operations import audit
 from core.operations.sessions import require_admin
@@ -37,6 +39,62 @@ class Gate:
                 f"{self.used}, which is in use, {self.used_recall:.1%}"
             )
         return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """A stored model in a line."""
+
+    name: str
+    """Its name."""
+    is_used: bool
+    """Whether it is in use."""
+    problem: str
+    """Why it can not be loaded; empty where it can. Then the rest is missing."""
+    created: str = ""
+    """When it was published, in UTC."""
+    recipe: str = ""
+    """Name of its recipe."""
+    channels: tuple[str, ...] = ()
+    """Channels that it was trained on."""
+    recalls: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Unweighted average recall by protocol and channel, as ``speaker-emobox, speech``."""
+    size: int = 0
+    """Of its files, in bytes."""
+
+
+def list_models(registry: Registry | None = None) -> list[Overview]:
+    """Return all stored models, the one in use first, broken ones with what is wrong."""
+    registry = registry or Registry()
+    try:
+        used = registry.champion()
+    except ModelError:
+        used = ""
+    models = [_overview(registry, name, is_used=name == used) for name in registry.names()]
+    return sorted(models, key=lambda model: (not model.is_used, model.name))
+
+
+def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
+    try:
+        model = registry.load(name)
+    except ModelError as error:
+        return Overview(name, is_used, str(error))
+    manifest: Mapping[str, Any] = model.manifest
+    return Overview(
+        name=name,
+        is_used=is_used,
+        problem="",
+        created=manifest["created"],
+        recipe=manifest["recipe"]["name"],
+        channels=tuple(manifest["corpus"]["channels"]),
+        recalls={
+            f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
+            for protocol, report in model.metrics().items()
+            for channel in CHANNELS
+            if channel in report
+        },
+        size=sum(path.stat().st_size for path in model.folder.iterdir()),
+    )
 
 
 def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
