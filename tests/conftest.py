@@ -153,15 +153,20 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("SOUNDWEB_ADMIN_HASH", raising=False)
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-        name = f"test_{secrets.token_hex(6)}"
+    if request.param == "sqlite":
+        yield request.param
+    else:
+        # A schema a test: a database a test costs seconds.
+        url, name = request.getfixturevalue("postgres"), f"test_{secrets.token_hex(6)}"
         engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(sa.text(f"create database {name}"))
+            connection.execute(sa.text(f"create schema {name}"))
+        own = url.update_query_dict({"options": f"-csearch_path={name}"})
+        monkeypatch.setenv("DATABASE_URL", own.render_as_string(hide_password=False))
+        yield request.param
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"drop schema {name} cascade"))
         engine.dispose()
-        monkeypatch.setenv("DATABASE_URL", url.set(database=name).render_as_string(hide_password=False))
-    yield request.param
     close_database()
 
 

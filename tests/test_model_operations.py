@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import io
 import json
 import subprocess
@@ -231,13 +232,17 @@ def with_manifest(data, **changes):
     return edit(data, manifest__json=json.dumps(manifest | changes))
 
 
-def with_network(data, network):
-    """Return an archive with another network that its manifest vouches for."""
-    import hashlib
-
+def vouched(data, name, content):
+    """Return an archive with another file that its manifest vouches for."""
     manifest = json.loads(zipfile.ZipFile(io.BytesIO(data)).read("manifest.json"))
-    files = manifest["files"] | {"network.onnx": hashlib.sha256(network).hexdigest()}
-    return edit(with_manifest(data, files=files), network__onnx=network)
+    files = manifest["files"] | {name: hashlib.sha256(content).hexdigest()}
+    return edit(with_manifest(data, files=files), **{name: content})
+
+
+def boast(data):
+    metrics = json.loads(zipfile.ZipFile(io.BytesIO(data)).read("metrics.json"))
+    metrics["speaker-emobox"]["speech"]["unweighted_average_recall"]["mean"] = 0.99
+    return vouched(data, "metrics.json", json.dumps(metrics).encode())
 
 
 def link(data):
@@ -257,7 +262,7 @@ def external(data):
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="/etc/passwd")
-    return with_network(data, network.SerializeToString())
+    return vouched(data, "network.onnx", network.SerializeToString())
 
 
 def foreign(data):
@@ -265,7 +270,7 @@ def foreign(data):
 
     network = onnx.load_model_from_string(zipfile.ZipFile(io.BytesIO(data)).read("network.onnx"))
     network.opset_import.add(domain="evil", version=1)
-    return with_network(data, network.SerializeToString())
+    return vouched(data, "network.onnx", network.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -280,16 +285,19 @@ def foreign(data):
         (link, "'robustness.csv', which is not"),
         (lambda data: edit(data, scaler__json=None), "lacks scaler.json"),
         (lambda data: edit(data, robustness__csv=b"x"), "does not list"),
-        (lambda data: edit(data, card__md=b"other"), "'card.md'.*altered"),
+        (lambda data: edit(data, card__md=b"other"), r"'card.md'.*altered"),
         (lambda data: edit(data, manifest__json=b"[]"), "can not be read"),
         (lambda data: edit(data, manifest__json=b"[" * 100_000), "can not be read"),
         (lambda data: with_manifest(data, name="../evil-00000000"), "not a model name"),
         (lambda data: with_manifest(data, name=7), "not a model name"),
         (lambda data: with_manifest(data, format=2), "another format"),
         (lambda data: with_manifest(data, labels=list(EMOTIONS[::-1])), "orders the emotions"),
-        (lambda data: with_network(data, b"no network"), "not an ONNX network"),
-        (external, "parts outside of itself|not an ONNX network"),
+        (lambda data: vouched(data, "network.onnx", b"no network"), "not an ONNX network"),
+        (external, r"parts outside of itself|not an ONNX network"),
         (foreign, "parts outside of itself"),
+        (boast, "do not follow from its predictions"),
+        (lambda data: vouched(data, "predictions.csv", b"a,b"), "do not follow from its predictions"),
+        (lambda data: vouched(data, "scaler.json", b"{}"), "does not answer"),
         (lambda data: edit(data, manifest__json=b" " * (2**20 + 1)), "more than 1,048,576 bytes"),
     ],
 )
@@ -315,7 +323,7 @@ def test_a_full_disk_while_publishing_leaves_nothing_listed(registry, published,
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "ModelError" in result.stderr
     assert "can not be written" in result.stderr
-    assert sorted(path.name for path in registry.root.iterdir()) == ["champion.json", published.name]
+    assert {path.name for path in registry.root.iterdir()} - {".lock"} == {"champion.json", published.name}
     assert registry.load().name == published.name
 
 

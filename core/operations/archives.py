@@ -18,6 +18,8 @@ import numpy as np
 
 from core.audio.extraction import feature_shape
 from core.errors import ModelError
+from core.labels import CHANNELS
+from core.learning.evaluation import evaluate
 from core.operations import audit
 from core.operations.sessions import require_admin
 from core.serving.predictor import Predictor
@@ -84,7 +86,9 @@ def import_model(token: str, data: bytes, *, registry: Registry | None = None) -
     def write_files(folder: Path) -> None:
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        _try_out(StoredModel(name, folder, manifest), files["network.onnx"])
+        model = StoredModel(name, folder, manifest)
+        _try_out(model, files["network.onnx"])
+        _check_figures(model)
 
     model = (registry or Registry()).adopt(name, write_files)
     audit.record(actor, "import", name)
@@ -155,6 +159,27 @@ def _try_out(model: StoredModel, network: bytes) -> None:
         raise ModelError(f"The network in the archive does not answer ({type(error).__name__}).") from error
     if y_proba.shape != (2, len(model.manifest["labels"])) or not np.isfinite(y_proba).all():
         raise ModelError("The network in the archive does not give a probability for each emotion.")
+
+
+def _check_figures(model: StoredModel) -> None:
+    """Refuse a model whose figures do not follow from its own predictions: the gate of promotions goes by them."""
+    try:
+        claimed, found = (_figures(report) for report in (model.metrics(), evaluate(model.predictions())))
+        agree = claimed.keys() == found.keys() and all(np.isclose(claimed[key], found[key]) for key in found)
+    except Exception as error:  # tables and reports can be wrong in any way
+        raise ModelError("The figures of the archive do not follow from its predictions.") from error
+    if not agree:
+        raise ModelError("The figures of the archive do not follow from its predictions. Export the model again.")
+
+
+def _figures(report: dict[str, Any]) -> dict[tuple[str, str], float]:
+    """Return the unweighted average recall of each protocol and channel."""
+    return {
+        (protocol, channel): float(figures[channel]["unweighted_average_recall"]["mean"])
+        for protocol, figures in report.items()
+        for channel in CHANNELS
+        if channel in figures
+    }
 
 
 def _tensors(graph: Any) -> Iterator[Any]:

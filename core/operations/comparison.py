@@ -53,7 +53,8 @@ def compare_models(first: StoredModel, second: StoredModel) -> list[Comparison]:
         In the order of the first model's protocols; empty where they share none.
     """
     tables = [_answers(model.predictions()) for model in (first, second)]
-    both = tables[0].join(tables[1], how="inner", lsuffix="_first", rsuffix="_second")
+    names = [table.add_suffix(suffix) for table, suffix in zip(tables, ("_first", "_second"), strict=True)]
+    both = names[0].join(names[1], how="inner")
     groups = both.groupby(["protocol", "channel"], sort=False)
     return [_compare(str(protocol), str(channel), rows) for (protocol, channel), rows in groups]
 
