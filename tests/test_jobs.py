@@ -41,7 +41,7 @@ def corpus(database, prepared, feature_store, generated, tmp_path, monkeypatch):
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
     yield generated
     for job in list_jobs():
-        if job.status == "running" and job.pid != os.getpid():
+        if job.status == "running" and job.pid is not None:
             processes.end_worker(job.pid, job.id, job.attempt)
 
 
@@ -194,6 +194,26 @@ def test_a_number_that_was_given_to_another_process_does_not_pass_for_the_worker
     assert idle[0].poll() is None, "the other process is left alone"
 
 
+def test_a_job_whose_starter_died_before_its_worker_is_lost_and_nobody_else_ended(idle, token, monkeypatch):
+    job = submit(token, SHORT).id
+    with writing() as connection:
+        connection.execute(sa.update(jobs).values(pid=None, claimer=idle[0].pid, process=identity(idle[0].pid)))
+    reconcile()
+    assert get_job(job).status == "running"
+    idle[0].kill()
+    wait_for(lambda: not identity(idle[0].pid))
+    monkeypatch.setattr(running, "end_orphans", lambda _: pytest.fail("the starter's family is not the worker's"))
+    reconcile()
+    assert get_job(job).status == "lost"
+
+
+def test_a_worker_that_takes_over_while_its_starter_ends_is_not_lost(idle, token):
+    seen = submit(token, SHORT)
+    running.update(seen, pid=idle[0].pid, process="of the worker")
+    running.bury(seen)
+    assert get_job(seen.id).status == "running"
+
+
 def test_a_zombie_is_gone(idle, token):
     job = submit(token, SHORT).id
     idle[0].kill()
@@ -295,7 +315,7 @@ def test_kills_at_random_moments_lose_nothing(corpus, token):
 @pytest.mark.parametrize("victims", ["server", "server and worker"])
 def test_a_server_that_is_killed_leaves_its_job_to_the_next_one(corpus, token, victims):
     server = subprocess.Popen([sys.executable, "-c", SUBMIT + "import time; time.sleep(600)", token], cwd=ROOT)
-    wait_for(lambda: (found := running_job()) and found.pid != server.pid)
+    wait_for(lambda: (found := running_job()) and found.pid)
     job = running_job()
     server.kill()
     server.wait()

@@ -70,8 +70,9 @@ def cancel(token: str, job: int) -> Job:
     while (current := get_job(job)).status == "running":
         if time.monotonic() > deadline:
             raise JobError(f"Job {job} runs on {current.host}, which does not answer. It stops when that does.")
-        if current.host == host_name() and is_worker(current.pid, job, current.attempt):
-            end_worker(int(current.pid or 0), job, current.attempt)
+        pid = current.pid if current.host == host_name() else None
+        if pid is not None and is_worker(pid, job, current.attempt):
+            end_worker(pid, job, current.attempt)
             bury(current)
         else:
             reconcile()

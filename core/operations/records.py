@@ -46,10 +46,12 @@ class Job:
     """Whether it is to stop."""
     host: str
     """Machine of its process."""
+    claimer: int | None
+    """Number of the process that started it."""
     pid: int | None
-    """Number of its process."""
+    """Number of its worker; None until that is known."""
     process: str
-    """Identity of its process, as of ``core.operations.processes.identity``."""
+    """Identity of its worker, or of the claimer until then, as of ``core.operations.processes.identity``."""
     phase: str
     """One of ``core.operations.retraining.PHASES``, or empty before the first."""
     part: str

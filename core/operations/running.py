@@ -48,8 +48,8 @@ def tick() -> Job | None:
         except OSError as error:
             finish(job, "failed", message=f"The process can not be started: {error.strerror}.")
             return None
-        # Until here the row names this process; the worker may have written its own number, or have ended.
-        claimed = _attempt(job) & (jobs.c.pid == job.pid)
+        # The worker may have written its own number by now, or have ended.
+        claimed = _attempt(job) & jobs.c.pid.is_(None)
         with writing() as connection:
             connection.execute(sa.update(jobs).where(claimed).values(pid=pid, process=identity(pid)))
     return running_job()
@@ -61,7 +61,7 @@ def claim_next() -> Job | None:
     with reading() as connection:
         if connection.scalar(first) is None:
             return None
-    me = {"host": host_name(), "pid": os.getpid(), "process": identity(os.getpid())}
+    me = {"host": host_name(), "claimer": os.getpid(), "pid": None, "process": identity(os.getpid())}
     claim = (
         sa.update(jobs)
         .where((jobs.c.id == first.scalar_subquery()) & (jobs.c.status == "queued"))
@@ -84,22 +84,40 @@ def reconcile() -> None:
     if job.host != host_name():
         if job.heartbeat is None or now() - job.heartbeat > HEARTBEAT_LIMIT:
             bury(job)
-    elif not job.process or identity(job.pid) != job.process:
-        if not identity(job.pid):
-            end_orphans(int(job.pid or 0))
+        return
+    found = identity(job.claimer if job.pid is None else job.pid)
+    if not found or found != job.process:
+        if job.pid is not None and not found:
+            end_orphans(job.pid)
         bury(job)
 
 
-def finish(job: Job, status: str, *, message: str = "", model: str = "") -> bool:
-    """End an attempt of a job; False where it was not running any more."""
+def finish(job: Job, status: str, *, message: str = "", model: str = "", process: str | None = None) -> bool:
+    """End an attempt of a job; False where it was not running any more.
+
+    Parameters
+    ----------
+    job : Job
+        The job, with the number of the attempt.
+    status : str
+        What it ends with.
+    message, model : str
+        As in ``Job``.
+    process : str, optional
+        Only if this is still the process that carries it out.
+
+    Returns
+    -------
+    bool
+    """
     # What is lost was lost at its last sign of life, not when somebody noticed.
     end = get_job(job.id).heartbeat if status == "lost" else None
     elapsed = ((end or now()) - job.started).total_seconds() if job.started is not None else 0.0
     values: dict[str, Any] = {"status": status, "finished": end or now(), "message": message, "model": model}
     values |= {"remaining": None, "elapsed": jobs.c.elapsed + elapsed}
+    condition = _attempt(job) if process is None else _attempt(job) & (jobs.c.process == process)
     with writing() as connection:
-        changed = connection.execute(sa.update(jobs).where(_attempt(job)).values(**values)).rowcount
-    return bool(changed)
+        return bool(connection.execute(sa.update(jobs).where(condition).values(**values)).rowcount)
 
 
 def update(job: Job, **values: Any) -> bool:
@@ -112,8 +130,11 @@ def update(job: Job, **values: Any) -> bool:
 def bury(job: Job) -> None:
     """Mark a running job whose process is gone, and remove what it left half-written."""
     cancelled = get_job(job.id).cancel_requested
-    finish(job, "cancelled" if cancelled else "lost", message="" if cancelled else LOST)
-    remove_partials(artifacts_folder(), job.pid)
+    status, message = ("cancelled", "") if cancelled else ("lost", LOST)
+    if not finish(job, status, message=message, process=job.process):
+        return  # the claimer has ended, and its worker has taken over since
+    if job.pid is not None:
+        remove_partials(artifacts_folder(), job.pid)
     if job.run:
         remove_partials(data_folder() / RUNS / job.run)
 

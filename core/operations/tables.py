@@ -44,8 +44,9 @@ jobs: Final = sa.Table(
     sa.Column("finished", UtcTime),
     sa.Column("heartbeat", UtcTime),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
-    # The process that carries it out.
+    # The process that carries it out; before that is known, the one that claimed it.
     sa.Column("host", sa.Text, nullable=False, default=""),
+    sa.Column("claimer", sa.Integer),
     sa.Column("pid", sa.Integer),
     sa.Column("process", sa.Text, nullable=False, default=""),
     # How far it is.
