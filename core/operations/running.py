@@ -115,6 +115,8 @@ def finish(job: Job, status: str, *, message: str = "", model: str = "", process
     elapsed = ((end or now()) - job.started).total_seconds() if job.started is not None else 0.0
     values: dict[str, Any] = {"status": status, "finished": end or now(), "message": message, "model": model}
     values |= {"remaining": None, "elapsed": jobs.c.elapsed + elapsed}
+    if status == "done":
+        values["fraction"] = 1.0
     condition = _attempt(job) if process is None else _attempt(job) & (jobs.c.process == process)
     with writing() as connection:
         return bool(connection.execute(sa.update(jobs).where(condition).values(**values)).rowcount)
