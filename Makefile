@@ -1,16 +1,20 @@
 # make run    environment if needed, then the app on http://localhost:8501
 # make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
+# make test-long   kills, full disks and promotions under load, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check train screenshots lock clean
+.PHONY: run test test-long check train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
 
 test: check
 	$(BIN)/python -m pytest
+
+test-long: .venv/ready-dev
+	$(BIN)/python -m pytest -m slow
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

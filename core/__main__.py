@@ -1,4 +1,4 @@
-"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up``.
+"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up | admin``.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
@@ -6,6 +6,7 @@ Exit status 0 and an answer, or 2 and a line for each error on standard error.
 import argparse
 import dataclasses
 import functools
+import getpass
 import io
 import json
 import logging
@@ -14,17 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import AnyFeatures, Copy, FeatureConfig, configuration_hash, corpus_root, data_folder
-from core.errors import AudioError, CorpusError, SoundWebError
+from core.config import FeatureConfig
+from core.errors import AudioError, SoundWebError
+from core.labels import CHANNELS
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from core.corpus.store import FeatureStore
-    from core.learning.recipes import AnyRecipe
-    from core.learning.runs import TrainingProgress, TrainingResult
+    from core.operations.retraining import Step
     from core.serving.predictor import Prediction
 
 
@@ -57,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--protocol", action="append", help="protocol to judge by; repeatable (default: all)")
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
+    train.add_argument("--channel", action="append", choices=CHANNELS, help="channel; repeatable (default: both)")
     train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
     train.add_argument("--studies", action="store_true", help="also try degraded sound and missing parts")
     train.add_argument("--promote", action="store_true", help="put the new model in use")
@@ -90,76 +87,55 @@ def _parser() -> argparse.ArgumentParser:
 
     warm = commands.add_parser("warm-up", help="compile what the first answer needs, once per installation")
     warm.set_defaults(command=_warm_up)
+
+    job = commands.add_parser("job", help="carry out a queued training; the Admin page starts this")
+    job.add_argument("job", type=int, help="number of the job")
+    job.add_argument("--attempt", type=_positive, required=True, help="number of the attempt")
+    job.set_defaults(command=_job)
+
+    admin = commands.add_parser("admin", help="the administrator's password, from the server's console")
+    actions = admin.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("reset", help="forget the password, print a new unlock code").set_defaults(command=_reset)
+    actions.add_parser("hash", help="read a password, print its hash for secrets").set_defaults(command=_hash)
     return parser
 
 
 def _index(options: argparse.Namespace) -> None:
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
+    from core.operations.retraining import configured_corpus, read_index, update_store
 
-    root = _corpus()
-    index = _scan(root)
+    root = configured_corpus()
+    index = read_index(root, report=_show_step)
     for field, value in dataclasses.asdict(check_integrity(index)).items():
         found = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
-    _store(distinct_clips(index), root, FeatureConfig())
+    update_store(distinct_clips(index), root, FeatureConfig(), progress=functools.partial(_show, "features"))
 
 
 def _train(options: argparse.Namespace) -> None:
-    root = _corpus()
-    from core.corpus.index import corpus_digest, distinct_clips
-    from core.corpus.splits import DEPLOYMENT, PROTOCOLS
-    from core.learning.recipes import get_recipe
-    from core.learning.runs import TrainingResult, plan_folds
-    from core.learning.training import train
+    from core.corpus.splits import PROTOCOLS
+    from core.operations.retraining import configured_corpus, retrain
+    from core.operations.specs import TrainingSpec
     from core.serving.cards import results_table
-    from core.serving.publishing import model_name, publish_training
     from core.serving.registry import Registry
 
-    recipe = get_recipe(options.recipe, epochs=options.epochs)
-    index = distinct_clips(_scan(root))
-    run = data_folder() / "runs" / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
-    protocols = [*(options.protocol or PROTOCOLS), *([DEPLOYMENT] if recipe.deployed_protocol == DEPLOYMENT else [])]
-    folds = plan_folds(index, protocols, options.seed or [0], run)
-    plan = TrainingResult(recipe, folds)
-    plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
-
-    def show(progress: "TrainingProgress") -> None:
-        _show(f"{progress.folds_done} of {progress.n_folds} folds, epochs")(progress.epochs_done, progress.n_epochs)
-
-    registry, name = Registry(), model_name(plan, index)
-    if name in registry.names():
-        model = registry.load(name)
-    else:
-        features = functools.partial(_read_features, recipe, index, root)
-        result = train(recipe, index, features, folds, n_jobs=options.jobs, progress=show)
-        studies = _studies(result, index, root, run, options.jobs) if options.studies else {}
-        model = publish_training(result, index, registry, studies=studies)
+    configured_corpus()
+    spec = TrainingSpec(
+        recipe=options.recipe,
+        protocols=tuple(options.protocol or PROTOCOLS),
+        seeds=tuple(options.seed or [0]),
+        epochs=options.epochs,
+        channels=tuple(options.channel or CHANNELS),
+        studies=options.studies,
+    )
+    model = retrain(spec, n_jobs=options.jobs, report=_show_step)
+    registry = Registry()
     if options.promote or not registry.has_champion():
         registry.promote(model.name)
     print(f"{model.name}\n\n{results_table(model.metrics())}")
-
-
-def _studies(
-    result: "TrainingResult", index: "pd.DataFrame", root: Path, run: Path, n_jobs: int
-) -> "dict[str, pd.DataFrame]":
-    """Try a training on degraded sound and, where it has parts, without them."""
-    from core.learning.recipes import VoiceRecipe, seeded_features
-    from core.learning.studies import study_ablations, study_robustness
-
-    seed = result.deployed.seed
-    digests = index["digest"].tolist()
-
-    def read(copy: Copy) -> "NDArray[np.float32]":
-        return _store(index, root, seeded_features(result.recipe, seed), copy).read(digests)
-
-    studies = {"robustness": study_robustness(result, index, read)}
-    if isinstance(result.recipe, VoiceRecipe):
-        X = _read_features(result.recipe, index, root, seed)
-        studies["ablations"] = study_ablations(result, index, X, run / "ablations", n_jobs)
-    return studies
 
 
 def _promote(options: argparse.Namespace) -> None:
@@ -229,39 +205,25 @@ def _warm_up(options: argparse.Namespace) -> None:
     print("Ready.")
 
 
-def _corpus() -> Path:
-    root = corpus_root()
-    if root is None:
-        raise CorpusError("The corpus is not configured. Set RAVDESS_ROOT to the folder of RAVDESS.")
-    return root
+def _job(options: argparse.Namespace) -> None:
+    from core.operations.worker import work
+
+    logging.getLogger("core").setLevel(logging.INFO)
+    work(options.job, options.attempt)
 
 
-def _scan(root: Path) -> "pd.DataFrame":
-    """Return the index of the corpus, kept in the data folder."""
-    from core.corpus.index import scan
+def _reset(options: argparse.Namespace) -> None:
+    from core.operations.sign_in import HASH_VARIABLE, reset
 
-    return scan(root, cache=data_folder() / "index.csv", progress=_show("index"))
-
-
-def _read_features(recipe: "AnyRecipe", index: "pd.DataFrame", root: Path, seed: int) -> "NDArray[np.float32]":
-    """Return what a training with a seed reads, extracted where it is not stored yet."""
-    import numpy as np
-
-    from core.learning.recipes import required_copies, seeded_features
-
-    config = seeded_features(recipe, seed)
-    digests = index["digest"].tolist()
-    versions = [_store(index, root, config, copy).read(digests) for copy in required_copies(recipe, seed)]
-    return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]
+    code = reset()
+    print(f"Unlock code: {code}" if code else f"{HASH_VARIABLE} is set and holds: change it there.")
 
 
-def _store(index: "pd.DataFrame", root: Path, config: AnyFeatures, copy: Copy | None = None) -> "FeatureStore":
-    """Return the feature store in the data folder, holding these clips or their copies."""
-    from core.corpus.store import FeatureStore
+def _hash(options: argparse.Namespace) -> None:
+    from core.operations.passwords import hash_password
 
-    store = FeatureStore(data_folder() / "features", config, copy)
-    store.update(index, root, progress=_show("features" if copy is None else f"features, {copy.name}"))
-    return store
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    print(hash_password(password))
 
 
 def _positive(text: str) -> int:
@@ -271,13 +233,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _show(title: str) -> Callable[[int, int], None]:
-    """Return a progress callback that rewrites one line on standard error."""
+def _show_step(step: "Step") -> None:
+    """Show how far a training is."""
+    if step.training is not None:
+        title = f"{step.training.folds_done} of {step.training.n_folds} folds, epochs"
+    else:
+        title = {"studies": "features"}.get(step.phase, step.phase) + (f", {step.part}" if step.part else "")
+    if step.phase != "publish":
+        _show(title, step.done, step.total)
 
-    def show(done: int, total: int) -> None:
-        print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
-    return show
+def _show(title: str, done: int, total: int) -> None:
+    """Rewrite one line on standard error."""
+    print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

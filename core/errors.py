@@ -23,3 +23,23 @@ class ModelError(SoundWebError):
 
 class TrainingError(SoundWebError):
     """A training can not be started or continued."""
+
+
+class DatabaseError(SoundWebError):
+    """The database can not be reached or written."""
+
+
+class NotSignedIn(SoundWebError):  # noqa: N818 - a state, said as one
+    """The action needs an administrator who is signed in."""
+
+
+class SignInError(SoundWebError):
+    """A password or an unlock code is wrong, comes too soon, or does not follow the rules."""
+
+
+class JobError(SoundWebError):
+    """A training job can not be queued, cancelled or resumed."""
+
+
+class FeedbackError(SoundWebError):
+    """Feedback can not be kept: a value is out of its range, or there is too much of it."""

@@ -5,10 +5,20 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a killed writer, leaves the old one or the new one."""
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file so that a reader, or a killed writer, leaves the old one or the new one.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    data : bytes
+        Its content.
+    mode : int
+        Who may read and write it, less what the process denies to all new files.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -19,3 +29,13 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the files of a folder to the disk, so that they are whole even where the power fails next."""
+    for path in (*folder.iterdir(), *([folder] if os.name == "posix" else [])):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

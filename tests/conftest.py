@@ -2,13 +2,19 @@
 
 import io
 import os
+import secrets
 import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import sqlalchemy as sa
 
 from core.config import FeatureConfig, corpus_root
 from core.corpus.generated import generate_corpus
@@ -16,6 +22,8 @@ from core.corpus.index import distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.learning.recipes import get_recipe
 from core.learning.runs import TrainingResult, plan_folds
+from core.operations.database import close_database, writing
+from core.operations.sessions import open_session
 from core.serving.registry import Registry, StoredModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,17 +67,29 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clips(generated: Path) -> pd.DataFrame:
-    """Index of the generated corpus."""
-    return distinct_clips(scan(generated, n_jobs=1))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with index and features of the generated corpus; copy it, do not change it."""
+    return tmp_path_factory.mktemp("prepared")
 
 
 @pytest.fixture(scope="session")
-def features(generated: Path, clips: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """Reference features of the generated corpus."""
-    store = FeatureStore(tmp_path_factory.mktemp("features"), FeatureConfig())
+def clips(generated: Path, prepared: Path) -> pd.DataFrame:
+    """Index of the generated corpus."""
+    return distinct_clips(scan(generated, cache=prepared / "index.csv", n_jobs=1))
+
+
+@pytest.fixture(scope="session")
+def feature_store(generated: Path, clips: pd.DataFrame, prepared: Path) -> FeatureStore:
+    """Store with the reference features of the generated corpus; read it, do not change it."""
+    store = FeatureStore(prepared / "features", FeatureConfig())
     store.update(clips, generated, n_jobs=2)
-    return store.read(clips["digest"].tolist())
+    return store
+
+
+@pytest.fixture(scope="session")
+def features(feature_store: FeatureStore, clips: pd.DataFrame) -> np.ndarray:
+    """Reference features of the generated corpus."""
+    return feature_store.read(clips["digest"].tolist())
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +110,71 @@ def published(training: TrainingResult, clips: pd.DataFrame, tmp_path_factory: p
     model = publish_training(training, clips, registry)
     registry.promote(model.name)
     return model
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sa.URL]:
+    """A PostgreSQL server of its own on loopback, where one is installed."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    require(programs, "PostgreSQL is not installed")
+    # The server refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="soundweb-postgres-"))
+    password = secrets.token_hex(16)
+    (folder / "password").write_text(password)
+    if user:
+        for path in (folder, folder / "password"):
+            shutil.chown(path, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+
+    def command(program: str, *arguments: object) -> None:
+        path = programs[-1].with_name(program)
+        subprocess.run(
+            [path, "-D", folder / "data", *map(str, arguments)],
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    command("initdb", "-U", "soundweb", "-A", "scram-sha-256", "--pwfile", folder / "password", "-E", "UTF8")
+    command("pg_ctl", "start", "-w", "-l", folder / "log", "-o", options)
+    yield sa.URL.create("postgresql", "soundweb", password, "127.0.0.1", port, "postgres")
+    command("pg_ctl", "stop", "-m", "immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty data folder and database; its kind."""
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("SOUNDWEB_ADMIN_HASH", raising=False)
+    if request.param == "sqlite":
+        yield request.param
+    else:
+        # A schema a test: a database a test costs seconds.
+        url, name = request.getfixturevalue("postgres"), f"test_{secrets.token_hex(6)}"
+        engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"create schema {name}"))
+        own = url.update_query_dict({"options": f"-csearch_path={name}"})
+        monkeypatch.setenv("DATABASE_URL", own.render_as_string(hide_password=False))
+        yield request.param
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"drop schema {name} cascade"))
+        engine.dispose()
+    close_database()
+
+
+@pytest.fixture
+def token(database: str) -> str:
+    """Session of an administrator."""
+    with writing() as connection:
+        return open_session("admin", connection)
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from filelock import FileLock
+
 from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
 from core.errors import ModelError
-from core.files import sha256_of_file, write_atomically
+from core.files import sha256_of_file, sync_folder, write_atomically
 from core.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ STUDY_FILES: Final = ("robustness.csv", "ablations.csv")
 """Files that a model has if its training was asked for studies."""
 CHAMPION_FILE: Final = "champion.json"
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
+LOCK_TIMEOUT: Final = 10.0
+"""Longest wait for another process that changes which model is in use, in seconds."""
 MANIFEST_FORMAT: Final = 1
 LIBRARIES: Final = ("tensorflow", "keras", "scikit-learn", "librosa", "numpy", "onnxruntime")
 
@@ -154,15 +158,7 @@ class Registry:
         folder = self.root / name
         if NAME_PATTERN.fullmatch(name) is None or not (folder / "manifest.json").is_file():
             raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
-        try:
-            manifest = json.loads((folder / "manifest.json").read_text())
-            _check_manifest(name, manifest)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
-        for file, expected in manifest["files"].items():
-            if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
-                raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
-        return StoredModel(name, folder, manifest)
+        return StoredModel(name, folder, _check_files(name, folder))
 
     def publish(self, name: str, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> StoredModel:
         """Store a model: its files are written aside, checked, and moved into place in one step.
@@ -185,19 +181,49 @@ class Registry:
         ModelError
             If the name is taken or not allowed, or the files are not those of a model.
         """
+
+        def complete(aside: Path) -> None:
+            write_files(aside)
+            whole = _complete_manifest(name, manifest, aside)
+            write_atomically(aside / "manifest.json", json.dumps(whole, indent=2).encode())
+
+        return self._store(name, complete)
+
+    def adopt(self, name: str, write_files: Callable[[Path], None]) -> StoredModel:
+        """Store a model that was published elsewhere, as it is: files and manifest.
+
+        Parameters
+        ----------
+        name : str
+            As ``NAME_PATTERN``; must be new.
+        write_files : callable
+            Called with an empty folder; writes ``MODEL_FILES`` and ``manifest.json`` into it.
+
+        Returns
+        -------
+        StoredModel
+
+        Raises
+        ------
+        ModelError
+            If the name is taken or not allowed, or the files are not those of the manifest.
+        """
+        return self._store(name, write_files)
+
+    def _store(self, name: str, write_files: Callable[[Path], None]) -> StoredModel:
+        """Write a model aside, check it, and move it into place in one step."""
         if NAME_PATTERN.fullmatch(name) is None:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
         if (self.root / name).exists():
             raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
-        self.root.mkdir(parents=True, exist_ok=True)
         aside = self.root / f".{name}.{os.getpid()}.partial"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
         try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
             write_files(aside)
-            complete = _complete_manifest(name, manifest, aside)
-            _check_manifest(name, complete)
-            write_atomically(aside / "manifest.json", json.dumps(complete, indent=2).encode())
+            _check_files(name, aside)
+            sync_folder(aside)
             aside.rename(self.root / name)
         except OSError as error:
             raise ModelError(
@@ -216,12 +242,13 @@ class Registry:
             If the model can not be loaded.
         """
         self.load(name)
-        try:
-            before = self._used()
-        except ModelError as error:
-            logger.warning("The record of models in use starts anew: %s", error)
-            before = []
-        self._write_used([*(used for used in before if used != name), name])
+        with self._alone():
+            try:
+                before = self._used()
+            except ModelError as error:
+                logger.warning("The record of models in use starts anew: %s", error)
+                before = []
+            self._write_used([*(used for used in before if used != name), name])
 
     def roll_back(self) -> str:
         """Put the model in use that was so before, and return its name.
@@ -231,12 +258,42 @@ class Registry:
         ModelError
             If there was none, or it can not be loaded.
         """
-        used = self._used()
-        if len(used) < 2:
-            raise ModelError("No model was in use before this one.")
-        self.load(used[-2])
-        self._write_used(used[:-1])
+        with self._alone():
+            used = self._used()
+            if len(used) < 2:
+                raise ModelError("No model was in use before this one.")
+            self.load(used[-2])
+            self._write_used(used[:-1])
         return used[-2]
+
+    def delete(self, name: str) -> None:
+        """Remove a model that is not in use: out of sight in one step, then from the disk.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model, or it is in use.
+        """
+        with self._alone():
+            if name not in self.names():
+                raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
+            used = self._used()
+            if used and used[-1] == name:
+                raise ModelError(f"The model {name!r} is in use. Promote another one before deleting it.")
+            if name in used:
+                self._write_used([other for other in used if other != name])
+            aside = self.root / f".{name}.{os.getpid()}.partial"
+            (self.root / name).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def previous(self) -> str | None:
+        """Return the model that a roll-back would put in use."""
+        used = self._used()
+        return used[-2] if len(used) > 1 else None
+
+    def _alone(self) -> FileLock:
+        """Return the lock under which the record of models in use is read and written anew."""
+        return FileLock(self.root / ".lock", timeout=LOCK_TIMEOUT)
 
     def _used(self) -> list[str]:
         """Return the names of the models that were in use, the one in use last."""
@@ -252,6 +309,19 @@ class Registry:
     def _write_used(self, names: list[str]) -> None:
         record = {"model": names[-1], "previous": names[:-1]}
         write_atomically(self.root / CHAMPION_FILE, f"{json.dumps(record, indent=2)}\n".encode())
+
+
+def _check_files(name: str, folder: Path) -> dict[str, Any]:
+    """Return the manifest of a model's folder, with itself and all files checked."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        _check_manifest(name, manifest)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
+    for file, expected in manifest["files"].items():
+        if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
+            raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
+    return manifest
 
 
 def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""What an administrator does: database, sign-in, training jobs, models in use, feedback."""

@@ -1,0 +1,172 @@
+"""The database: SQLite in the data folder, or PostgreSQL where ``DATABASE_URL`` names one that several servers share.
+
+Tables are made at first use. Times are UTC and aware. What must never happen (two jobs running at once, two passwords)
+is forbidden by the tables themselves, so it holds for any number of processes and servers.
+"""
+
+import contextlib
+import datetime
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from core.config import data_folder
+from core.errors import DatabaseError
+from core.operations.tables import metadata
+
+SQLITE_FILE: Final = "soundweb.db"
+BUSY_TIMEOUT: Final = 15
+"""Longest wait for another process's write, in seconds."""
+SCHEMA_LOCK: Final = 7_685_221
+"""Number of the advisory lock under which one process makes the tables in PostgreSQL."""
+
+_engines: dict[str, sa.Engine] = {}
+_engines_lock = threading.Lock()
+
+
+def database_url() -> sa.URL:
+    """Return where the database is.
+
+    Raises
+    ------
+    DatabaseError
+        If ``DATABASE_URL`` names neither PostgreSQL nor SQLite.
+    """
+    configured = os.environ.get("DATABASE_URL")
+    if not configured:
+        return sa.URL.create("sqlite", database=str((data_folder() / SQLITE_FILE).absolute()))
+    try:
+        url = sa.make_url(configured)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise DatabaseError("DATABASE_URL is not an address like 'postgresql://user:password@host/name'.") from error
+    kind = url.drivername.partition("+")[0]
+    if kind in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    if kind == "sqlite" and url.database:
+        return url.set(drivername="sqlite")
+    raise DatabaseError(f"DATABASE_URL names a database of kind {kind!r}. Use postgresql:// or leave it unset.")
+
+
+def describe_database() -> str:
+    """Return where the database is, without a password."""
+    return database_url().render_as_string(hide_password=True)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[sa.Connection]:
+    """Open a connection for queries.
+
+    Yields
+    ------
+    sqlalchemy.Connection
+
+    Raises
+    ------
+    DatabaseError
+        If the database can not be used.
+    """
+    with _said_plainly(), _engine().connect() as connection:
+        yield connection.execution_options(reads_only=True)
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[sa.Connection]:
+    """Open a transaction: all of it is kept, or nothing after an error.
+
+    Yields
+    ------
+    sqlalchemy.Connection
+
+    Raises
+    ------
+    DatabaseError
+        If the database can not be used.
+    """
+    with _said_plainly(), _engine().begin() as connection:
+        yield connection
+
+
+def now() -> datetime.datetime:
+    """Return the time, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def close_database() -> None:
+    """Close all connections of this process; they open again when needed."""
+    with _engines_lock:
+        for engine in _engines.values():
+            engine.dispose()
+        _engines.clear()
+
+
+@contextlib.contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn what a user can mend into a sentence; broken constraints are the callers' business."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InternalError) as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseError(
+            f"The database {describe_database()} can not be used ({reason}). Check DATABASE_URL, rights and free space."
+        ) from error
+
+
+def _engine() -> sa.Engine:
+    """Return the engine of the configured database, with its tables made."""
+    url = database_url()
+    key = url.render_as_string(hide_password=False)
+    with _engines_lock:
+        if key not in _engines:
+            make = _sqlite_engine if url.drivername == "sqlite" else _postgres_engine
+            try:
+                _engines[key] = make(url)
+            except OSError as error:
+                raise DatabaseError(f"The file {url.database!r} can not be written: {error.strerror}.") from error
+        return _engines[key]
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_TIMEOUT})
+    except ModuleNotFoundError as error:
+        raise DatabaseError("PostgreSQL needs psycopg. Install it with: pip install 'psycopg[binary]'") from error
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+        metadata.create_all(connection)
+    return engine
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    """Open SQLite: a file for its owner alone, readers beside one writer, writers that wait for each other."""
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": BUSY_TIMEOUT})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    # Switching to the write-ahead log does not wait for other processes, so they take turns.
+    with FileLock(path.with_name(f"{path.name}.lock"), timeout=BUSY_TIMEOUT):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with engine.connect() as connection:
+            connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    """Set what SQLite forgets with each connection, and leave transactions to ``_begin_sqlite``."""
+    del record
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads and then writes would fail, not wait, where another one wrote in between.
+    reads_only = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,144 @@
+"""Where everything is and whether it works: what a screen of settings shows."""
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import psutil
+import sqlalchemy as sa
+
+from core.config import artifacts_folder, corpus_root, data_folder
+from core.errors import CorpusError, SoundWebError
+from core.operations.database import describe_database, reading
+from core.operations.processes import memory_in_use
+from core.operations.sessions import require_admin
+from core.serving.registry import LIBRARIES, Registry
+
+MIN_FREE: Final = 2**30
+"""Free space below which a training may not end well, in bytes."""
+SHOWN: Final = ("streamlit", *LIBRARIES, "sqlalchemy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """Something that must work."""
+
+    name: str
+    """What."""
+    problem: str
+    """What is wrong; empty where nothing is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Installation:
+    """Places, versions and resources."""
+
+    data: Path
+    """Data folder."""
+    artifacts: Path
+    """Folder of the models."""
+    corpus: Path | None
+    """Folder of RAVDESS, if one is configured."""
+    database: str
+    """Address of the database, without a password."""
+    versions: dict[str, str]
+    """Of Python and of the libraries that decide results."""
+    disk_free: int
+    """Free space in the data folder, in bytes."""
+    disk_total: int
+    """Size of its disk, in bytes."""
+    data_size: int
+    """What the data folder takes, in bytes."""
+    memory_process: int
+    """Resident memory of this process and its children, in bytes."""
+    memory_available: int
+    """Memory that is still available, in bytes."""
+    memory_total: int
+    """Memory of the machine, in bytes."""
+    checks: tuple[Check, ...]
+    """Whether everything works."""
+
+
+def describe_installation(token: str) -> Installation:
+    """Return where everything is and whether it works.
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    """
+    require_admin(token, is_active=False)
+    data = data_folder()
+    data.mkdir(parents=True, exist_ok=True)
+    disk, memory = shutil.disk_usage(data), psutil.virtual_memory()
+    return Installation(
+        data=data,
+        artifacts=artifacts_folder(),
+        corpus=corpus_root(),
+        database=describe_database(),
+        versions={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in SHOWN},
+        disk_free=disk.free,
+        disk_total=disk.total,
+        data_size=_size(data),
+        memory_process=memory_in_use(),
+        memory_available=memory.available,
+        memory_total=memory.total,
+        checks=tuple(Check(name, _problem(check)) for name, check in CHECKS.items()),
+    )
+
+
+def _check_database() -> None:
+    with reading() as connection:
+        connection.scalar(sa.select(1))
+
+
+def _check_model() -> None:
+    Registry().load()
+
+
+def _check_corpus() -> None:
+    root = corpus_root()
+    if root is None or not root.is_dir():
+        raise CorpusError("No corpus is there to train on. Set RAVDESS_ROOT to the folder of RAVDESS.")
+
+
+def _check_disk() -> None:
+    for folder in (data_folder(), artifacts_folder()):
+        if not os.access(folder, os.W_OK):
+            raise SoundWebError(f"The folder {str(folder)!r} can not be written.")
+    free = shutil.disk_usage(data_folder()).free
+    if free < MIN_FREE:
+        raise SoundWebError(f"Only {free / 2**20:,.0f} MiB are free; a training may need {MIN_FREE / 2**20:,.0f}.")
+
+
+CHECKS: Final[dict[str, Callable[[], None]]] = {
+    "database": _check_database,
+    "model in use": _check_model,
+    "corpus": _check_corpus,
+    "disk": _check_disk,
+}
+"""What must work, by what it is."""
+
+
+def _problem(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except SoundWebError as error:
+        return str(error)
+    return ""
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path, _, files in os.walk(folder):
+        for file in files:
+            try:
+                total += (Path(path) / file).lstat().st_size
+            except FileNotFoundError:  # gone since it was listed
+                continue
+    return total

@@ -1,0 +1,68 @@
+"""Sessions of administrators who have signed in: a secret token for them, its hash in the database."""
+
+import datetime
+import hashlib
+import secrets
+from typing import Final
+
+import sqlalchemy as sa
+
+from core.errors import NotSignedIn
+from core.operations.database import now, reading, writing
+from core.operations.tables import sessions
+
+IDLE_TIMEOUT: Final = datetime.timedelta(minutes=30)
+RENEWAL_INTERVAL: Final = datetime.timedelta(seconds=20)
+"""Shortest time between two notes that a session is in use: each costs a write."""
+
+
+def open_session(actor: str, connection: sa.Connection) -> str:
+    """Return the token of a new session of somebody who has proved who they are."""
+    token = secrets.token_urlsafe(32)
+    time = now()
+    connection.execute(sa.delete(sessions).where(sessions.c.last_used < time - IDLE_TIMEOUT))
+    connection.execute(sa.insert(sessions).values(token_hash=_hash(token), actor=actor, opened=time, last_used=time))
+    return token
+
+
+def require_admin(token: str | None, *, is_active: bool = True) -> str:
+    """Return who is signed in with a token.
+
+    Parameters
+    ----------
+    token : str or None
+        As ``open_session`` returned it; None where nobody signed in.
+    is_active : bool
+        Whether a person did something; a screen that refreshes itself must not keep a session alive.
+
+    Returns
+    -------
+    str
+        The name for the audit.
+
+    Raises
+    ------
+    NotSignedIn
+        If the token is unknown, signed out, or was not used for ``IDLE_TIMEOUT``.
+    """
+    if not isinstance(token, str) or not token:
+        raise NotSignedIn("This needs an administrator. Sign in first.")
+    mine = sessions.c.token_hash == _hash(token)
+    with reading() as connection:
+        row = connection.execute(sa.select(sessions.c.actor, sessions.c.last_used).where(mine)).one_or_none()
+    if row is None or now() - row.last_used > IDLE_TIMEOUT:
+        raise NotSignedIn("The sign-in has ended, by signing out or by a long pause. Sign in again.")
+    if is_active and now() - row.last_used > RENEWAL_INTERVAL:
+        with writing() as connection:
+            connection.execute(sa.update(sessions).where(mine).values(last_used=now()))
+    return str(row.actor)
+
+
+def close_session(token: str, connection: sa.Connection) -> None:
+    """End a session."""
+    connection.execute(sa.delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+
+def _hash(token: str) -> str:
+    # Tokens are random and long: a plain hash can not be guessed backwards.
+    return hashlib.sha256(token.encode()).hexdigest()

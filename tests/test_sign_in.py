@@ -1,0 +1,224 @@
+import datetime
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from core.errors import NotSignedIn, SignInError
+from core.operations import audit
+from core.operations import sign_in as module
+from core.operations.database import now, reading
+from core.operations.passwords import hash_password, is_password
+from core.operations.sessions import require_admin
+from core.operations.sign_in import (
+    admit,
+    ensure_unlock_code,
+    is_configured,
+    reset,
+    set_password,
+    sign_in,
+    sign_out,
+    waiting_time,
+)
+from core.operations.tables import credentials
+from tests.conftest import ROOT
+
+PASSWORD = "a long enough password"
+GUESS = """
+import sys
+from core.errors import SignInError
+from core.operations import sign_in
+compared = 0
+real = sign_in.is_password
+def count(*arguments):
+    global compared
+    compared += 1
+    return real(*arguments)
+sign_in.is_password = count
+for k in range(6):
+    try:
+        sign_in.sign_in(f"guess number {k}")
+    except SignInError:
+        pass
+print(compared)
+"""
+
+
+@pytest.fixture
+def configured(database):
+    set_password(ensure_unlock_code(), PASSWORD)
+    return database
+
+
+def test_a_fresh_server_is_closed_and_opens_with_the_printed_code_once(database, tmp_path):
+    with pytest.raises(SignInError, match="No password is set"):
+        sign_in("")
+    code = ensure_unlock_code()
+    assert len(code) >= 20
+    assert ensure_unlock_code() == code
+    path = tmp_path / "data" / "unlock-code"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == code
+    set_password(f" {code}\n", PASSWORD)
+    assert not path.exists()
+    assert ensure_unlock_code() is None
+    with pytest.raises(SignInError, match="set already"):
+        set_password(code, "another password")
+    assert require_admin(sign_in(PASSWORD)) == "admin"
+
+
+def test_a_wrong_code_or_a_short_password_sets_nothing(database):
+    code = ensure_unlock_code()
+    with pytest.raises(SignInError, match="10 to"):
+        set_password(code, "too short")
+    with pytest.raises(SignInError, match="not the unlock code"):
+        set_password("", PASSWORD)
+    assert not is_configured()
+    assert ensure_unlock_code() == code
+
+
+def test_codes_can_not_be_tried_one_after_another(database):
+    code = ensure_unlock_code()
+    for _ in range(3):
+        with pytest.raises(SignInError, match="not the unlock code"):
+            set_password("guess", PASSWORD)
+    with pytest.raises(SignInError, match="Try again in 1 s"):
+        set_password(code, PASSWORD)
+
+
+def test_the_same_code_is_taken_once_by_many_at_once(database):
+    code = ensure_unlock_code()
+
+    def take(k):
+        try:
+            set_password(code, f"{PASSWORD} {k}")
+        except SignInError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(take, range(3))) == 1
+
+
+def test_only_a_hash_is_stored(configured):
+    with reading() as connection:
+        stored = connection.scalar(sa.select(credentials.c.hash))
+    assert stored.startswith("scrypt$32768$8$1$")
+    assert PASSWORD not in stored
+    assert is_password(PASSWORD, stored)
+    assert not is_password(PASSWORD + " ", stored)
+    assert hash_password(PASSWORD) != stored, "every hash has a salt of its own"
+
+
+@pytest.mark.parametrize("stored", ["plain", "scrypt$1$8$1$!$!", "scrypt$32768$8$1$c2FsdA==", "md5$2$8$1$c2E=$c2E="])
+def test_broken_hashes_open_nothing(database, stored):
+    with pytest.raises(SignInError):
+        sign_in("", configured_hash=stored)
+
+
+def test_a_hash_from_outside_wins(configured, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ADMIN_HASH", hash_password("of the environment"))
+    sign_in("of the environment")
+    with pytest.raises(SignInError, match="wrong"):
+        sign_in(PASSWORD)
+    sign_in("of the secrets", configured_hash=hash_password("of the secrets"))
+    reset()
+    assert ensure_unlock_code() is None
+
+
+def test_the_wait_grows_and_a_right_password_waits_too_and_ends_it(configured, monkeypatch):
+    clock = [now()]
+    monkeypatch.setattr(module, "now", lambda: clock[0])
+    waits = []
+    for _ in range(6):
+        with pytest.raises(SignInError, match="The password is wrong"):
+            sign_in("guess")
+        waits.append(waiting_time())
+        clock[0] += datetime.timedelta(seconds=max(waits[-1] - 0.5, 0))
+        if waits[-1]:
+            with pytest.raises(SignInError, match="Try again in 1 s"):
+                sign_in(PASSWORD)
+        clock[0] += datetime.timedelta(seconds=0.5)
+    assert waits == [0, 0, 1, 2, 4, 8]
+    sign_in(PASSWORD)
+    for _ in range(2):
+        with pytest.raises(SignInError, match="The password is wrong"):
+            sign_in("guess")
+        assert waiting_time() == 0
+
+
+def test_the_throttle_is_asked_before_anything_is_compared(configured, monkeypatch):
+    for _ in range(3):
+        with pytest.raises(SignInError, match="wrong"):
+            sign_in("guess")
+    monkeypatch.setattr(module, "is_password", lambda *_: pytest.fail("compared"))
+    with pytest.raises(SignInError, match="Try again"):
+        sign_in(PASSWORD)
+
+
+def test_guesses_by_many_processes_are_slowed_as_those_of_one(configured, token):
+    began = time.monotonic()
+    guessers = [
+        subprocess.Popen([sys.executable, "-c", GUESS], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    compared = sum(int(guesser.communicate(timeout=120)[0]) for guesser in guessers)
+    elapsed = time.monotonic() - began
+    wrong = [entry for entry in audit.list_entries(token) if entry.action == "wrong password"]
+    assert len(wrong) == compared
+    # The fourth comes after one second, the fifth two later, then four.
+    assert 3 <= compared <= 3 + (elapsed >= 1) + (elapsed >= 3) + (elapsed >= 7) + (elapsed >= 15) + (elapsed >= 31)
+
+
+def test_signing_out_ends_the_session_and_no_other(configured):
+    mine, other = sign_in(PASSWORD), sign_in(PASSWORD)
+    sign_out(mine)
+    sign_out("never was one")
+    with pytest.raises(NotSignedIn):
+        require_admin(mine)
+    assert require_admin(other) == "admin"
+
+
+def test_reset_ends_sessions_and_delays_and_gives_a_new_code(configured):
+    session = sign_in(PASSWORD)
+    for _ in range(4):
+        with pytest.raises(SignInError, match=r"wrong|Try again"):
+            sign_in("guess")
+    code = reset()
+    with pytest.raises(NotSignedIn):
+        require_admin(session)
+    set_password(code, "another password")
+    assert require_admin(sign_in("another password")) == "admin"
+
+
+def test_addresses_on_the_list_are_admitted(database):
+    token = admit(" Ada@Example.org", ["ada@example.org"])
+    assert require_admin(token) == "ada@example.org"
+    assert audit.list_entries(token)[0].action == "sign in"
+    for email in (None, "", "eve@example.org", "ada@example.org.evil", "\u212ada@example.org"):
+        with pytest.raises(NotSignedIn, match="not on the list"):
+            admit(email, ["ada@example.org", "", "kda@example.org"])
+
+
+def test_every_attempt_stands_in_the_audit(configured):
+    with pytest.raises(SignInError):
+        sign_in("guess")
+    token = sign_in(PASSWORD)
+    actions = [entry.action for entry in audit.list_entries(token)]
+    assert actions == ["sign in", "wrong password", "set password"]
+
+
+def test_console_commands(database):
+    def run(*arguments, text=None):
+        command = [sys.executable, "-m", "core", "admin", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, input=text, check=False)
+
+    encoded = run("hash", text=f"{PASSWORD}\n").stdout.strip()
+    assert is_password(PASSWORD, encoded)
+    assert run("hash", text="short\n").returncode == 2
+    code = run("reset").stdout.strip().removeprefix("Unlock code: ")
+    assert code == ensure_unlock_code()
+    set_password(code, PASSWORD)
+    assert run("reset").stdout.strip() == f"Unlock code: {ensure_unlock_code()}"
