@@ -1,4 +1,4 @@
-"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up``.
+"""Command line: ``python -m core COMMAND``; without one, it lists them.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import AnyFeatures, Copy, FeatureConfig, configuration_hash, corpus_root, data_folder
-from core.errors import AudioError, CorpusError, SoundWebError
+from core.config import AnyFeatures, Copy, FeatureConfig, configuration_hash, corpus_root, data_folder, download_folder
+from core.errors import AudioError, CorpusError, DownloadError, SoundWebError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,14 @@ def _parser() -> argparse.ArgumentParser:
 
     index = commands.add_parser("index", help="find the clips of RAVDESS, report what is wrong, extract features")
     index.set_defaults(command=_index)
+
+    download = commands.add_parser("download", help="fetch RAVDESS (CC BY-NC-SA 4.0); goes on where it was cut off")
+    download.add_argument("--speech", action="store_true", help="the speech clips (default: speech and song)")
+    download.add_argument("--song", action="store_true", help="the song clips")
+    download.add_argument("--folder", type=Path, help="folder for the clips (default: ravdess in the data folder)")
+    download.add_argument("--kaggle", action="store_true", help="from Kaggle, by the package kagglehub")
+    download.add_argument("--mirror", metavar="URL", help="address of a folder with the archives of Zenodo's record")
+    download.set_defaults(command=_download)
 
     train = commands.add_parser("train", help="train a recipe, judge it, store the model; goes on where it was cut off")
     train.add_argument("--recipe", default="reference", help="name of the recipe (default: reference)")
@@ -105,6 +113,25 @@ def _index(options: argparse.Namespace) -> None:
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
     _store(distinct_clips(index), root, FeatureConfig())
+
+
+def _download(options: argparse.Namespace) -> None:
+    from core.corpus.download import ZENODO, download_corpus, download_from_kaggle
+
+    channels = [channel for channel in ("speech", "song") if getattr(options, channel)] or ["speech", "song"]
+    folder = options.folder or download_folder()
+    try:
+        if options.kaggle:
+            download_from_kaggle(channels, folder, report=_show_share)
+        else:
+            mirror = options.mirror and f"{options.mirror.rstrip('/')}/"
+            source = dataclasses.replace(ZENODO, base_url=mirror or ZENODO.base_url)
+            download_corpus(channels, folder, source=source, report=_show_share)
+    except KeyboardInterrupt as error:
+        raise DownloadError("Stopped. What was fetched is kept, and the same command goes on there.") from error
+    print(folder)
+    if folder.resolve() != (corpus_root() or Path()).resolve():
+        print(f"Set RAVDESS_ROOT to {folder} to use it.")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -232,7 +259,9 @@ def _warm_up(options: argparse.Namespace) -> None:
 def _corpus() -> Path:
     root = corpus_root()
     if root is None:
-        raise CorpusError("The corpus is not configured. Set RAVDESS_ROOT to the folder of RAVDESS.")
+        raise CorpusError(
+            "There is no corpus. Fetch it by 'python -m core download', or set RAVDESS_ROOT to the folder of RAVDESS."
+        )
     return root
 
 
@@ -278,6 +307,11 @@ def _show(title: str) -> Callable[[int, int], None]:
         print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return show
+
+
+def _show_share(text: str, share: float) -> None:
+    """Rewrite one line on standard error; what comes next starts a new one."""
+    print(f"\r{text:<60} {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
