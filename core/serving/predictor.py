@@ -132,9 +132,22 @@ class Predictor:
         np.ndarray [shape=(n, 8), dtype=float64]
             Rows sum to 1.
         """
-        scaled = ((X - self._mean) / self._scale).astype(np.float32)
-        y_proba = np.asarray(self._session.run(None, {self._input: scaled})[0], dtype=np.float64)
+        y_proba = np.asarray(self._session.run(None, {self._input: self.scale(X)})[0], dtype=np.float64)
         return np.asarray(y_proba / y_proba.sum(axis=1, keepdims=True))
+
+    def scale(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return features as the network reads them: each without its mean, in its standard deviations.
+
+        Parameters
+        ----------
+        X : np.ndarray [shape=(n, ...), dtype=float32]
+            Features, unscaled.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, ...), dtype=float32]
+        """
+        return np.asarray((X - self._mean) / self._scale, dtype=np.float32)
 
     def _doubts(self, confidence: float) -> tuple[str, ...]:
         """Return why a confidence is too low, or nothing."""

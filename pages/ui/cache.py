@@ -3,7 +3,9 @@
 Keys are content digests and model names. What comes from a person's recording is cached within that person's session.
 """
 
+import dataclasses
 import hashlib
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +14,12 @@ import streamlit as st
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.config import corpus_root, data_folder
-from core.corpus.index import scan
+from core.corpus.background import BackgroundWork
+from core.corpus.browsing import join_answers
+from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
+from core.serving.leakage import measure_twins
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
 
@@ -76,10 +81,71 @@ def samples() -> list[Sample]:
     return st_samples(str(corpus_root() or ""))
 
 
-@st.cache_data(max_entries=2, ttl=60, show_spinner=False)
-def st_index(root: str, _progress: Progress) -> pd.DataFrame:
-    """Index a corpus folder; files that are known are not read again, and changes are seen within a minute."""
-    return scan(root, cache=data_folder() / "index.csv", progress=_progress)
+@dataclasses.dataclass(eq=False)
+class IndexedCorpus:
+    """Tables of a corpus folder, shared by all sessions: read them, do not change them."""
+
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    index: pd.DataFrame | None = None
+    """A row a file; None until it is filled."""
+    clips: pd.DataFrame | None = None
+    """A row a clip."""
+    digest: str = ""
+    """SHA-256 of names and sounds."""
+
+
+@st.cache_resource(max_entries=2, ttl=60, show_spinner=False)
+def st_corpus(root: str) -> IndexedCorpus:
+    """Return an empty place for the tables of a corpus folder; a new one each minute, so that changes are seen."""
+    del root
+    return IndexedCorpus()
+
+
+def corpus_tables(root: str, progress: Progress) -> IndexedCorpus:
+    """Index a corpus folder; files that are known are not read again.
+
+    Filled outside the cached function: Streamlit would replay the progress bar at each use of the cache, and fail.
+    """
+    corpus = st_corpus(root)
+    with corpus.lock:
+        if corpus.index is None:
+            index = scan(root, cache=data_folder() / "index.csv", progress=progress)
+            corpus.clips, corpus.digest = distinct_clips(index), corpus_digest(index)
+            corpus.index = index
+            st_corpus_sizes()[root] = len(corpus.clips)
+    return corpus
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_corpus_sizes() -> dict[str, int]:
+    """Return the numbers of clips of the corpus folders that were indexed."""
+    return {}
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def st_answers(digest: str, model: str, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Put a model's out-of-fold answers beside the clips; digest of the corpus and model are the key."""
+    del digest
+    return join_answers(_clips, Registry().load(model).predictions())
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def st_twins(digest: str, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Count the twins of a random split; the digest of the corpus is the key."""
+    del digest
+    return measure_twins(_clips)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_download() -> BackgroundWork:
+    """Return the one download of this server."""
+    return BackgroundWork()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_map_work() -> BackgroundWork:
+    """Return the one computation of a map of this server."""
+    return BackgroundWork()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -1,0 +1,104 @@
+"""Filters of the clips: widgets that are also a link, and charts whose bars set them."""
+
+import hashlib
+
+import pandas as pd
+import streamlit as st
+
+from core.corpus.browsing import FIELD_VALUES, ClipFilter, count_clips, list_folds
+from core.plots import corpus as plots
+from pages.ui import state
+
+CHARTED = ("emotion", "actor", "channel", "gender", "intensity")
+
+
+def choose_filter(clips: pd.DataFrame) -> ClipFilter:
+    """Show the filters and return what is chosen."""
+    with st.container(border=True):
+        values = _choose_fields()
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            duration = _choose_duration(clips)
+            fold = st.selectbox(
+                "Judged in fold",
+                list_folds(clips),
+                index=None,
+                key=state.FILTER_FOLD,
+                bind="query-params",
+                width=180,
+                help="Folds of actors (EmoBox): each clip is judged by a model that never heard its actor.",
+            )
+            wrong = st.toggle("Model got it wrong", key=state.FILTER_WRONG, bind="query-params")
+            st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear)
+    return ClipFilter(values, duration, fold, wrong)
+
+
+def show_counts(clips: pd.DataFrame, chosen: ClipFilter) -> None:
+    """Show how many clips each value of a field has; a click on a bar filters by it."""
+    left, right = st.columns([3, 2], gap="large")
+    for field in CHARTED:
+        counts = count_clips(clips, field, chosen)
+        is_small = len(counts) == 2
+        figure = plots.count_bars(counts, field, chosen.values.get(field, ()), horizontal=is_small)
+        # A new key with each filter: a bar that was clicked must not stay selected beside the filter it set.
+        key = f"{state.COUNT_BARS}-{field}-{fingerprint(chosen)}"
+        with right if is_small else left:
+            st.plotly_chart(
+                figure,
+                key=key,
+                on_select=lambda field=field, key=key: _set_from_bar(field, key),
+                selection_mode="points",
+                config={"displayModeBar": False},
+                alt=", ".join(f"{value}: {n:,}" for value, n in counts.items()),
+            )
+    st.caption("Click a bar to filter by it, and again to take it back. Each chart leaves its own filter out.")
+
+
+def fingerprint(chosen: ClipFilter) -> str:
+    """Return a short name of a filter, for keys of widgets."""
+    return hashlib.sha256(repr(chosen).encode()).hexdigest()[:8]
+
+
+def _choose_fields() -> dict[str, list[object]]:
+    """Show a widget for each field and return the chosen values."""
+    values: dict[str, list[object]] = {}
+    options = {"selection_mode": "multi", "bind": "query-params"}
+    values["emotion"] = st.pills("Emotion", FIELD_VALUES["emotion"], key="emotion", **options)
+    with st.container(horizontal=True, gap="medium"):
+        for field in ("channel", "gender", "intensity", "repetition"):
+            values[field] = st.pills(field.capitalize(), FIELD_VALUES[field], key=field, **options)
+    with st.container(horizontal=True, gap="medium"):
+        for field, title in (("actor", "Actor"), ("statement", "Sentence")):
+            values[field] = st.multiselect(
+                title, FIELD_VALUES[field], key=field, bind="query-params", placeholder="All", width=360
+            )
+    return values
+
+
+def _choose_duration(clips: pd.DataFrame) -> tuple[float, float] | None:
+    """Show the range of durations and return it; None where it is whole."""
+    low, high = float(clips["duration"].min()), float(clips["duration"].max())
+    bounds = (int(low * 10) / 10, int(high * 10 + 1) / 10)
+    chosen = st.slider(
+        "Duration",
+        *bounds,
+        value=bounds,
+        step=0.1,
+        format="%.1f s",
+        key=state.FILTER_DURATION,
+        bind="query-params",
+        width=300,
+    )
+    return None if chosen == bounds else chosen
+
+
+def _set_from_bar(field: str, key: str) -> None:
+    """Add the value of a clicked bar to the filter, or take it back."""
+    clicked = [point["customdata"] for point in st.session_state[key]["selection"]["points"]]
+    clicked = [value[0] if isinstance(value, list) else value for value in clicked]
+    kept = st.session_state.get(field) or []
+    st.session_state[field] = [v for v in FIELD_VALUES[field] if (v in kept) != (v in clicked)]
+
+
+def _clear() -> None:
+    for key in (*state.FILTER_FIELDS, state.FILTER_DURATION, state.FILTER_FOLD, state.FILTER_WRONG):
+        st.session_state.pop(key, None)
