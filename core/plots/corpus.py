@@ -48,16 +48,18 @@ def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, h
         text=[f"{n:,}" for n in counts],
         textposition="outside",
         textangle=0,
+        textfont={"size": 9 if len(counts) > 12 else 11},
+        constraintext="none",
         cliponaxis=False,
         hovertemplate=f"{field} %{{{'y' if horizontal else 'x'}}}: %{{text}} clips<extra></extra>",
     )
     top = {"title": "clips", "range": [0, 1.18 * max(int(counts.max()), 1)], "nticks": 4, "fixedrange": True}
     category = {"title": None, "type": "category", "fixedrange": True, "ticksuffix": " " if horizontal else ""}
     if horizontal:
-        axes = {"xaxis": top, "yaxis": category | {"autorange": "reversed"}}
+        axes = {"xaxis": top | {"showticklabels": False}, "yaxis": category | {"autorange": "reversed"}}
     else:
         axes = {"xaxis": category, "yaxis": top}
-    height = 70 + 28 * len(counts) if horizontal else 250
+    height = 74 + 30 * len(counts) if horizontal else 250
     return frame(go.Figure(bars), f"Clips by {field}", height, bargap=0.3, dragmode=False, **axes)
 
 

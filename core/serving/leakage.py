@@ -1,11 +1,14 @@
 """What doubled clips do to a random split, from a corpus as it is and from a model's stored figures."""
 
+from typing import Final
+
 import pandas as pd
 
 from core.corpus.splits import split_random, split_reference
+from core.serving.cards import percent
 from core.serving.registry import StoredModel
 
-ORDER = ("reference", "random", "speaker-luna", "speaker-emobox")
+ORDER: Final = ("reference", "random", "speaker-luna", "speaker-emobox")
 
 
 def measure_twins(clips: pd.DataFrame) -> pd.DataFrame:
@@ -41,8 +44,8 @@ def figures_by_protocol(model: StoredModel) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a protocol: ``protocol``, ``n_clips``, ``twin_share``, ``accuracy``, ``uar``, and ``uar_low`` and
-        ``uar_high`` of its 95 % interval; speech and song together.
+        A row a protocol, speech and song together: ``protocol``, ``n_clips``, ``twin_share``, ``recall`` (unweighted
+        average), and ``recall_text`` and ``accuracy_text``, in per cent with 95 % intervals.
     """
     metrics, rows = model.metrics(), []
     for protocol in ORDER:
@@ -50,6 +53,6 @@ def figures_by_protocol(model: StoredModel) -> pd.DataFrame:
             figures = metrics[protocol]["all"]
             recall = figures["unweighted_average_recall"]
             row = {"protocol": protocol, "n_clips": figures["n_clips"], "twin_share": metrics[protocol]["twin_share"]}
-            row |= {"accuracy": figures["accuracy"]["mean"], "uar": recall["mean"]}
-            rows.append(row | dict(zip(("uar_low", "uar_high"), recall["interval"], strict=True)))
+            row |= {"recall": recall["mean"], "recall_text": percent(recall)}
+            rows.append(row | {"accuracy_text": percent(figures["accuracy"])})
     return pd.DataFrame(rows)

@@ -55,5 +55,5 @@ def describe_corpus() -> str:
         return "No corpus"
     n_clips = cache.st_corpus_sizes().get(str(root))
     if n_clips is None:
-        return "RAVDESS, not read yet" if root.is_dir() else "The corpus folder is missing"
+        return "RAVDESS folder found" if root.is_dir() else "The corpus folder is missing"
     return f"RAVDESS, {n_clips:,} clips"

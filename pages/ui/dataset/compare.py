@@ -25,7 +25,7 @@ def show_compare(corpus: Corpus, clips: pd.DataFrame) -> None:
         key=state.COMPARISON,
         label_visibility="collapsed",
     )
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == ONE_ACTOR:
             actor = _choose("actor", sorted(clips["actor"].unique()))
         else:
@@ -53,7 +53,7 @@ def _choose(field: str, values: Any = None) -> Any:
         "Sentence" if field == "statement" else field.capitalize(),
         values or FIELD_VALUES[field],
         key=f"{state.COMPARED}-{field}",
-        width=260 if field == "statement" else 130,
+        width=235 if field == "statement" else 115,
     )
 
 

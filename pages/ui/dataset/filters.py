@@ -1,6 +1,7 @@
 """Filters of the clips: widgets that are also a link, and charts whose bars set them."""
 
 import hashlib
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +10,9 @@ from core.corpus.browsing import FIELD_VALUES, ClipFilter, count_clips, list_fol
 from core.plots import corpus as plots
 from pages.ui import state
 
-CHARTED = ("emotion", "actor", "channel", "gender", "intensity")
+LINKED: Final[Any] = {"bind": "query-params", "persist_state": "session"}
+"""What makes a widget a part of the link, and lets it outlast a visit to another page."""
+CHARTED: Final = ("emotion", "actor", "channel", "gender", "intensity")
 
 
 def choose_filter(clips: pd.DataFrame) -> ClipFilter:
@@ -23,11 +26,11 @@ def choose_filter(clips: pd.DataFrame) -> ClipFilter:
                 list_folds(clips),
                 index=None,
                 key=state.FILTER_FOLD,
-                bind="query-params",
-                width=180,
+                width=150,
                 help="Folds of actors (EmoBox): each clip is judged by a model that never heard its actor.",
+                **LINKED,
             )
-            wrong = st.toggle("Model got it wrong", key=state.FILTER_WRONG, bind="query-params")
+            wrong = st.toggle("Model got it wrong", key=state.FILTER_WRONG, **LINKED)
             st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear)
     return ClipFilter(values, duration, fold, wrong)
 
@@ -61,7 +64,7 @@ def fingerprint(chosen: ClipFilter) -> str:
 def _choose_fields() -> dict[str, list[object]]:
     """Show a widget for each field and return the chosen values."""
     values: dict[str, list[object]] = {}
-    options = {"selection_mode": "multi", "bind": "query-params"}
+    options = {"selection_mode": "multi", **LINKED}
     values["emotion"] = st.pills("Emotion", FIELD_VALUES["emotion"], key="emotion", **options)
     with st.container(horizontal=True, gap="medium"):
         for field in ("channel", "gender", "intensity", "repetition"):
@@ -69,7 +72,7 @@ def _choose_fields() -> dict[str, list[object]]:
     with st.container(horizontal=True, gap="medium"):
         for field, title in (("actor", "Actor"), ("statement", "Sentence")):
             values[field] = st.multiselect(
-                title, FIELD_VALUES[field], key=field, bind="query-params", placeholder="All", width=360
+                title, FIELD_VALUES[field], key=field, placeholder="All", width=350, **LINKED
             )
     return values
 
@@ -85,8 +88,8 @@ def _choose_duration(clips: pd.DataFrame) -> tuple[float, float] | None:
         step=0.1,
         format="%.1f s",
         key=state.FILTER_DURATION,
-        bind="query-params",
-        width=300,
+        width=230,
+        **LINKED,
     )
     return None if chosen == bounds else chosen
 

@@ -1,11 +1,9 @@
 """Integrity: what is missing or odd in the folder, and what doubled clips do to a random split."""
 
-import pandas as pd
 import streamlit as st
 
 from core.config import download_folder
 from core.corpus.integrity import Integrity, check_integrity
-from core.errors import CorpusError
 from core.serving.cards import PROTOCOL_MEANING
 from core.serving.leakage import figures_by_protocol
 from core.serving.registry import Registry, StoredModel
@@ -40,10 +38,10 @@ def show_integrity(corpus: Corpus) -> None:
 
 def _show_findings(found: Integrity) -> None:
     """Show the number of each finding, and its list on demand."""
-    with st.container(horizontal=True):
-        st.metric("Files", f"{found.n_files:,}", border=True, width=150)
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Files", f"{found.n_files:,}", width="content")
         for field, (title, meaning) in FINDINGS.items():
-            st.metric(title, f"{len(getattr(found, field)):,}", border=True, width=150, help=meaning)
+            st.metric(title, f"{len(getattr(found, field)):,}", width="content", help=meaning)
     for field, (title, meaning) in FINDINGS.items():
         rows = getattr(found, field)
         if rows:
@@ -62,18 +60,18 @@ def _show_twins(corpus: Corpus) -> None:
         return
     doubled = twins.iloc[0]
     st.markdown(
-        f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the judged files "
-        f"({doubled['twins']:,} of {doubled['judged']:,}) have their twin in training: the model has heard them, and "
-        "the figure tells how well it remembers."
+        f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the judged "
+        f"files ({doubled['twins']:,} of {doubled['judged']:,}) have their twin in training: the model has heard them, "
+        "and the figure tells how well it remembers."
     )
     st.dataframe(
-        twins,
+        twins.assign(twin_share=100 * twins["twin_share"]),
         hide_index=True,
         column_config={
             "split": "80 and 20 % at random",
             "judged": "Judged files",
             "twins": "With a twin in training",
-            "twin_share": st.column_config.NumberColumn("Share", format="percent"),
+            "twin_share": st.column_config.NumberColumn("Share", format="%.1f %%"),
         },
     )
 
@@ -88,27 +86,26 @@ def _show_figures() -> None:
     if figures.empty:
         st.info("The stored model was judged by none of these protocols.", icon=":material/info:")
         return
-    by_protocol = figures.set_index("protocol")["uar"]
-    if {"reference", "speaker-emobox"} <= set(by_protocol.index):
-        loss = by_protocol["reference"] - by_protocol["speaker-emobox"]
+    recalls = dict(zip(figures["protocol"], figures["recall"], strict=True))
+    if {"reference", "speaker-emobox"} <= set(recalls):
+        doubled, unheard = recalls["reference"], recalls["speaker-emobox"]
         st.markdown(
-            f"The stored model `{model.name}` gets **{by_protocol['reference']:.1%}** right in the doubled split and "
-            f"**{by_protocol['speaker-emobox']:.1%}** with speakers it never heard: **{100 * loss:.1f} points** less."
+            f"The stored model `{model.name}` gets **{doubled:.1%}** right in the doubled split and **{unheard:.1%}** "
+            f"with speakers it never heard: **{100 * (doubled - unheard):.1f} points** less."
         )
     st.dataframe(
-        figures.assign(meaning=figures["protocol"].map(PROTOCOL_MEANING)),
+        figures.assign(twin_share=100 * figures["twin_share"]),
         hide_index=True,
+        column_order=["protocol", "n_clips", "twin_share", "recall_text", "accuracy_text"],
         column_config={
             "protocol": "Protocol",
-            "n_clips": "Judged clips",
-            "twin_share": st.column_config.NumberColumn("Heard in training", format="percent"),
-            "accuracy": st.column_config.NumberColumn("Accuracy", format="percent"),
-            "uar": st.column_config.NumberColumn("UAR", format="percent", help="Unweighted average recall."),
-            "uar_low": st.column_config.NumberColumn("95 % from", format="percent"),
-            "uar_high": st.column_config.NumberColumn("to", format="percent"),
-            "meaning": "What stands on both sides",
+            "n_clips": st.column_config.NumberColumn("Judged clips", format="localized"),
+            "twin_share": st.column_config.NumberColumn("Heard in training", format="%.1f %%"),
+            "recall_text": st.column_config.TextColumn("UAR %", help="Unweighted average recall, 95 % interval."),
+            "accuracy_text": st.column_config.TextColumn("Accuracy %", help="With 95 % interval."),
         },
     )
+    st.caption("  \n".join(f"`{name}`: {PROTOCOL_MEANING[name]}." for name in figures["protocol"]))
 
 
 def _reference_model() -> StoredModel | None:
