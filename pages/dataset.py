@@ -54,7 +54,7 @@ def _with_answers(corpus: Corpus) -> pd.DataFrame:
 def _show_totals(clips: pd.DataFrame) -> None:
     """Show what the corpus holds in all."""
     by_channel = clips["channel"].value_counts()
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Clips", f"{len(clips):,}", width="content")
         st.metric("Speech", f"{by_channel.get('speech', 0):,}", width="content")
         st.metric("Song", f"{by_channel.get('song', 0):,}", width="content")

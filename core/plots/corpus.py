@@ -37,15 +37,16 @@ def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, h
     plotly.graph_objects.Figure
         ``customdata`` of a bar is its value of the field.
     """
-    names = [str(value) for value in counts.index]
+    # Lists: the browser sends no selection of a bar or point that came as a binary array.
+    names, numbers = [str(value) for value in counts.index], counts.tolist()
     colors = [EMOTION_COLORS.get(name, WAVE_COLOR) for name in names]
     bars = go.Bar(
-        x=counts.to_numpy() if horizontal else names,
-        y=names if horizontal else counts.to_numpy(),
+        x=numbers if horizontal else names,
+        y=names if horizontal else numbers,
         orientation="h" if horizontal else "v",
-        customdata=counts.index.to_numpy(),
+        customdata=counts.index.tolist(),
         marker={"color": colors, "opacity": [1 if not chosen or v in chosen else FAINT for v in counts.index]},
-        text=[f"{n:,}" for n in counts],
+        text=[f"{n:,}" for n in numbers],
         textposition="outside",
         textangle=0,
         textfont={"size": 9 if len(counts) > 12 else 11},
@@ -109,12 +110,12 @@ def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tupl
 def _points(places: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatter:
     hover = places["emotion"] + ", actor " + places["actor"].astype(str) + ", " + places["channel"]
     return go.Scatter(
-        x=places["x"],
-        y=places["y"],
+        x=places["x"].tolist(),
+        y=places["y"].tolist(),
         name=name,
         marker=marker,
-        customdata=places["clip"].to_numpy(),
-        text=hover,
+        customdata=places["clip"].tolist(),
+        text=hover.tolist(),
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
     )
 

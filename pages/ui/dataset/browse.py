@@ -14,7 +14,7 @@ from pages.ui.dataset.filters import choose_filter, fingerprint, show_counts
 
 PAGE_SIZE = 10
 SIGNS = {True: "✗ ", False: "✓ "}
-COLUMNS = ["sound", "clip", "channel", "emotion", "answer", "confidence", "intensity", "actor", "gender", "duration"]
+COLUMNS = ["sound", "clip", "channel", "emotion", "answer", "confidence", "intensity", "actor", "duration"]
 
 
 def show_browse(corpus: Corpus, clips: pd.DataFrame) -> None:
@@ -82,7 +82,6 @@ def _show_table(corpus: Corpus, found: pd.DataFrame, chosen: ClipFilter) -> dict
                 ),
                 "intensity": "Intensity",
                 "actor": st.column_config.NumberColumn("Actor", width=50),
-                "gender": "Gender",
                 "duration": st.column_config.NumberColumn("Seconds", format="%.2f", width=70),
             },
             on_select="rerun",
