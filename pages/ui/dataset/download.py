@@ -3,8 +3,9 @@
 import streamlit as st
 
 from core.config import download_folder
+from core.corpus import download
 from core.corpus.background import WorkState
-from core.corpus.download import ZENODO, download_corpus, download_from_kaggle, has_kaggle, missing_channels
+from core.corpus.download import ZENODO, has_kaggle, missing_channels
 from core.errors import SoundWebError
 from pages.ui import cache, state
 
@@ -76,8 +77,8 @@ def _describe_archive(channel: str) -> str:
 
 
 def _start(channels: tuple[str, ...], source: str) -> None:
-    download = download_from_kaggle if source == FROM_KAGGLE else download_corpus
-    cache.st_download().start(lambda report: download(channels, download_folder(), report=report))
+    fetch = download.download_from_kaggle if source == FROM_KAGGLE else download.download_corpus
+    cache.st_download().start(lambda report: fetch(channels, download_folder(), report=report))
 
 
 @st.fragment(run_every=1.0)
