@@ -4,7 +4,6 @@ import threading
 import time
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.corpus import download
@@ -18,8 +17,8 @@ from tests.test_pages import texts
 @pytest.fixture(autouse=True)
 def fresh_caches():
     """Leave nothing of one test's corpus to the next."""
-    st.cache_resource.clear()
-    st.cache_data.clear()
+    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.st_download, cache.st_map_work):
+        cached.clear()
 
 
 def open_dataset(**query: object) -> AppTest:
