@@ -46,6 +46,9 @@ def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, h
         orientation="h" if horizontal else "v",
         customdata=counts.index.tolist(),
         marker={"color": colors, "opacity": [1 if not chosen or v in chosen else FAINT for v in counts.index]},
+        # Both must be there: a click fails in the browser where opacity is a list and they are left to their defaults.
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": FAINT}},
         text=[f"{n:,}" for n in numbers],
         textposition="outside",
         textangle=0,

@@ -10,9 +10,15 @@ from core.corpus.browsing import FIELD_VALUES, ClipFilter, count_clips, list_fol
 from core.plots import corpus as plots
 from pages.ui import state
 
-LINKED: Final[Any] = {"bind": "query-params", "persist_state": "session"}
-"""What makes a widget a part of the link, and lets it outlast a visit to another page."""
 CHARTED: Final = ("emotion", "actor", "channel", "gender", "intensity")
+
+
+def _turn_to_first_page() -> None:
+    st.session_state.pop(state.CLIPS_PAGE, None)
+
+
+LINKED: Final[Any] = {"bind": "query-params", "persist_state": "session", "on_change": _turn_to_first_page}
+"""What makes a widget a part of the link, and lets it outlast a visit to another page; a change shows the first clips."""
 
 
 def choose_filter(clips: pd.DataFrame) -> ClipFilter:
@@ -99,9 +105,10 @@ def _set_from_bar(field: str, key: str) -> None:
     clicked = [point["customdata"] for point in st.session_state[key]["selection"]["points"]]
     clicked = [value[0] if isinstance(value, list) else value for value in clicked]
     kept = st.session_state.get(field) or []
+    _turn_to_first_page()
     st.session_state[field] = [v for v in FIELD_VALUES[field] if (v in kept) != (v in clicked)]
 
 
 def _clear() -> None:
-    for key in (*state.FILTER_FIELDS, state.FILTER_DURATION, state.FILTER_FOLD, state.FILTER_WRONG):
+    for key in (*state.FILTER_FIELDS, state.FILTER_DURATION, state.FILTER_FOLD, state.FILTER_WRONG, state.CLIPS_PAGE):
         st.session_state.pop(key, None)
