@@ -111,7 +111,7 @@ def load_projection(path: Path) -> Projection | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             projection = Projection(**{field.name: stored[field.name] for field in dataclasses.fields(Projection)})
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         logger.warning("The map %s is not readable and is made anew: %s", path, error)

@@ -18,7 +18,7 @@ def _turn_to_first_page() -> None:
 
 
 LINKED: Final[Any] = {"bind": "query-params", "persist_state": "session", "on_change": _turn_to_first_page}
-"""What makes a widget a part of the link, and lets it outlast a visit to another page; a change shows the first clips."""
+"""A widget with these is a part of the link and outlasts a visit to another page; a change shows the first clips."""
 
 
 def choose_filter(clips: pd.DataFrame) -> ClipFilter:
