@@ -30,12 +30,9 @@ def show_clip(corpus: Corpus, clip: Mapping[str, Any]) -> None:
                     icon=":material/equalizer:",
                     query_params={state.CLIP: name},
                 )
-                st.page_link(
-                    "pages/dataset.py",
-                    label="Link to this clip",
-                    icon=":material/link:",
-                    query_params={state.CLIP: name},
-                )
+                # Streamlit's own links do nothing on the page that they lead to.
+                link = f"dataset?{state.CLIP}={name}"
+                st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
         with answer_place:
             _show_answer(clip)
         answer.show_waveform(cache.waveform(data))

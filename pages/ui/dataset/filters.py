@@ -14,7 +14,7 @@ CHARTED: Final = ("emotion", "actor", "channel", "gender", "intensity")
 
 
 def _turn_to_first_page() -> None:
-    st.session_state.pop(state.CLIPS_PAGE, None)
+    st.session_state[state.CLIPS_PAGE] = 1
 
 
 LINKED: Final[Any] = {"bind": "query-params", "persist_state": "session", "on_change": _turn_to_first_page}
@@ -37,7 +37,7 @@ def choose_filter(clips: pd.DataFrame) -> ClipFilter:
                 **LINKED,
             )
             wrong = st.toggle("Model got it wrong", key=state.FILTER_WRONG, **LINKED)
-            st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear)
+            st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear, args=(_bounds(clips),))
     return ClipFilter(values, duration, fold, wrong)
 
 
@@ -85,8 +85,7 @@ def _choose_fields() -> dict[str, list[object]]:
 
 def _choose_duration(clips: pd.DataFrame) -> tuple[float, float] | None:
     """Show the range of durations and return it; None where it is whole."""
-    low, high = float(clips["duration"].min()), float(clips["duration"].max())
-    bounds = (int(low * 10) / 10, int(high * 10 + 1) / 10)
+    bounds = _bounds(clips)
     chosen = st.slider(
         "Duration",
         *bounds,
@@ -100,6 +99,12 @@ def _choose_duration(clips: pd.DataFrame) -> tuple[float, float] | None:
     return None if chosen == bounds else chosen
 
 
+def _bounds(clips: pd.DataFrame) -> tuple[float, float]:
+    """Return the shortest and longest duration, rounded outwards to tenths of a second."""
+    low, high = float(clips["duration"].min()), float(clips["duration"].max())
+    return int(low * 10) / 10, int(high * 10 + 1) / 10
+
+
 def _set_from_bar(field: str, key: str) -> None:
     """Add the value of a clicked bar to the filter, or take it back."""
     clicked = [point["customdata"] for point in st.session_state[key]["selection"]["points"]]
@@ -109,6 +114,8 @@ def _set_from_bar(field: str, key: str) -> None:
     st.session_state[field] = [v for v in FIELD_VALUES[field] if (v in kept) != (v in clicked)]
 
 
-def _clear() -> None:
-    for key in (*state.FILTER_FIELDS, state.FILTER_DURATION, state.FILTER_FOLD, state.FILTER_WRONG, state.CLIPS_PAGE):
-        st.session_state.pop(key, None)
+def _clear(bounds: tuple[float, float]) -> None:
+    # Set, not removed: the browser would send what it still shows.
+    st.session_state.update({field: [] for field in state.FILTER_FIELDS})
+    st.session_state.update({state.FILTER_DURATION: bounds, state.FILTER_FOLD: None, state.FILTER_WRONG: False})
+    _turn_to_first_page()
