@@ -58,8 +58,11 @@ def show_download(channels: tuple[str, ...]) -> None:
             st.caption("Kaggle is offered too where its package is installed: `pip install kagglehub`.")
         archives = [ZENODO.archives[channel] for channel in chosen]
         if archives:
-            room = sum(archive.size + archive.unpacked for archive in archives)
-            st.caption(f"Needs {room / 1e9:.1f} GB of room, half of it for a while. The checksum is verified.")
+            packed, unpacked = (sum(sizes) for sizes in zip(*((a.size, a.unpacked) for a in archives), strict=True))
+            st.caption(
+                f"Needs {(packed + unpacked) / 1e9:.1f} GB of room, {packed / 1e9:.1f} GB of it until the clips are "
+                "unpacked. The checksum is verified."
+            )
         st.button(
             "Download",
             type="primary",
