@@ -36,9 +36,14 @@ def show_map(corpus: Corpus, clips: pd.DataFrame) -> None:
             "Each clip becomes a point, near those that sound alike to the model in use. It is computed once and kept: "
             "under a minute where the features are stored, some minutes where they have to be computed."
         )
-        if st.button("Draw the map", type="primary", icon=":material/scatter_plot:"):
-            work.start(lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report))
-            st.rerun()
+        st.button(
+            "Draw the map",
+            type="primary",
+            icon=":material/scatter_plot:",
+            on_click=lambda: work.start(
+                lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report)
+            ),
+        )
 
 
 @st.fragment(run_every=1.0)
