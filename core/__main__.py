@@ -1,4 +1,4 @@
-"""Command line: ``python -m core index | train | promote | evaluate | compare | predict | export | warm-up | admin``.
+"""Command line: ``python -m core COMMAND``; without one, it lists them.
 
 Exit status 0 and an answer, or 2 and a line for each error on standard error.
 """
@@ -15,13 +15,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig
-from core.errors import AudioError, SoundWebError
+from core.config import FeatureConfig, corpus_root, download_folder
+from core.errors import AudioError, DownloadError, SoundWebError
 from core.labels import CHANNELS
 
 if TYPE_CHECKING:
     from core.operations.retraining import Step
     from core.serving.predictor import Prediction
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +47,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Emotion recognition in speech and song.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_training(commands)
+    _add_models(commands)
+    _add_operations(commands)
+    return parser
 
+
+def _add_training(commands: "_Commands[argparse.ArgumentParser]") -> None:
     index = commands.add_parser("index", help="find the clips of RAVDESS, report what is wrong, extract features")
     index.set_defaults(command=_index)
+
+    download = commands.add_parser("download", help="fetch RAVDESS (CC BY-NC-SA 4.0); goes on where it was cut off")
+    download.add_argument("--speech", action="store_true", help="the speech clips (default: speech and song)")
+    download.add_argument("--song", action="store_true", help="the song clips")
+    download.add_argument("--folder", type=Path, help="folder for the clips (default: ravdess in the data folder)")
+    download.add_argument("--kaggle", action="store_true", help="from Kaggle, by the package kagglehub")
+    download.add_argument("--mirror", metavar="URL", help="address of a folder with the archives of Zenodo's record")
+    download.set_defaults(command=_download)
 
     train = commands.add_parser("train", help="train a recipe, judge it, store the model; goes on where it was cut off")
     train.add_argument("--recipe", default="reference", help="name of the recipe (default: reference)")
@@ -59,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
 
+
+def _add_models(commands: "_Commands[argparse.ArgumentParser]") -> None:
     promote = commands.add_parser("promote", help="put a stored model in use")
     promote.add_argument("model", help="name of the model")
     promote.set_defaults(command=_promote)
@@ -88,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     warm = commands.add_parser("warm-up", help="compile what the first answer needs, once per installation")
     warm.set_defaults(command=_warm_up)
 
+
+def _add_operations(commands: "_Commands[argparse.ArgumentParser]") -> None:
     job = commands.add_parser("job", help="carry out a queued training; the Admin page starts this")
     job.add_argument("job", type=int, help="number of the job")
     job.add_argument("--attempt", type=_positive, required=True, help="number of the attempt")
@@ -97,7 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     actions = admin.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("reset", help="forget the password, print a new unlock code").set_defaults(command=_reset)
     actions.add_parser("hash", help="read a password, print its hash for secrets").set_defaults(command=_hash)
-    return parser
 
 
 def _index(options: argparse.Namespace) -> None:
@@ -113,6 +133,25 @@ def _index(options: argparse.Namespace) -> None:
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
     update_store(distinct_clips(index), root, FeatureConfig(), progress=functools.partial(_show, "features"))
+
+
+def _download(options: argparse.Namespace) -> None:
+    from core.corpus.download import ZENODO, download_corpus, download_from_kaggle
+
+    channels = [channel for channel in ("speech", "song") if getattr(options, channel)] or ["speech", "song"]
+    folder = options.folder or download_folder()
+    try:
+        if options.kaggle:
+            download_from_kaggle(channels, folder, report=_show_share)
+        else:
+            mirror = options.mirror and f"{options.mirror.rstrip('/')}/"
+            source = dataclasses.replace(ZENODO, base_url=mirror or ZENODO.base_url)
+            download_corpus(channels, folder, source=source, report=_show_share)
+    except KeyboardInterrupt as error:
+        raise DownloadError("Stopped. What was fetched is kept, and the same command goes on there.") from error
+    print(folder)
+    if folder.resolve() != (corpus_root() or Path()).resolve():
+        print(f"Set RAVDESS_ROOT to {folder} to use it.")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -246,6 +285,11 @@ def _show_step(step: "Step") -> None:
 def _show(title: str, done: int, total: int) -> None:
     """Rewrite one line on standard error."""
     print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _show_share(text: str, share: float) -> None:
+    """Rewrite one line on standard error; what comes next starts a new one."""
+    print(f"\r{text:<60} {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,15 @@ def artifacts_folder() -> Path:
     return Path(os.environ.get("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts")
 
 
+def download_folder() -> Path:
+    """Return the folder that the corpus is downloaded to: ``ravdess`` in the data folder."""
+    return data_folder() / "ravdess"
+
+
 def corpus_root() -> Path | None:
-    """Return the corpus folder named by ``RAVDESS_ROOT``, which may not exist, or None where it is unset."""
+    """Return the corpus folder: that of ``RAVDESS_ROOT``, which may not exist, else the downloaded one, or None."""
     root = os.environ.get("RAVDESS_ROOT")
-    return Path(root) if root else None
+    if root:
+        return Path(root)
+    # What is still being fetched lies in a hidden folder there.
+    return download_folder() if any(download_folder().glob("[!.]*")) else None

@@ -17,6 +17,10 @@ class CorpusError(SoundWebError):
     """The corpus can not be used: missing, incomplete for the task, or not RAVDESS."""
 
 
+class DownloadError(SoundWebError):
+    """The corpus can not be fetched: offline, damaged on the way, or no room for it."""
+
+
 class ModelError(SoundWebError):
     """A stored model can not be used: missing, altered, or made for other features or labels."""
 

@@ -1,13 +1,65 @@
-"""Dataset: what the models learned from."""
+"""Dataset: what the models learned from, to filter, hear, check and see at a glance."""
 
+import pandas as pd
 import streamlit as st
 
-from pages.ui.frame import ensure_frame
+from core.corpus.browsing import without_answers
+from core.serving.registry import Registry
+from pages.ui import cache, state
+from pages.ui.corpus import Corpus, find_corpus
+from pages.ui.dataset.browse import show_browse
+from pages.ui.dataset.compare import show_compare
+from pages.ui.dataset.download import show_first_visit
+from pages.ui.dataset.integrity import show_integrity
+from pages.ui.dataset.map import show_map
+from pages.ui.frame import ensure_frame, shown_errors
 
 
 def main() -> None:
-    """Show the page."""
+    """Show the page: the corpus in four views, or the ways to it where there is none."""
     st.title("Dataset")
+    with shown_errors():
+        corpus = find_corpus()
+        if corpus is None:
+            show_first_visit()
+            return
+        clips = _with_answers(corpus)
+    _show_totals(clips)
+    browse, compare, integrity, projection = st.tabs(
+        ["Browse", "Compare", "Integrity", "Map"], key=state.DATASET_VIEW, on_change="rerun", bind="query-params"
+    )
+    # Only the open tab is computed.
+    if browse.open:
+        with browse, shown_errors():
+            show_browse(corpus, clips)
+    elif compare.open:
+        with compare, shown_errors():
+            show_compare(corpus, clips)
+    elif integrity.open:
+        with integrity, shown_errors():
+            show_integrity(corpus)
+    elif projection.open:
+        with projection, shown_errors():
+            show_map(corpus, clips)
+
+
+def _with_answers(corpus: Corpus) -> pd.DataFrame:
+    """Return the clips with the out-of-fold answers of the model in use, if there is one."""
+    registry = Registry()
+    if not registry.has_champion():
+        return without_answers(corpus.clips)
+    return cache.st_answers(corpus.digest, registry.champion(), corpus.clips)
+
+
+def _show_totals(clips: pd.DataFrame) -> None:
+    """Show what the corpus holds in all."""
+    by_channel = clips["channel"].value_counts()
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Clips", f"{len(clips):,}", width="content")
+        st.metric("Speech", f"{by_channel.get('speech', 0):,}", width="content")
+        st.metric("Song", f"{by_channel.get('song', 0):,}", width="content")
+        st.metric("Actors", f"{clips['actor'].nunique()}", width="content")
+        st.metric("Sound", f"{clips['duration'].sum() / 3600:.1f} h", width="content")
 
 
 ensure_frame()

@@ -20,6 +20,7 @@ import soundfile as sf
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.corpus.samples import list_samples
+from core.labels import EMOTIONS
 from core.learning.reports import list_cell, select, tabulate_confusion
 from core.serving.registry import Registry
 from tests.conftest import ROOT, require
@@ -223,3 +224,15 @@ def test_metrics_at_phone_width_need_no_sideways_scrolling(app, browse):
     page = browse(f"{app}/metrics", width=390)
     expect(page.get_by_text("Which emotion is taken for which")).to_be_visible(timeout=TIMEOUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
+    with running_app({"RAVDESS_ROOT": str(generated), "SOUNDWEB_DATA": str(tmp_path)}) as address:
+        page = browse(f"{address}/dataset")
+        bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
+        expect(bars).to_have_count(8, timeout=TIMEOUT)
+        bars.nth(EMOTIONS.index("sad")).scroll_into_view_if_needed()
+        page.wait_for_timeout(1_000)
+        box = bars.nth(EMOTIONS.index("sad")).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page).to_have_url(f"{address}/dataset?emotion=sad", timeout=TIMEOUT)

@@ -8,8 +8,9 @@ from tests.conftest import ROOT, encode, tone
 
 
 @pytest.fixture
-def app(published, monkeypatch) -> AppTest:
+def app(published, monkeypatch, tmp_path) -> AppTest:
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
     monkeypatch.delenv("RAVDESS_ROOT", raising=False)
     return AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
 

@@ -8,6 +8,8 @@ import functools
 import hashlib
 import io
 import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +36,7 @@ def scan(
     Parameters
     ----------
     root : str or path
-        Corpus folder, in any layout; links are not followed.
+        Corpus folder, in any layout; links are not followed, and hidden folders hold what is still being fetched.
     cache : path, optional
         CSV of an earlier scan; files with unchanged size and time are not read again, and the file is written anew.
     n_jobs : int
@@ -58,7 +60,7 @@ def scan(
     root = Path(root)
     if not root.is_dir():
         raise CorpusError(f"The corpus folder {str(root)!r} does not exist. Set RAVDESS_ROOT to the folder of RAVDESS.")
-    paths = sorted((p for p in root.rglob("*") if is_clip_name(p) and p.is_file()), key=lambda p: (p.stem, str(p)))
+    paths = sorted(find_clip_files(root), key=lambda path: (path.stem, str(path)))
     if not paths:
         raise CorpusError(f"No RAVDESS clip was found below {str(root)!r}; names look like '03-01-06-01-02-01-12.wav'.")
     index = pd.DataFrame([_name_row(path, root) for path in paths])
@@ -69,6 +71,16 @@ def scan(
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(cache, index.to_csv(index=False).encode())
     return index
+
+
+def find_clip_files(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder that are named like clips, without those in hidden folders."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(folder, name)
+            if is_clip_name(name) and path.is_file():
+                yield path
 
 
 def distinct_clips(index: pd.DataFrame) -> pd.DataFrame:

@@ -115,7 +115,9 @@ def configured_corpus() -> Path:
     """
     root = corpus_root()
     if root is None:
-        raise CorpusError("The corpus is not configured. Set RAVDESS_ROOT to the folder of RAVDESS.")
+        raise CorpusError(
+            "There is no corpus. Fetch it by 'python -m core download', or set RAVDESS_ROOT to its folder."
+        )
     return root
 
 

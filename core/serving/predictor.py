@@ -138,7 +138,17 @@ class Predictor:
         return np.asarray(y_proba / y_proba.sum(axis=1, keepdims=True))
 
     def scale(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return features of any number of sounds as the network reads them: by mean and deviation in training."""
+        """Return features as the network reads them: each without its mean, in its standard deviations.
+
+        Parameters
+        ----------
+        X : np.ndarray [shape=(n, ...), dtype=float32]
+            Features, unscaled.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, ...), dtype=float32]
+        """
         return np.asarray((X - self._mean) / self._scale, dtype=np.float32)
 
     def mask(self, X: NDArray[np.float32], columns: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -3,12 +3,12 @@
 Keys are content digests and model names. What comes from a person's recording is cached within that person's session.
 """
 
+import dataclasses
 import hashlib
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -17,16 +17,16 @@ from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.config import FeatureConfig, corpus_root, data_folder
-from core.corpus.index import scan
+from core.corpus.background import BackgroundWork
+from core.corpus.browsing import join_answers
+from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
 from core.learning.reports import select
 from core.serving.explanation import Explanation, Picture, explain, picture
+from core.serving.leakage import measure_twins
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
-
-INDEX_AGE: Final = 60.0
-"""Seconds after which a corpus folder is looked at again."""
 
 Report = TypeVar("Report")
 RowsKey = tuple[str, str, str, str, int | None]
@@ -125,30 +125,71 @@ def samples() -> list[Sample]:
     return st_samples(str(corpus_root() or ""))
 
 
-class FreshIndex:
-    """The index of a corpus folder, looked up again where it is older than a minute; one reader at a time.
+@dataclasses.dataclass(eq=False)
+class IndexedCorpus:
+    """Tables of a corpus folder, shared by all sessions: read them, do not change them."""
 
-    Cached functions can not show progress on elements from outside; this object can.
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    index: pd.DataFrame | None = None
+    """A row a file; None until it is filled."""
+    clips: pd.DataFrame | None = None
+    """A row a clip."""
+    digest: str = ""
+    """SHA-256 of names and sounds."""
+
+
+@st.cache_resource(max_entries=2, ttl=60, show_spinner=False)
+def st_corpus(root: str) -> IndexedCorpus:
+    """Return an empty place for the tables of a corpus folder; a new one each minute, so that changes are seen."""
+    del root
+    return IndexedCorpus()
+
+
+def corpus_tables(root: str, progress: Progress) -> IndexedCorpus:
+    """Index a corpus folder; files that are known are not read again.
+
+    Filled outside the cached function: Streamlit would replay the progress bar at each use of the cache, and fail.
     """
+    corpus = st_corpus(root)
+    with corpus.lock:
+        if corpus.index is None:
+            index = scan(root, cache=data_folder() / "index.csv", progress=progress)
+            corpus.clips, corpus.digest = distinct_clips(index), corpus_digest(index)
+            corpus.index = index
+            st_corpus_sizes()[root] = len(corpus.clips)
+    return corpus
 
-    def __init__(self, root: str) -> None:
-        self.root, self.lock = root, threading.Lock()
-        self.index, self.read_at = pd.DataFrame(), -INDEX_AGE
 
-    def read(self, progress: Progress) -> pd.DataFrame:
-        """Return the index as from ``core.corpus.index.scan``; files that are known are not read again."""
-        with self.lock:
-            if time.monotonic() - self.read_at >= INDEX_AGE:
-                self.index = scan(self.root, cache=data_folder() / "index.csv", progress=progress)
-                self.read_at = time.monotonic()
-            return self.index
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_corpus_sizes() -> dict[str, int]:
+    """Return the numbers of clips of the corpus folders that were indexed."""
+    return {}
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def st_index(root: str, data: str) -> FreshIndex:
-    """Return the index of a corpus folder, kept in a data folder, for all sessions."""
-    del data
-    return FreshIndex(root)
+def st_answers(digest: str, model: str, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Put a model's out-of-fold answers beside the clips; digest of the corpus and model are the key."""
+    del digest
+    return join_answers(_clips, Registry().load(model).predictions())
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def st_twins(digest: str, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Count the twins of a random split; the digest of the corpus is the key."""
+    del digest
+    return measure_twins(_clips)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_download() -> BackgroundWork:
+    """Return the one download of this server."""
+    return BackgroundWork()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_map_work() -> BackgroundWork:
+    """Return the one computation of a map of this server."""
+    return BackgroundWork()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.config import corpus_root, data_folder
-from core.corpus.index import clip_path, distinct_clips
+from core.config import corpus_root
+from core.corpus.index import clip_path
 from pages.ui import cache
 
 
@@ -18,11 +18,10 @@ class Corpus:
     root: Path
     index: pd.DataFrame
     """A row a file, as from ``core.corpus.index.scan``."""
-
-    @property
-    def clips(self) -> pd.DataFrame:
-        """A row a clip, as from ``core.corpus.index.distinct_clips``."""
-        return distinct_clips(self.index)
+    clips: pd.DataFrame
+    """A row a clip, as from ``core.corpus.index.distinct_clips``."""
+    digest: str
+    """SHA-256 of names and sounds, as from ``core.corpus.index.corpus_digest``."""
 
     def read(self, clip: str) -> bytes:
         """Return the file of a clip; its name may come from outside."""
@@ -32,7 +31,10 @@ class Corpus:
 
 
 def find_corpus() -> Corpus | None:
-    """Return the corpus that ``RAVDESS_ROOT`` names, None where it is unset; its first reading shows progress."""
+    """Return the corpus that ``RAVDESS_ROOT`` names or that was downloaded, or None; its first reading shows progress.
+
+    The tables are shared by all sessions: read them, do not change them.
+    """
     root = corpus_root()
     if root is None:
         return None
@@ -41,6 +43,17 @@ def find_corpus() -> Corpus | None:
     def show(done: int, n: int) -> None:
         place.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
 
-    index = cache.st_index(str(root), str(data_folder())).read(show)
+    tables = cache.corpus_tables(str(root), show)
     place.empty()
-    return Corpus(root, index)
+    return Corpus(root, tables.index, tables.clips, tables.digest)
+
+
+def describe_corpus() -> str:
+    """Return the state of the corpus in a few words, from what is known without reading it."""
+    root = corpus_root()
+    if root is None:
+        return "No corpus"
+    n_clips = cache.st_corpus_sizes().get(str(root))
+    if n_clips is None:
+        return "RAVDESS folder found" if root.is_dir() else "The corpus folder is missing"
+    return f"RAVDESS, {n_clips:,} clips"

@@ -53,7 +53,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
 
 def _open_linked_clip(corpus: Corpus | None, keys: state.SoundKeys) -> None:
     """Turn to the clip that the address names, unless it was opened before."""
-    linked = st.query_params.get(state.CLIP_PARAMETER)
+    linked = st.query_params.get(state.CLIP)
     if corpus is None or keys is not state.SOUND or linked in (None, st.session_state.get(state.OPENED_CLIP)):
         return
     st.session_state[state.OPENED_CLIP] = linked
@@ -122,5 +122,5 @@ def _clip(corpus: Corpus, keys: state.SoundKeys) -> list[Sound]:
         persist_state="session",
     )
     if keys is state.SOUND:
-        st.query_params[state.CLIP_PARAMETER] = st.session_state[state.OPENED_CLIP] = clip
+        st.query_params[state.CLIP] = st.session_state[state.OPENED_CLIP] = clip
     return [Sound(f"{clip}.flac", corpus.read(clip))]

@@ -1,0 +1,125 @@
+"""One large file over HTTP: goes on after a break, and is used only if its checksum is right."""
+
+import dataclasses
+import hashlib
+import time
+from pathlib import Path
+from typing import Final
+
+import requests
+
+from core.corpus.parallel import Progress
+from core.errors import DownloadError
+
+BLOCK: Final = 2**16
+"""Bytes between two reports of progress, and what a break can cost."""
+TIMEOUT: Final = (10, 20)
+"""Patience with a server that does not answer, and with one that falls silent, in seconds."""
+RETRIES: Final = 3
+"""Attempts in a row without a new byte before giving up."""
+BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
+"""Answers of a server that may answer better a little later."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteFile:
+    """A file on a server, and how to know it."""
+
+    url: str
+    size: int
+    """Length, in bytes."""
+    md5: str
+    """Checksum, 32 hex digits."""
+
+
+def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, pause: float = 1.0) -> None:
+    """Fetch a file; what an earlier attempt left is not fetched again.
+
+    Parameters
+    ----------
+    remote : RemoteFile
+        What to fetch.
+    path : path
+        Where to write it; until it is whole, it is called ``<name>.part``.
+    progress : callable, optional
+        Called with the numbers of bytes there and in all; may raise to stop, and what was fetched is kept.
+    pause : float
+        Wait before a second attempt, in seconds; later ones wait longer.
+
+    Raises
+    ------
+    DownloadError
+        If the server can not be reached or refuses, the disk is full, or the checksum is wrong; in the last case the
+        file is removed.
+    """
+    part = path.with_name(f"{path.name}.part")
+    failures = 0
+    while not path.is_file():
+        before, problem = size_of(part), ""
+        try:
+            if before < remote.size:
+                _receive(remote, part, progress)
+        except requests.RequestException as error:
+            problem = _reason(error)
+        except OSError as error:
+            raise DownloadError(f"{str(part)!r} can not be written: {error.strerror}. Free space and retry.") from error
+        if size_of(part) >= remote.size:
+            part.replace(path)
+            break
+        failures = 0 if size_of(part) > before else failures + 1
+        if failures >= RETRIES:
+            raise DownloadError(_giving_up(remote, size_of(part), problem))
+        time.sleep(pause * failures)
+    _verify(remote, path)
+
+
+def size_of(path: Path) -> int:
+    """Return the length of a file, in bytes; 0 where there is none."""
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _receive(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
+    """Append what one answer of the server brings."""
+    start = size_of(part)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code in BUSY:
+            raise requests.HTTPError(f"the server answers {answer.status_code}")
+        if answer.status_code not in (200, 206, 416):
+            raise DownloadError(f"The server answers {answer.status_code} for {remote.url}. Check the address.")
+        continues = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        if answer.status_code == 416 or (answer.status_code == 206 and not continues):
+            part.unlink()
+            raise requests.HTTPError("the server can not go on where the last attempt ended")
+        with part.open("ab" if answer.status_code == 206 else "wb") as file:
+            for block in answer.iter_content(BLOCK):
+                if file.tell() + len(block) > remote.size:
+                    part.unlink()
+                    raise DownloadError(f"{remote.url} is longer than the {remote.size:,} bytes of the record.")
+                file.write(block)
+                if progress is not None:
+                    progress(file.tell(), remote.size)
+
+
+def _verify(remote: RemoteFile, path: Path) -> None:
+    """Remove a file whose checksum is wrong, and say so."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != remote.md5:
+        path.unlink()
+        raise DownloadError(f"{path.name} was damaged on the way (MD5 {found}) and is removed. Download it again.")
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Return in a few words why an attempt failed."""
+    if isinstance(error, requests.Timeout):
+        return "the server does not answer"
+    if isinstance(error, requests.HTTPError):
+        return str(error)
+    return "the connection breaks off or can not be made"
+
+
+def _giving_up(remote: RemoteFile, size: int, problem: str) -> str:
+    kept = f" {size / 1e6:,.1f} MB are kept, and the next attempt goes on there." if size else ""
+    reason = problem or "the server sends less than the whole file"
+    return f"{remote.url} can not be fetched: {reason}. Check the connection and retry.{kept}"

@@ -1,0 +1,140 @@
+"""Figures of a corpus: counts by a field, and the map of its clips."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.corpus.browsing import FIELD_VALUES
+from core.labels import EMOTIONS
+from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, SEQUENTIAL_SCALE, WAVE_COLOR, frame
+
+SYMBOLS: Final = dict(
+    zip(EMOTIONS, ("circle", "square", "diamond", "cross", "x", "triangle-up", "pentagon", "star"), strict=True)
+)
+"""Shapes beside the colours of emotions."""
+FAINT: Final = 0.3
+"""Opacity of what a filter leaves out."""
+
+
+def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, horizontal: bool = False) -> go.Figure:
+    """Draw the number of clips with each value of a field.
+
+    Parameters
+    ----------
+    counts : pandas.Series
+        As from ``core.corpus.browsing.count_clips``.
+    field : str
+        Name of the field.
+    chosen : collection
+        Values that the filter lets through; the others are faint. Empty for all.
+    horizontal : bool
+        Whether bars lie.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        ``customdata`` of a bar is its value of the field.
+    """
+    # Lists: the browser sends no selection of a bar or point that came as a binary array.
+    names, numbers = [str(value) for value in counts.index], counts.tolist()
+    colors = [EMOTION_COLORS.get(name, WAVE_COLOR) for name in names]
+    bars = go.Bar(
+        x=numbers if horizontal else names,
+        y=names if horizontal else numbers,
+        orientation="h" if horizontal else "v",
+        customdata=counts.index.tolist(),
+        marker={"color": colors, "opacity": [1 if not chosen or v in chosen else FAINT for v in counts.index]},
+        # Both must be there: a click fails in the browser where opacity is a list and they are left to their defaults.
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": FAINT}},
+        text=[f"{n:,}" for n in numbers],
+        textposition="outside",
+        textangle=0,
+        textfont={"size": 9 if len(counts) > 12 else 11},
+        constraintext="none",
+        cliponaxis=False,
+        hovertemplate=f"{field} %{{{'y' if horizontal else 'x'}}}: %{{text}} clips<extra></extra>",
+    )
+    top = {"title": "clips", "range": [0, 1.18 * max(int(counts.max()), 1)], "nticks": 4, "fixedrange": True}
+    category = {"title": None, "type": "category", "fixedrange": True, "ticksuffix": " " if horizontal else ""}
+    if horizontal:
+        axes = {"xaxis": top | {"showticklabels": False}, "yaxis": category | {"autorange": "reversed"}}
+    else:
+        axes = {"xaxis": category, "yaxis": top}
+    height = 74 + 30 * len(counts) if horizontal else 250
+    return frame(go.Figure(bars), f"Clips by {field}", height, bargap=0.3, dragmode=False, **axes)
+
+
+def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tuple[str, str]) -> go.Figure:
+    """Draw clips as points, coloured by a field.
+
+    Parameters
+    ----------
+    places : pandas.DataFrame
+        As from ``core.corpus.projection.Projection.table``.
+    field : str
+        Column that gives the colour.
+    method : str
+        Name of the projection.
+    axes : tuple of str
+        Titles of the axes.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        ``customdata`` of a point is the clip's name.
+    """
+    figure = go.Figure()
+    if pd.api.types.is_float_dtype(places[field]):
+        bar = {"title": {"text": field, "side": "right"}, "thickness": 12}
+        marker = {"color": places[field], "colorscale": SEQUENTIAL_SCALE, "showscale": True, "colorbar": bar}
+        figure.add_trace(_points(places, field, marker))
+    else:
+        values = [v for v in FIELD_VALUES.get(field, sorted(places[field].unique())) if (places[field] == v).any()]
+        for value, marker in zip(values, _markers(values), strict=True):
+            figure.add_trace(_points(places[places[field] == value], str(value), marker))
+    figure.update_traces(marker_size=6, marker_opacity=0.75, mode="markers")
+    legend = {"orientation": "h", "y": -0.14, "yanchor": "top", "itemsizing": "constant", "title": None}
+    hidden = {"showgrid": False, "zeroline": False, "nticks": 5}
+    return frame(
+        figure,
+        f"Clips by {method}, coloured by {field}",
+        620,
+        xaxis={"title": axes[0], **hidden},
+        yaxis={"title": axes[1], **hidden},
+        legend=legend,
+        dragmode="pan",
+        margin={"b": 100},
+    )
+
+
+def _points(places: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatter:
+    hover = places["emotion"] + ", actor " + places["actor"].astype(str) + ", " + places["channel"]
+    return go.Scatter(
+        x=places["x"].tolist(),
+        y=places["y"].tolist(),
+        name=name,
+        marker=marker,
+        customdata=places["clip"].tolist(),
+        text=hover.tolist(),
+        hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+    )
+
+
+def _markers(values: list[Any]) -> list[dict[str, Any]]:
+    """Return colour and shape of each value: the emotions' own, else one scale, two values in contrast."""
+    if all(value in EMOTION_COLORS for value in values):
+        return [{"color": EMOTION_COLORS[value], "symbol": SYMBOLS[value]} for value in values]
+    if len(values) <= 2:
+        return [
+            {"color": color, "symbol": symbol}
+            for color, symbol in zip((WAVE_COLOR, CONTRAST_COLOR), ("circle", "diamond"), strict=True)
+        ][: len(values)]
+    colors, symbols = list(EMOTION_COLORS.values()), list(SYMBOLS.values())
+    # Three rounds of colours, each with another shape: enough for 24 actors.
+    return [
+        {"color": colors[i % len(colors)], "symbol": symbols[(i // len(colors)) % len(symbols)]}
+        for i in range(len(values))
+    ]

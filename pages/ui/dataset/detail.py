@@ -1,0 +1,84 @@
+"""One clip: its fields in words, its sound, and what the model answered without having heard its actor."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.corpus.browsing import describe_clip
+from core.labels import EMOTIONS
+from core.plots import sound as sound_plots
+from pages.ui import answer, cache, state
+from pages.ui.corpus import Corpus
+
+UNHEARD = "By a model of the same recipe that never heard this actor."
+
+
+def show_clip(corpus: Corpus, clip: Mapping[str, Any]) -> None:
+    """Show everything about a clip."""
+    name, data = str(clip["clip"]), corpus.read(str(clip["clip"]))
+    with st.container(border=True):
+        st.markdown(f"#### {answer.EMOTION_ICONS[clip['emotion']]} {clip['emotion'].capitalize()} · `{name}`")
+        sound_place, answer_place = st.columns([5, 4], gap="large")
+        with sound_place:
+            st.audio(data, format=mime(data))
+            _show_fields(clip)
+            with st.container(horizontal=True, gap="medium"):
+                st.page_link(
+                    "pages/features.py",
+                    label="Open in Features",
+                    icon=":material/equalizer:",
+                    query_params={state.CLIP: name},
+                )
+                # Streamlit's own links do nothing on the page that they lead to.
+                link = f"dataset?{state.CLIP}={name}"
+                st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
+        with answer_place:
+            _show_answer(clip)
+        answer.show_waveform(cache.waveform(data))
+
+
+def show_player(corpus: Corpus, clip: Mapping[str, Any], title: str) -> None:
+    """Show a small card: a title, the player, and what the model answered."""
+    data = corpus.read(str(clip["clip"]))
+    with st.container(border=True):
+        st.markdown(f"**{title}**")
+        st.audio(data, format=mime(data))
+        st.caption(describe_answer(clip))
+
+
+def describe_answer(clip: Mapping[str, Any]) -> str:
+    """Return in a few words what the model answered for a clip."""
+    if not clip["answer"]:
+        return "Not judged by this model"
+    icon = ":material/close:" if clip["is_wrong"] else ":material/check:"
+    return f"{icon} heard as {clip['answer']}, {clip['confidence']:.0%}"
+
+
+def mime(data: bytes) -> str:
+    """Return the media type of a clip's file: WAV or FLAC."""
+    return "audio/flac" if data.startswith(b"fLaC") else "audio/wav"
+
+
+def _show_fields(clip: Mapping[str, Any]) -> None:
+    """Show all fields of a clip in words."""
+    fields = describe_clip(clip)
+    st.markdown("\n".join(f"- {title}: **{value}**" for title, value in fields.items()))
+
+
+def _show_answer(clip: Mapping[str, Any]) -> None:
+    """Show the out-of-fold probabilities of a clip."""
+    if not clip["answer"]:
+        st.info("This model was not judged on this clip.", icon=":material/info:")
+        return
+    if clip["is_wrong"]:
+        st.markdown(f":material/close: The model hears **{clip['answer']}**, and it is **{clip['emotion']}**.")
+    else:
+        st.markdown(f":material/check: The model hears **{clip['answer']}**, as it is.")
+    probabilities = {emotion: float(clip[emotion]) for emotion in EMOTIONS}
+    st.plotly_chart(
+        sound_plots.probability_bars(probabilities),
+        config={"displayModeBar": False},
+        alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in probabilities.items()),
+    )
+    st.caption(UNHEARD)

@@ -1,0 +1,95 @@
+"""Map: every clip a point, near those that sound alike to the model."""
+
+import pandas as pd
+import streamlit as st
+
+from core.config import data_folder
+from core.corpus.browsing import FIELD_VALUES, find_clip
+from core.corpus.projection import MAX_CLIPS, METHODS, Projection
+from core.errors import SoundWebError
+from core.plots import corpus as plots
+from core.serving.corpus_map import compute_map, read_map
+from pages.ui import cache, state
+from pages.ui.corpus import Corpus
+from pages.ui.dataset.detail import show_clip
+
+FIELDS = [*FIELD_VALUES, "duration", "answer", "confidence"]
+
+
+def show_map(corpus: Corpus, clips: pd.DataFrame) -> None:
+    """Show the tab."""
+    predictor, work = cache.predictor(), cache.st_map_work()
+    if work.state.is_running:
+        _follow()
+        return
+    projection = read_map(predictor.model, corpus.clips, data_folder())
+    if projection is not None:
+        _show_points(corpus, clips, projection)
+        return
+    if isinstance(work.state.failure, SoundWebError):
+        st.error(str(work.state.failure), icon=":material/error:")
+    elif work.state.failure is not None:
+        raise work.state.failure
+    with st.container(border=True):
+        st.markdown("#### :material/scatter_plot: No map yet")
+        st.markdown(
+            "Each clip becomes a point, near those that sound alike to the model in use. It is computed once and kept: "
+            "under a minute where the features are stored, some minutes where they have to be computed."
+        )
+        st.button(
+            "Draw the map",
+            type="primary",
+            icon=":material/scatter_plot:",
+            on_click=lambda: work.start(
+                lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report)
+            ),
+        )
+
+
+@st.fragment(run_every=1.0)
+def _follow() -> None:
+    """Show how far the map is, and the whole page anew at its end."""
+    work = cache.st_map_work()
+    progress = work.state
+    if not progress.is_running:
+        st.rerun()
+    with st.container(border=True):
+        st.markdown("##### Drawing the map")
+        st.progress(progress.share, text=progress.text)
+        st.caption("It goes on when you leave this page.")
+        st.button("Stop", icon=":material/stop:", on_click=work.stop)
+
+
+def _show_points(corpus: Corpus, clips: pd.DataFrame, projection: Projection) -> None:
+    """Show the map, and the clip whose point is chosen."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        method = st.segmented_control("Projection", METHODS, default=METHODS[0], required=True, key=state.MAP_METHOD)
+        field = st.selectbox("Colour", FIELDS, index=FIELDS.index("emotion"), key=state.MAP_FIELD, width=200)
+    places = projection.table(clips, method or METHODS[0])
+    axes = ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
+    if method == "PCA":
+        first, second = projection.explained
+        axes = (f"component 1 ({first:.0%} of the variance)", f"component 2 ({second:.0%} of the variance)")
+    event = st.plotly_chart(
+        plots.projection_scatter(places[places["answer"] != ""] if field == "answer" else places, field, method, axes),
+        key=f"{state.MAP_POINTS}-{method}-{field}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displaylogo": False, "scrollZoom": True},
+        alt=f"{len(places):,} clips on a plane by {method}, coloured by {field}",
+    )
+    drawn = f"{len(places):,} of {len(clips):,} clips, drawn at random" if len(clips) > MAX_CLIPS else "All clips"
+    st.caption(
+        f"{drawn}, by the features that `{cache.predictor().model.name}` reads. "
+        + ("Distances are kept as far as two axes can." if method == "PCA" else "Only near neighbours mean something.")
+    )
+    points = event["selection"]["points"]
+    chosen = find_clip(clips, _name(points[0]["customdata"])) if points else None
+    if chosen is None:
+        st.info("Click a point to listen to its clip.", icon=":material/touch_app:")
+    else:
+        show_clip(corpus, chosen)
+
+
+def _name(customdata: object) -> str:
+    return str(customdata[0] if isinstance(customdata, list) else customdata)

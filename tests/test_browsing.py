@@ -1,0 +1,155 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.corpus.browsing import (
+    ClipFilter,
+    count_clips,
+    count_pages,
+    describe_clip,
+    filter_clips,
+    find_clip,
+    join_answers,
+    list_folds,
+    same_emotion,
+    same_sentence,
+    take_page,
+    without_answers,
+)
+from core.corpus.names import expected_clips, parse_clip
+from core.labels import EMOTIONS
+
+
+@pytest.fixture(scope="module")
+def release() -> pd.DataFrame:
+    """All clips of the release, with made-up durations."""
+    clips = [parse_clip(name) for name in expected_clips()]
+    index = pd.DataFrame([vars(clip) for clip in clips]).rename(columns={"name": "clip"})
+    return index.assign(duration=np.linspace(3, 5, len(index)), rate=48_000, channels=1)
+
+
+def predictions(clips: list[str], answers: list[str], **fields: object) -> pd.DataFrame:
+    """Rows that give each answer a probability of 0.6, and the rest to neutral or sad."""
+    table = pd.DataFrame(0.0, index=range(len(clips)), columns=list(EMOTIONS))
+    for row, answer in enumerate(answers):
+        table.loc[row, answer] = 0.6
+        table.loc[row, "sad" if answer == "neutral" else "neutral"] = 0.4
+    fields = {"protocol": "speaker-emobox", "seed": 0, "fold": 2} | fields
+    return table.assign(clip=clips, y_true=[parse_clip(clip).emotion for clip in clips], **fields)
+
+
+def test_every_field_filters_as_the_names_say(release):
+    chosen = ClipFilter({"emotion": ["sad", "calm"], "channel": ["song"], "actor": [3], "intensity": []})
+    found = filter_clips(release, chosen)["clip"].tolist()
+    assert found == [name for name in expected_clips() if name[3:8] in ("02-02", "02-04") and name.endswith("-03")]
+
+
+def test_duration_bounds_are_included(release):
+    low, high = release["duration"].iloc[10], release["duration"].iloc[20]
+    assert len(filter_clips(release, ClipFilter(duration=(low, high)))) == 11
+
+
+def test_answers_are_averaged_over_seeds_and_stand_beside_the_truth(release):
+    clip = "03-01-03-01-01-01-01"  # happy
+    rows = pd.concat(
+        [
+            predictions([clip], ["happy"], seed=0),
+            predictions([clip], ["sad"], seed=1),
+            predictions([clip], ["angry"], protocol="random"),
+        ]
+    )
+    joined = join_answers(release, rows)
+    row = find_clip(joined, clip)
+    assert row is not None
+    assert (row["answer"], row["fold"], bool(row["is_wrong"])) == ("neutral", 2, True)
+    assert row["happy"] == pytest.approx(0.3)
+    assert row["confidence"] == pytest.approx(max(row[emotion] for emotion in EMOTIONS))
+    assert (joined["answer"] != "").sum() == 1
+    assert len(joined) == len(release)
+
+
+def test_wrong_and_fold_filter_by_the_model(release):
+    names = ["03-01-03-01-01-01-01", "03-01-05-01-01-01-01"]  # happy, angry
+    rows = pd.concat([predictions(names[:1], ["sad"], fold=1), predictions(names[1:], ["angry"], fold=4)])
+    joined = join_answers(release, rows)
+    assert filter_clips(joined, ClipFilter(only_wrong=True))["clip"].tolist() == names[:1]
+    assert filter_clips(joined, ClipFilter(fold=4))["clip"].tolist() == names[1:]
+    assert list_folds(joined) == [1, 4]
+
+
+def test_without_a_model_no_clip_is_judged_or_wrong(release):
+    joined = without_answers(release)
+    assert (joined["answer"] == "").all()
+    assert not joined["is_wrong"].any()
+    assert list_folds(joined) == []
+
+
+def test_counts_leave_their_own_filter_out_and_keep_zeros(release):
+    chosen = ClipFilter({"emotion": ["disgust"], "channel": ["song", "speech"]})
+    by_emotion = count_clips(release, "emotion", chosen)
+    assert list(by_emotion.index) == list(EMOTIONS)
+    assert by_emotion["disgust"] == 192
+    assert by_emotion["sad"] == 376
+    assert count_clips(release, "channel", chosen).to_dict() == {"speech": 192, "song": 0}
+
+
+def test_pages_hold_every_clip_once(release):
+    n_pages = count_pages(release, 20)
+    names = [name for page in range(1, n_pages + 1) for name in take_page(release, page, 20)["clip"]]
+    assert names == release["clip"].tolist()
+    assert count_pages(release[:0], 20) == 1
+
+
+def test_one_actor_says_a_sentence_in_all_emotions(release):
+    statement = "Dogs are sitting by the door"
+    found = same_sentence(release, actor=5, channel="speech", statement=statement, intensity="strong", repetition=2)
+    assert found["emotion"].tolist() == list(EMOTIONS)
+    assert set(found["intensity"]) == {"strong", "normal"}
+    sung = same_sentence(release, actor=18, channel="song", statement=statement, intensity="strong", repetition=2)
+    assert sung.empty
+
+
+def test_all_actors_say_a_sentence_in_one_emotion(release):
+    found = same_emotion(
+        release,
+        emotion="calm",
+        channel="song",
+        statement="Kids are talking by the door",
+        intensity="normal",
+        repetition=1,
+    )
+    assert found["actor"].tolist() == [actor for actor in range(1, 25) if actor != 18]
+
+
+def test_a_clip_is_described_by_all_fields(release):
+    words = describe_clip(find_clip(release, "03-02-05-02-01-02-13") or {})
+    assert list(words.values())[:6] == [
+        "song",
+        "angry",
+        "strong",
+        "“Kids are talking by the door”",
+        "2 of 2",
+        "13, male",
+    ]
+
+
+@pytest.mark.parametrize("name", [None, "", "../../etc/passwd", "03-01-01-01-01-01-99"])
+def test_names_from_outside_are_only_looked_up(release, name):
+    assert find_clip(release, name) is None
+
+
+def test_a_hundred_thousand_clips_stay_quick(release):
+    many = pd.concat([release] * 41, ignore_index=True)[:100_000]
+    joined = without_answers(many.assign(clip=[f"{clip}-{i}" for i, clip in enumerate(many["clip"])]))
+    start = time.perf_counter()
+    chosen = ClipFilter({"emotion": ["sad", "calm"], "actor": [1, 2, 3], "channel": ["speech"]}, duration=(3.2, 4.8))
+    found = filter_clips(joined, chosen)
+    for field in ("emotion", "actor", "channel", "gender", "intensity"):
+        count_clips(joined, field, chosen)
+    page = take_page(found, 3, 20)
+    assert time.perf_counter() - start < 2
+    assert len(page) == 20
+    expected = joined["emotion"].isin(["sad", "calm"]) & (joined["actor"] <= 3) & (joined["channel"] == "speech")
+    assert len(found) == (expected & joined["duration"].between(3.2, 4.8)).sum()

@@ -1,0 +1,194 @@
+"""The Dataset screen without a browser: with the generated corpus, without any, and while it is fetched."""
+
+import threading
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.corpus import download
+from core.corpus.browsing import join_answers
+from core.errors import DownloadError
+from pages.ui import cache, state
+from tests.conftest import ROOT
+from tests.test_pages import texts
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches():
+    """Leave nothing of one test's corpus to the next."""
+    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.st_download, cache.st_map_work):
+        cached.clear()
+
+
+def open_dataset(**query: object) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    app.switch_page("pages/dataset.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+@pytest.fixture
+def no_corpus(published, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+
+
+@pytest.fixture
+def corpus(no_corpus, monkeypatch, generated):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+
+
+def table(app: AppTest):
+    return app.dataframe[0].value
+
+
+def test_without_a_corpus_the_page_tells_what_it_is_and_offers_it(no_corpus):
+    app = open_dataset()
+    assert not app.exception
+    assert "2,452 short recordings" in texts(app)
+    assert "CC BY-NC-SA 4.0" in texts(app)
+    assert "Download" in [button.label for button in app.button]
+    assert "RAVDESS_ROOT" in app.code[0].value
+    assert "No corpus" in app.sidebar.caption[-1].value
+
+
+def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_corpus, generated, monkeypatch):
+    started, release = [], threading.Event()
+
+    def fetch(channels, folder, *, report) -> None:
+        started.append(channels)
+        report("Fetching speech: 50 of 208 MB", 0.24)
+        release.wait(30)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(generated, target_is_directory=True)
+
+    monkeypatch.setattr(download, "download_corpus", fetch)
+    app = open_dataset()
+    app.pills(key=state.DOWNLOAD_CHANNELS).set_value(["speech"]).run()
+    next(button for button in app.button if button.label == "Download").click().run()
+    deadline = time.monotonic() + 10
+    while "50 of 208 MB" not in cache.st_download().state.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    app.run()
+    assert [button.label for button in app.button if button.label in ("Download", "Stop")] == ["Stop"]
+    other = open_dataset()
+    assert "Download" not in [button.label for button in other.button]
+    release.set()
+    while cache.st_download().state.is_running:
+        time.sleep(0.01)
+    app.run()
+    assert started == [("speech",)]
+    assert not app.exception
+    assert "Clips" in [metric.label for metric in app.metric]
+
+
+def test_failed_download_is_a_sentence_and_can_be_started_again(no_corpus, monkeypatch):
+    def fail(*arguments: object, **options: object) -> None:
+        raise DownloadError("The server can not be reached.")
+
+    monkeypatch.setattr(download, "download_corpus", fail)
+    app = open_dataset()
+    next(button for button in app.button if button.label == "Download").click().run()
+    while cache.st_download().state.is_running:
+        time.sleep(0.01)
+    app.run()
+    assert app.error[0].value == "The server can not be reached."
+    assert "Download" in [button.label for button in app.button]
+
+
+def test_totals_table_and_answers_are_those_of_the_tables(corpus, clips, published):
+    app = open_dataset()
+    assert not app.exception
+    assert f"{len(clips):,} clips" in app.sidebar.caption[-1].value or "folder found" in app.sidebar.caption[-1].value
+    joined = join_answers(clips, published.predictions())
+    assert f"{len(clips):,} of {len(clips):,} clips · model wrong in {joined['is_wrong'].mean():.1%}" in texts(app)
+    assert table(app)["clip"].tolist() == clips["clip"].tolist()[:10]
+    expected = [f"{'✗' if wrong else '✓'} {a}" for wrong, a in joined[["is_wrong", "answer"]].itertuples(index=False)]
+    assert table(app)["answer"].tolist() == expected[:10]
+    assert all(url.startswith("data:audio/wav;base64,") for url in table(app)["sound"])
+
+
+def test_filters_come_from_the_link(corpus, clips):
+    app = open_dataset(emotion=["sad", "calm"], actor="15", channel="song")
+    wanted = clips[clips["emotion"].isin(["sad", "calm"]) & (clips["actor"] == 15) & (clips["channel"] == "song")]
+    assert f"{len(wanted):,} of {len(clips):,} clips" in texts(app)
+    assert table(app)["clip"].tolist() == wanted["clip"].tolist()[:10]
+
+
+def test_hostile_links_are_ignored(corpus, clips):
+    app = open_dataset(emotion="<b>", actor="99", page="1e9", clip="../../etc/passwd", seconds="x", fold="-1")
+    assert not app.exception
+    assert f"{len(clips):,} of {len(clips):,} clips" in texts(app)
+    assert "not in the corpus" in app.warning[0].value
+
+
+def test_a_filter_on_a_late_page_shows_its_own_last_page(corpus, clips):
+    app = open_dataset(page="30")
+    assert table(app)["clip"].tolist() == clips["clip"].tolist()[290:300]
+    app.pills(key="emotion").set_value(["disgust"]).run()
+    assert not app.exception
+    assert set(table(app)["emotion"]) == {"disgust"}
+    next(button for button in app.button if button.label == "Clear filters").click().run()
+    assert f"{len(clips):,} of {len(clips):,} clips" in texts(app)
+
+
+def test_nothing_found_says_so(corpus):
+    app = open_dataset(emotion="disgust", channel="song")
+    assert not app.exception
+    assert "No clip fits" in app.info[0].value
+
+
+def test_a_linked_clip_is_shown_in_words(corpus):
+    app = open_dataset(clip="03-01-05-02-01-02-15")
+    assert not app.exception
+    for words in ("Intensity: **strong**", "Kids are talking by the door", "Actor: **15, male**", "The model hears"):
+        assert words in texts(app)
+    next(button for button in app.button if button.label == "Close").click().run()
+    assert "The model hears" not in texts(app)
+
+
+def test_comparisons_hold_all_emotions_and_all_actors(corpus, clips):
+    app = open_dataset(view="Compare")
+    assert not app.exception
+    assert len(app.get("audio")) == 8
+    app.segmented_control(key=state.COMPARISON).set_value("One emotion, all actors").run()
+    assert len(app.get("audio")) == clips["actor"].nunique()
+
+
+def test_integrity_lists_what_is_missing_and_computes_the_twins(corpus, clips, published):
+    app = open_dataset(view="Integrity")
+    assert not app.exception
+    assert f"{2452 - len(clips):,} clips of the release are missing" in app.warning[0].value
+    recall = published.metrics()["reference"]["all"]["unweighted_average_recall"]["mean"]
+    assert f"**{recall:.1%}** right in the doubled split" in texts(app)
+
+
+def test_map_is_drawn_on_demand(corpus, monkeypatch):
+    asked = []
+    monkeypatch.setattr("pages.ui.dataset.map.compute_map", lambda *arguments: asked.append(arguments))
+    app = open_dataset(view="Map")
+    assert not app.exception
+    next(button for button in app.button if button.label == "Draw the map").click().run()
+    while cache.st_map_work().state.is_running:
+        time.sleep(0.01)
+    assert len(asked) == 1
+
+
+def test_without_a_model_the_corpus_can_still_be_browsed(corpus, clips, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "none"))
+    app = open_dataset()
+    assert not app.exception
+    assert table(app)["clip"].tolist() == clips["clip"].tolist()[:10]
+    app = open_dataset(view="Map")
+    assert "No model is in use" in app.error[0].value
+
+
+def test_missing_folder_is_one_sentence(corpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAVDESS_ROOT", str(tmp_path / "gone"))
+    app = open_dataset()
+    assert not app.exception
+    assert "does not exist" in app.error[0].value
