@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.serving.predictor import Prediction
 
 
-_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+_Commands = argparse._SubParsersAction
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
