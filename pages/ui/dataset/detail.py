@@ -7,7 +7,9 @@ import streamlit as st
 
 from core.corpus.browsing import describe_clip
 from core.labels import EMOTIONS
+from core.plots import features as feature_plots
 from core.plots import sound as sound_plots
+from core.plots.style import SAVING
 from pages.ui import answer, cache, state
 from pages.ui.corpus import Corpus
 
@@ -35,7 +37,7 @@ def show_clip(corpus: Corpus, clip: Mapping[str, Any]) -> None:
                 st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
         with answer_place:
             _show_answer(clip)
-        answer.show_waveform(cache.waveform(data))
+        _show_spectrum(data)
 
 
 def show_player(corpus: Corpus, clip: Mapping[str, Any], title: str) -> None:
@@ -64,6 +66,16 @@ def _show_fields(clip: Mapping[str, Any]) -> None:
     """Show all fields of a clip in words."""
     fields = describe_clip(clip)
     st.markdown("\n".join(f"- {title}: **{value}**" for title, value in fields.items()))
+
+
+def _show_spectrum(data: bytes) -> None:
+    """Show waveform, spectrogram and pitch of a clip."""
+    analysis = cache.analysis(data, 0.0)
+    st.plotly_chart(
+        feature_plots.spectrum(analysis, cache.pitch(data, 0.0), feature_plots.common_ranges([analysis])),
+        config=SAVING,
+        alt=f"Waveform, spectrogram and pitch of {analysis.duration:.1f} s",
+    )
 
 
 def _show_answer(clip: Mapping[str, Any]) -> None:
