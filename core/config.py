@@ -156,6 +156,12 @@ def artifacts_folder() -> Path:
     return Path(os.environ.get("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts")
 
 
+def live_users() -> int:
+    """Return how many people may stream live at once: ``SOUNDWEB_LIVE_USERS``, at least 1, or 4."""
+    text = os.environ.get("SOUNDWEB_LIVE_USERS") or ""
+    return max(int(text), 1) if text.isdecimal() else 4
+
+
 def corpus_root() -> Path | None:
     """Return the corpus folder named by ``RAVDESS_ROOT``, which may not exist, or None where it is unset."""
     root = os.environ.get("RAVDESS_ROOT")

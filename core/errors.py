@@ -23,3 +23,11 @@ class ModelError(SoundWebError):
 
 class TrainingError(SoundWebError):
     """A training can not be started or continued."""
+
+
+class BusyError(SoundWebError):
+    """As many people as the server is set up for are doing this already."""
+
+
+class BaselineError(SoundWebError):
+    """A personal baseline can not be made or used."""

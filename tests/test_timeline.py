@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import tracemalloc
 
@@ -77,7 +78,7 @@ def test_no_window_reaches_over_a_pause(windows, talk):
 def test_windows_cover_the_sound_without_gaps_whatever_the_blocks(windows, talk, predictor):
     assert windows[0].begin == 0
     assert windows[-1].last == len(talk)
-    assert all(a.last == b.begin for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.last == b.begin for a, b in itertools.pairwise(windows))
     y = talk.astype(np.float32) / 32_768
     assert list(follow(np.array_split(y, 17), predictor)) == windows
 

@@ -96,7 +96,12 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
     rows = []
     for reading in readings:
         window = reading.window
-        row = {"start": window.start, "end": window.end, "first_sample": window.first, "last_sample": window.last}
+        row: dict[str, object] = {
+            "start": window.start,
+            "end": window.end,
+            "first_sample": window.first,
+            "last_sample": window.last,
+        }
         row |= {"label": reading.label, "level": window.level, "pitch": window.pitch}
         rows.append(row | (window.prediction.probabilities if window.prediction else {}))
     columns = ["start", "end", "first_sample", "last_sample", "label", "level", "pitch", *EMOTIONS]

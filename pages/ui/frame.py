@@ -10,6 +10,7 @@ from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.serving.cards import percent
 from pages.ui import cache, state
+from pages.ui.baseline import show_baseline
 
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
@@ -62,3 +63,4 @@ def show_sidebar() -> None:
             )
         with st.popover("Model card", icon=":material/description:", width="stretch"):
             st.markdown((model.folder / "card.md").read_text())
+        show_baseline()
