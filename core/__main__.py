@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
-    train.add_argument("--studies", action="store_true", help="also try degraded sound and missing parts")
+    train.add_argument(
+        "--studies", action="store_true", help="also try degraded sound, personal baselines and missing parts"
+    )
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
 
@@ -145,9 +147,9 @@ def _train(options: argparse.Namespace) -> None:
 def _studies(
     result: "TrainingResult", index: "pd.DataFrame", root: Path, run: Path, n_jobs: int
 ) -> "dict[str, pd.DataFrame]":
-    """Try a training on degraded sound and, where it has parts, without them."""
+    """Try a training on degraded sound, with personal baselines and, where it has parts, without them."""
     from core.learning.recipes import VoiceRecipe, seeded_features
-    from core.learning.studies import study_ablations, study_robustness
+    from core.learning.studies import study_ablations, study_baseline, study_robustness
 
     seed = result.deployed.seed
     digests = index["digest"].tolist()
@@ -156,6 +158,8 @@ def _studies(
         return _store(index, root, seeded_features(result.recipe, seed), copy).read(digests)
 
     studies = {"robustness": study_robustness(result, index, read)}
+    X_clips = _store(index, root, seeded_features(result.recipe, seed)).read(digests)
+    studies["baseline"] = study_baseline(result, index, X_clips)
     if isinstance(result.recipe, VoiceRecipe):
         X = _read_features(result.recipe, index, root, seed)
         studies["ablations"] = study_ablations(result, index, X, run / "ablations", n_jobs)

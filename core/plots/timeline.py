@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from core.labels import EMOTIONS
-from core.plots.style import EMOTION_COLORS, WAVE_COLOR, frame
-from core.serving.segments import NO_SPEECH, UNSURE, Reading
+from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
+from core.serving.segments import NO_SPEECH, UNSURE, Reading, find_segments
 
 LABEL_COLORS: Final = {**EMOTION_COLORS, UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
+MIN_LABELLED: Final = 0.07
+"""Share of the time axis from which on a segment has room for its label."""
 LEVEL_RANGE: Final = (-70.0, 0.0)
 PITCH_RANGE: Final = (60.0, 600.0)
 
@@ -75,6 +77,18 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     for k, emotion in enumerate(EMOTIONS):
         _add_area(figure, times, y_proba[:, k].round(3), emotion, EMOTION_COLORS[emotion])
     _add_area(figure, times, silence, NO_SPEECH, "rgba(138,144,153,0.18)")
+    for segment in find_segments(readings):
+        if segment.duration >= MIN_LABELLED * (end - start):
+            figure.add_annotation(
+                x=(max(segment.start, start) + segment.end) / 2,
+                y=1,
+                yanchor="bottom",
+                text=segment.label,
+                showarrow=False,
+                font={"size": 11, "color": MUTED_COLOR},
+                row=1,
+                col=1,
+            )
     centres = [(reading.window.start + reading.window.end) / 2 for reading in readings]
     level = [max(reading.window.level, LEVEL_RANGE[0]) for reading in readings]
     pitch = [reading.window.pitch for reading in readings]
@@ -92,7 +106,9 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
         title="pitch<br>(Hz)", type="log", range=np.log10(PITCH_RANGE).tolist(), row=3, col=1, tickvals=[100, 200, 400]
     )
     legend = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"}
-    return frame(figure, "Emotion over time", 480, legend=legend, hovermode="x unified", uirevision="timeline")
+    return frame(
+        figure, "Emotion over time", 470, legend=legend, hovermode="x unified", uirevision="timeline", margin={"t": 56}
+    )
 
 
 def shares(share_of_time: dict[str, float]) -> go.Figure:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.audio.assess import assess
 from core.audio.decode import Waveform
 from core.audio.extraction import extract
+from core.audio.personal import baseline_shift, neutral_mean
 from core.config import configuration_hash
 from core.errors import BaselineError
 from core.serving.predictor import Predictor
@@ -27,8 +28,6 @@ MAX_BYTES: Final = 2**20
 """Largest file that is read, in bytes."""
 MAX_VALUE: Final = 1e6
 """Largest size of a feature in a file."""
-STRENGTHS: Final = (0.25, 0.5, 1.0)
-"""Strengths that are measured and offered, the first one first."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class Baseline:
         usual = predictor.usual_features
         if not self.fits(predictor) or self.mean.shape != usual.shape:
             raise BaselineError("The baseline was made for another model. Record the neutral sentences again.")
-        return (strength * (usual - self.mean)).astype(np.float32)
+        return baseline_shift(usual, self.mean, strength)
 
 
 def enrol(waveforms: Sequence[Waveform], predictor: Predictor) -> Baseline:
@@ -108,8 +107,7 @@ def enrol(waveforms: Sequence[Waveform], predictor: Predictor) -> Baseline:
             raise BaselineError(f"No voice was found in sentence {k}. Record it again.")
     features = predictor.model.features
     X = np.stack([extract(waveform, features) for waveform in waveforms])
-    mean = X.reshape(-1, X.shape[-1]).mean(axis=0, dtype=np.float64)
-    return Baseline(mean, configuration_hash(features), len(waveforms))
+    return Baseline(neutral_mean(X), configuration_hash(features), len(waveforms))
 
 
 def read_baseline(data: bytes) -> Baseline:

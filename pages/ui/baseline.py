@@ -5,8 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.audio.decode import decode
+from core.audio.personal import STRENGTHS
 from core.errors import BaselineError, SoundWebError
-from core.serving.baseline import MAX_BYTES, MAX_SENTENCES, MIN_SENTENCES, STRENGTHS, Baseline, enrol, read_baseline
+from core.serving.baseline import MAX_BYTES, MAX_SENTENCES, MIN_SENTENCES, Baseline, enrol, read_baseline
 from pages.ui import cache, state
 
 VERDICT = (

@@ -71,7 +71,7 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
         key=f"{key}-timeline",
         alt="Emotion over time; the table beneath tells the same",
     )
-    table_place, share_place = st.columns([5, 4], gap="large")
+    table_place, share_place = st.columns([3, 2], gap="large")
     with table_place:
         _show_segments(segments, sound, key, mime)
     with share_place:
@@ -95,10 +95,10 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
         hide_index=True,
         height=min(36 * (len(table) + 1), 320),
         column_config={
-            "start": "From (min:s)",
-            "end": "To (min:s)",
-            "label": "Answer",
-            "emotion": "Most likely",
+            "start": st.column_config.TextColumn("From", help="Minutes and seconds", width=60),
+            "end": st.column_config.TextColumn("To", help="Minutes and seconds", width=60),
+            "label": st.column_config.TextColumn("Answer", width=90),
+            "emotion": st.column_config.TextColumn("Most likely", width=90),
             "confidence": st.column_config.ProgressColumn("Confidence", min_value=0, max_value=1, format="%.2f"),
         },
         on_select="rerun",

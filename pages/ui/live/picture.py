@@ -25,7 +25,7 @@ def show_live(worker: LiveWorker, half_life: float) -> None:
     st.progress(full, text=f"Input level {level:.0f} dBFS" if level > LEVEL_FLOOR else "Input level: silence")
     answer_place, bars_place = st.columns([4, 5], gap="large")
     with answer_place:
-        _show_now(readings, worker)
+        _show_now(readings)
     with bars_place:
         newest = readings[-1].y_proba if readings else None
         st.plotly_chart(
@@ -37,7 +37,7 @@ def show_live(worker: LiveWorker, half_life: float) -> None:
         st.plotly_chart(figure, config={"displayModeBar": False}, key="live-timeline", alt="Emotion over time")
 
 
-def _show_now(readings: list[Reading], worker: LiveWorker) -> None:
+def _show_now(readings: list[Reading]) -> None:
     """Show the emotion of the moment, large; always three lines, so that nothing jumps."""
     newest = readings[-1] if readings else None
     if newest is None:
@@ -53,4 +53,3 @@ def _show_now(readings: list[Reading], worker: LiveWorker) -> None:
     st.markdown(f"# {words}")
     st.markdown(detail)
     st.caption(f"Window ends at {plots.clock(newest.window.end)}" if newest else "0:00")
-    del worker
