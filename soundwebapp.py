@@ -1,5 +1,7 @@
 """Entry: ``streamlit run soundwebapp.py``. Page frame and navigation only."""
 
+# Before anything can load TensorFlow: behind it, this library of the live stream ends the process as it is imported.
+import pylibsrtp  # noqa: F401
 import streamlit as st
 
 from pages.ui.frame import open_frame, show_sidebar

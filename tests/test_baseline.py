@@ -117,8 +117,8 @@ def test_baseline_of_other_features_has_no_shift(baseline, predictor):
 
 def test_study_judges_the_same_clips_in_all_cases_and_never_the_enrolled_ones(training, clips, features):
     table = study_baseline(training, clips, features)
-    cases = {name: rows for name, rows in table.groupby("baseline", sort=False)}
-    assert list(cases)[0] == "none"
+    cases = dict(list(table.groupby("baseline", sort=False)))
+    assert next(iter(cases)) == "none"
     assert len(cases) == 7
     enrolled = clips.query("emotion == 'neutral' and channel == 'speech' and repetition == 1")["clip"]
     assert len(enrolled)

@@ -37,7 +37,7 @@ def test_live_says_what_will_happen(live):
 
 
 def test_live_without_a_place_says_so(live, monkeypatch):
-    monkeypatch.setattr(cache, "st_live_slots", lambda: type("Full", (), {"is_full": True, "maximum": 3})())
+    monkeypatch.setattr(cache, "st_live_slots", type("Full", (), {"is_full": True, "maximum": 3}))
     live.run()
     assert not live.exception
     assert "All 3 places" in live.warning[0].value

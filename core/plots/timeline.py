@@ -6,14 +6,13 @@ from typing import Final
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from core.labels import EMOTIONS
 from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
 from core.serving.segments import NO_SPEECH, UNSURE, Reading, find_segments
 
 LABEL_COLORS: Final = {**EMOTION_COLORS, UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
-MIN_LABELLED: Final = 0.07
+MIN_LABELLED: Final = 0.08
 """Share of the time axis from which on a segment has room for its label."""
 LEVEL_RANGE: Final = (-70.0, 0.0)
 PITCH_RANGE: Final = (60.0, 600.0)
@@ -68,46 +67,46 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     -------
     plotly.graph_objects.Figure
     """
-    figure = make_subplots(rows=3, shared_xaxes=True, vertical_spacing=0.05, row_heights=[0.56, 0.22, 0.22])
     # A step begins where its window's stretch does; the last one is closed at its end.
-    times = [reading.window.start for reading in readings] + [readings[-1].window.end]
+    closed = [*readings, readings[-1]]
+    times = np.array([reading.window.start for reading in readings] + [readings[-1].window.end])
     nobody = np.zeros(len(EMOTIONS))
-    y_proba = np.stack([nobody if r.y_proba is None else r.y_proba for r in [*readings, readings[-1]]])
-    silence = [float(reading.y_proba is None) for reading in [*readings, readings[-1]]]
-    for k, emotion in enumerate(EMOTIONS):
-        _add_area(figure, times, y_proba[:, k].round(3), emotion, EMOTION_COLORS[emotion])
-    _add_area(figure, times, silence, NO_SPEECH, "rgba(138,144,153,0.18)")
-    for segment in find_segments(readings):
-        if segment.duration >= MIN_LABELLED * (end - start):
-            figure.add_annotation(
-                x=(max(segment.start, start) + segment.end) / 2,
-                y=1,
-                yanchor="bottom",
-                text=segment.label,
-                showarrow=False,
-                font={"size": 11, "color": MUTED_COLOR},
-                row=1,
-                col=1,
-            )
-    centres = [(reading.window.start + reading.window.end) / 2 for reading in readings]
-    level = [max(reading.window.level, LEVEL_RANGE[0]) for reading in readings]
-    pitch = [reading.window.pitch for reading in readings]
-    line = {"color": WAVE_COLOR, "width": 1.5}
-    options = {"showlegend": False, "mode": "lines+markers"}
-    figure.add_scatter(
-        x=centres, y=np.round(level, 1), line=line, marker_size=2, name="level (dBFS)", row=2, col=1, **options
+    y_proba = np.stack([nobody if reading.y_proba is None else reading.y_proba for reading in closed]).round(3)
+    silence = np.array([float(reading.y_proba is None) for reading in closed])
+    areas = [_area(times, y_proba[:, k], name, EMOTION_COLORS[name]) for k, name in enumerate(EMOTIONS)]
+    centres = np.array([(reading.window.start + reading.window.end) / 2 for reading in readings])
+    level = np.array([max(reading.window.level, LEVEL_RANGE[0]) for reading in readings]).round(1)
+    pitch = np.array([reading.window.pitch or np.nan for reading in readings]).round(1)
+    figure = go.Figure(
+        [
+            *areas,
+            _area(times, silence, NO_SPEECH, "rgba(138,144,153,0.18)"),
+            _line(centres, level, "level (dBFS)", "y2"),
+            _line(centres, pitch, "pitch (Hz)", "y3"),
+        ]
     )
-    figure.add_scatter(x=centres, y=pitch, line=line, marker_size=4, name="pitch (Hz)", row=3, col=1, **options)
-    figure.update_xaxes(range=[start, end], tickvals=_ticks(start, end), ticktext=list(map(clock, _ticks(start, end))))
-    figure.update_xaxes(title="time (min:s)", row=3, col=1)
-    figure.update_yaxes(title="probability", range=[0, 1.0], row=1, col=1, tickvals=[0, 0.5, 1])
-    figure.update_yaxes(title="level<br>(dBFS)", range=LEVEL_RANGE, row=2, col=1, tickvals=[-60, -30, 0])
-    figure.update_yaxes(
-        title="pitch<br>(Hz)", type="log", range=np.log10(PITCH_RANGE).tolist(), row=3, col=1, tickvals=[100, 200, 400]
-    )
-    legend = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"}
+    ticks = _ticks(start, end)
+    x_axis = {"title": "time (min:s)", "range": [start, end], "anchor": "y3"}
+    # One layout at once, without subplots: this is drawn twice a second.
     return frame(
-        figure, "Emotion over time", 470, legend=legend, hovermode="x unified", uirevision="timeline", margin={"t": 56}
+        figure,
+        "Emotion over time",
+        470,
+        margin={"t": 56},
+        hovermode="x unified",
+        uirevision="timeline",
+        legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        xaxis=x_axis | {"tickvals": ticks, "ticktext": list(map(clock, ticks))},
+        yaxis={"title": "probability", "range": [0, 1], "tickvals": [0, 0.5, 1], "domain": [0.48, 1]},
+        yaxis2={"title": "level<br>(dBFS)", "range": LEVEL_RANGE, "tickvals": [-60, -30, 0], "domain": [0.24, 0.44]},
+        yaxis3={"title": "pitch<br>(Hz)", "type": "log", "range": np.log10(PITCH_RANGE), "tickvals": [100, 200, 400]}
+        | {"domain": [0, 0.2]},
+        annotations=[
+            {"x": (max(segment.start, start) + segment.end) / 2, "y": 1, "yanchor": "bottom", "showarrow": False}
+            | {"text": segment.label, "font": {"size": 11, "color": MUTED_COLOR}}
+            for segment in find_segments(readings)
+            if segment.emotion and segment.duration >= MIN_LABELLED * (end - start)
+        ],
     )
 
 
@@ -156,19 +155,26 @@ def clock(seconds: float) -> str:
     return f"{minutes:.0f}:{rest:04.1f}".removesuffix(".0")
 
 
-def _add_area(figure: go.Figure, x: list[float], y: Sequence[float], name: str, color: str) -> None:
-    """Add one of the stacked areas, in steps."""
-    figure.add_scatter(
+def _area(x: NDArray[np.float64], y: NDArray[np.float64], name: str, color: str) -> go.Scatter:
+    """Return one of the stacked areas, in steps."""
+    line = {"width": 0, "shape": "hv", "color": color}
+    return go.Scatter(
         x=x,
         y=y,
         name=name,
         mode="lines",
-        stackgroup="probability",
-        line={"width": 0, "shape": "hv", "color": color},
+        line=line,
         fillcolor=color,
+        stackgroup="probability",
         hovertemplate="%{y:.2f}",
-        row=1,
-        col=1,
+    )
+
+
+def _line(x: NDArray[np.float64], y: NDArray[np.float64], name: str, axis: str) -> go.Scatter:
+    """Return a line on an axis of its own, broken where there are no values."""
+    line = {"color": WAVE_COLOR, "width": 1.5}
+    return go.Scatter(
+        x=x, y=y, name=name, yaxis=axis, mode="lines+markers", line=line, marker={"size": 3}, showlegend=False
     )
 
 

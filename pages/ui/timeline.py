@@ -89,6 +89,7 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
 def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -> None:
     """Show the table of segments and the player of the chosen one."""
     table = segment_table(segments)
+    table["emotion"] = table["emotion"].fillna("")
     table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
     event = st.dataframe(
         table,
@@ -99,7 +100,7 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
             "end": st.column_config.TextColumn("To", help="Minutes and seconds", width=60),
             "label": st.column_config.TextColumn("Answer", width=90),
             "emotion": st.column_config.TextColumn("Most likely", width=90),
-            "confidence": st.column_config.ProgressColumn("Confidence", min_value=0, max_value=1, format="%.2f"),
+            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
         },
         on_select="rerun",
         selection_mode="single-row",
