@@ -1,5 +1,7 @@
 """The Live page, the timeline on Predict, and the baseline in the sidebar, without a browser."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,7 +10,7 @@ from core.audio.decode import decode
 from core.config import SAMPLE_RATE
 from core.corpus.samples import list_samples
 from core.serving.baseline import enrol
-from core.serving.live import LiveWorker
+from core.serving.live import LiveSlots, LiveWorker
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, find_segments, smooth
 from core.serving.timeline import follow
@@ -115,3 +117,71 @@ def test_a_baseline_is_shown_changes_answers_and_goes_by_one_click(app, publishe
     assert "Personal baseline active" in texts(app)
     next(button for button in app.button if button.label == "Remove").click().run()
     assert f"**{before.confidence:.1%}** confident" in texts(app)
+
+
+class Stream:
+    """Stands for the browser's stream: what the page asked of it, and whether it plays."""
+
+    def __init__(self) -> None:
+        self.state = SimpleNamespace(playing=False, signalling=False)
+        self.asked: dict = {}
+
+    def __call__(self, **asked: object) -> "Stream":
+        self.asked = asked
+        return self
+
+
+@pytest.fixture
+def stream(monkeypatch) -> Stream:
+    stream, slots = Stream(), LiveSlots(1)
+    monkeypatch.setattr("pages.ui.live.capture.webrtc_streamer", stream)
+    monkeypatch.setattr(cache, "st_live_slots", lambda: slots)
+    return stream
+
+
+def test_browsers_are_asked_for_unfiltered_sound_and_no_outside_server(app, stream):  # noqa: F811
+    app.switch_page("pages/live.py").run()
+    assert not app.exception
+    assert set(stream.asked["media_stream_constraints"]["audio"].values()) == {False}
+    assert stream.asked["rtc_configuration"] == {"iceServers": []}
+    assert stream.asked["mode"].name == "SENDONLY"
+
+
+def test_stun_and_turn_come_from_the_secrets(app, stream):  # noqa: F811
+    server = {"urls": ["turn:turn.example.org:3478"], "username": "name", "credential": "secret"}
+    app.secrets["webrtc"] = {"iceServers": [server]}
+    app.switch_page("pages/live.py").run()
+    assert not app.exception
+    assert stream.asked["rtc_configuration"] == {"iceServers": [server]}
+
+
+def test_start_begins_a_worker_and_stop_ends_it_with_a_report(app, stream, talk):  # noqa: F811
+    stream.state.playing = True
+    app.switch_page("pages/live.py").run()
+    assert not app.exception
+    worker = app.session_state[state.LIVE_INTAKE].worker
+    assert worker.is_running
+    assert "Listening" in texts(app)
+    worker.push(np.round(talk * 32_767).astype(np.int16))
+    while not worker.recent:
+        worker.join(0.05)
+    app.run()
+    assert "No speech" in texts(app)
+    stream.state.playing = False
+    app.run()
+    assert not app.exception
+    assert not worker.is_running
+    assert "The take" in [element.value for element in app.subheader]
+
+
+def test_a_second_visitor_is_told_that_it_is_busy(app, stream):  # noqa: F811
+    stream.state.playing = True
+    app.switch_page("pages/live.py").run()
+    other = AppTest.from_file("soundwebapp.py", default_timeout=60).run()
+    other.switch_page("pages/live.py").run()
+    assert "All 1 places" in other.warning[0].value
+    app.session_state[state.LIVE_INTAKE].end()
+    app.session_state[state.LIVE_INTAKE].worker.join()
+    other.run()
+    assert "Listening" in texts(other)
+    other.session_state[state.LIVE_INTAKE].end()

@@ -8,16 +8,26 @@ from core.serving.segments import Reading, smooth
 from pages.ui import cache
 from pages.ui.answer import EMOTION_ICONS
 
-REDRAW = 0.5
-"""Time between two drawings, in seconds."""
+REDRAW = 0.4
+"""Time between two drawings of the moment, in seconds."""
+REDRAW_TIMELINE = 1.5
+"""Time between two drawings of the timeline, in seconds: the dearer picture, of which less depends on the moment."""
+MIN_SPAN = 15.0
+"""Time that the timeline spans at least, in seconds."""
 LEVEL_FLOOR = -70.0
 """Level at which the meter is empty, in dBFS."""
 
 
-@st.fragment(run_every=REDRAW)
 def show_live(worker: LiveWorker, half_life: float) -> None:
-    """Draw what the worker knows; called again by itself."""
-    readings = smooth(worker.recent, cache.predictor().model.threshold, half_life)
+    """Show what the worker knows; both parts are drawn again by themselves."""
+    _show_moment(worker, half_life)
+    _show_timeline(worker, half_life)
+
+
+@st.fragment(run_every=REDRAW)
+def _show_moment(worker: LiveWorker, half_life: float) -> None:
+    """Draw the input level, the emotion of the moment and its probabilities."""
+    readings = _readings(worker, half_life)
     if not worker.is_running:
         st.warning("The connection has ended. Press Stop, then Start.", icon=":material/signal_disconnected:")
     level = worker.level
@@ -28,13 +38,23 @@ def show_live(worker: LiveWorker, half_life: float) -> None:
         _show_now(readings)
     with bars_place:
         newest = readings[-1].y_proba if readings else None
-        st.plotly_chart(
-            plots.moving_bars(newest), config={"displayModeBar": False}, key="live-bars", alt="Probabilities"
-        )
+        alt = "Probabilities of the moment"
+        st.plotly_chart(plots.moving_bars(newest), config={"displayModeBar": False}, key="live-bars", alt=alt)
+
+
+@st.fragment(run_every=REDRAW_TIMELINE)
+def _show_timeline(worker: LiveWorker, half_life: float) -> None:
+    """Draw the last minutes."""
+    readings = _readings(worker, half_life)
     if readings:
-        end = max(readings[-1].window.end, 15.0)
+        end = max(readings[-1].window.end, MIN_SPAN)
         figure = plots.timeline(readings, max(end - RECENT, 0.0), end)
         st.plotly_chart(figure, config={"displayModeBar": False}, key="live-timeline", alt="Emotion over time")
+
+
+def _readings(worker: LiveWorker, half_life: float) -> list[Reading]:
+    """Return the recent windows, smoothed."""
+    return smooth(worker.recent, cache.predictor().model.threshold, half_life)
 
 
 def _show_now(readings: list[Reading]) -> None:
