@@ -1,6 +1,7 @@
 """The Live page, the timeline on Predict, and the baseline in the sidebar, without a browser."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,12 +16,33 @@ from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, find_segments, smooth
 from core.serving.timeline import follow
 from pages.ui import cache, state
-from tests.conftest import encode
+from tests.conftest import ROOT, encode
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
 
 
+class Stream:
+    """Stands for the browser's stream: what the page asked of it, and whether it plays."""
+
+    def __init__(self) -> None:
+        self.state = SimpleNamespace(playing=False, signalling=False)
+        self.asked: dict = {}
+
+    def __call__(self, **asked: object) -> "Stream":
+        self.asked = asked
+        return self
+
+
 @pytest.fixture
-def live(app) -> AppTest:  # noqa: F811
+def stream(monkeypatch) -> Stream:
+    stream, slots = Stream(), LiveSlots(1)
+    monkeypatch.setattr("pages.ui.live.capture.webrtc_streamer", stream)
+    monkeypatch.setattr("pages.ui.live.capture.create_audio_sink_track", Mock())
+    monkeypatch.setattr(cache, "st_live_slots", lambda: slots)
+    return stream
+
+
+@pytest.fixture
+def live(app, stream) -> AppTest:  # noqa: F811
     return app.switch_page("pages/live.py").run()
 
 
@@ -46,9 +68,9 @@ def test_live_without_a_place_says_so(live, monkeypatch):
     assert "Try again" in [button.label for button in live.button]
 
 
-def test_live_without_a_model_says_so(tmp_path, monkeypatch):
+def test_live_without_a_model_says_so(tmp_path, monkeypatch, stream):
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path))
-    app = AppTest.from_file("soundwebapp.py", default_timeout=60).run()  # noqa: F811
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()  # noqa: F811
     app.switch_page("pages/live.py").run()
     assert not app.exception
     assert "No model is in use" in app.error[0].value
@@ -119,26 +141,6 @@ def test_a_baseline_is_shown_changes_answers_and_goes_by_one_click(app, publishe
     assert f"**{before.confidence:.1%}** confident" in texts(app)
 
 
-class Stream:
-    """Stands for the browser's stream: what the page asked of it, and whether it plays."""
-
-    def __init__(self) -> None:
-        self.state = SimpleNamespace(playing=False, signalling=False)
-        self.asked: dict = {}
-
-    def __call__(self, **asked: object) -> "Stream":
-        self.asked = asked
-        return self
-
-
-@pytest.fixture
-def stream(monkeypatch) -> Stream:
-    stream, slots = Stream(), LiveSlots(1)
-    monkeypatch.setattr("pages.ui.live.capture.webrtc_streamer", stream)
-    monkeypatch.setattr(cache, "st_live_slots", lambda: slots)
-    return stream
-
-
 def test_browsers_are_asked_for_unfiltered_sound_and_no_outside_server(app, stream):  # noqa: F811
     app.switch_page("pages/live.py").run()
     assert not app.exception
@@ -177,7 +179,7 @@ def test_start_begins_a_worker_and_stop_ends_it_with_a_report(app, stream, talk)
 def test_a_second_visitor_is_told_that_it_is_busy(app, stream):  # noqa: F811
     stream.state.playing = True
     app.switch_page("pages/live.py").run()
-    other = AppTest.from_file("soundwebapp.py", default_timeout=60).run()
+    other = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
     other.switch_page("pages/live.py").run()
     assert "All 1 places" in other.warning[0].value
     app.session_state[state.LIVE_INTAKE].end()
