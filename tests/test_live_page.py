@@ -38,6 +38,7 @@ def stream(monkeypatch) -> Stream:
     monkeypatch.setattr("pages.ui.live.capture.webrtc_streamer", stream)
     monkeypatch.setattr("pages.ui.live.capture.create_audio_sink_track", Mock())
     monkeypatch.setattr(cache, "st_live_slots", lambda: slots)
+    monkeypatch.setattr("core.serving.live.STARVED", 60.0)
     return stream
 
 

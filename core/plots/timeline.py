@@ -18,8 +18,10 @@ LEVEL_RANGE: Final = (-70.0, 0.0)
 PITCH_RANGE: Final = (60.0, 600.0)
 
 
-def moving_bars(y_proba: NDArray[np.float64] | None) -> go.Figure:
+def moving_bars(y_proba: NDArray[np.float64] | None) -> str:
     """Draw the probability of each emotion in a fixed order, so that only the bars move.
+
+    A plain picture instead of a Plotly figure: it is drawn several times a second, on phones too.
 
     Parameters
     ----------
@@ -28,28 +30,23 @@ def moving_bars(y_proba: NDArray[np.float64] | None) -> go.Figure:
 
     Returns
     -------
-    plotly.graph_objects.Figure
+    str
+        HTML of numbers and known names alone, in the colours of its surroundings.
     """
-    values = np.zeros(len(EMOTIONS)) if y_proba is None else y_proba
-    figure = go.Figure(
-        go.Bar(
-            x=values,
-            y=list(EMOTIONS),
-            orientation="h",
-            marker_color=[EMOTION_COLORS[name] for name in EMOTIONS],
-            text=["" if y_proba is None else f"{value:.2f}" for value in values],
-            textposition="outside",
-            cliponaxis=False,
-            hoverinfo="skip",
+    rows = []
+    for k, emotion in enumerate(EMOTIONS):
+        p = 0.0 if y_proba is None else float(y_proba[k])
+        bar = f"display:inline-block;height:17px;width:{84 * p:.1f}%;background:{EMOTION_COLORS[emotion]};"
+        number = "" if y_proba is None else f"{p:.2f}"
+        rows.append(
+            '<div style="display:flex;align-items:center;gap:8px;height:27px">'
+            f'<span style="width:76px;text-align:right">{emotion}</span>'
+            '<span style="flex:1;display:flex;align-items:center;gap:6px">'
+            f'<span style="{bar}"></span><span>{number}</span></span></div>'
         )
-    )
-    return frame(
-        figure,
-        "Probability of each emotion",
-        300,
-        xaxis={"title": "probability", "range": [0, 1.15], "tickvals": [0, 0.25, 0.5, 0.75, 1]},
-        yaxis={"title": None, "ticksuffix": " ", "autorange": "reversed"},
-        bargap=0.35,
+    return (
+        '<div style="font-size:14px"><div style="font-size:16px;font-weight:600;padding:4px 0 8px">'
+        f"Probability of each emotion, from 0 to 1</div>{''.join(rows)}</div>"
     )
 
 

@@ -8,7 +8,7 @@ from core.serving.segments import Reading, smooth
 from pages.ui import cache
 from pages.ui.answer import EMOTION_ICONS
 
-REDRAW = 0.4
+REDRAW = 0.3
 """Time between two drawings of the moment, in seconds."""
 REDRAW_TIMELINE = 1.5
 """Time between two drawings of the timeline, in seconds: the dearer picture, of which less depends on the moment."""
@@ -37,9 +37,7 @@ def _show_moment(worker: LiveWorker, half_life: float) -> None:
     with answer_place:
         _show_now(readings)
     with bars_place:
-        newest = readings[-1].y_proba if readings else None
-        alt = "Probabilities of the moment"
-        st.plotly_chart(plots.moving_bars(newest), config={"displayModeBar": False}, key="live-bars", alt=alt)
+        st.html(plots.moving_bars(readings[-1].y_proba if readings else None))
 
 
 @st.fragment(run_every=REDRAW_TIMELINE)
