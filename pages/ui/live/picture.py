@@ -1,17 +1,16 @@
 """The moving picture: the emotion of the moment, its probabilities, the last minutes."""
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from core.plots import timeline as plots
 from core.serving.live import RECENT, LiveWorker
 from core.serving.segments import Reading, smooth
-from pages.ui import cache, state
+from pages.ui import cache
 from pages.ui.answer import EMOTION_ICONS
 
 REDRAW = 0.4
-"""Time between two drawings, in seconds."""
-REDRAW_TIMELINE = 1.5
+"""Time between two drawings of the moment, in seconds."""
+REDRAW_TIMELINE = 2.0
 """Time between two drawings of the timeline, in seconds: the dearer picture, of which less depends on the moment."""
 MIN_SPAN = 15.0
 """Time that the timeline spans at least, in seconds."""
@@ -19,10 +18,16 @@ LEVEL_FLOOR = -70.0
 """Level at which the meter is empty, in dBFS."""
 
 
-@st.fragment(run_every=REDRAW)
 def show_live(worker: LiveWorker, half_life: float) -> None:
-    """Draw the input level, the emotion of the moment, its probabilities and the last minutes; again by itself."""
-    readings = smooth(worker.recent, cache.predictor().model.threshold, half_life)
+    """Show what the worker knows; both parts are drawn again by themselves."""
+    _show_moment(worker, half_life)
+    _show_timeline(worker, half_life)
+
+
+@st.fragment(run_every=REDRAW)
+def _show_moment(worker: LiveWorker, half_life: float) -> None:
+    """Draw the input level, the emotion of the moment and its probabilities: no figure, so that it stays cheap."""
+    readings = _smoothed(worker, half_life)
     if not worker.is_running:
         st.warning("The connection has ended. Press Stop, then Start.", icon=":material/signal_disconnected:")
     level = worker.level
@@ -33,20 +38,21 @@ def show_live(worker: LiveWorker, half_life: float) -> None:
         _show_now(readings)
     with bars_place:
         st.html(plots.moving_bars(readings[-1].y_proba if readings else None))
+
+
+@st.fragment(run_every=REDRAW_TIMELINE)
+def _show_timeline(worker: LiveWorker, half_life: float) -> None:
+    """Draw the last minutes."""
+    readings = _smoothed(worker, half_life)
     if readings:
-        figure = _timeline(worker, readings, half_life)
+        end = max(readings[-1].window.end, MIN_SPAN)
+        figure = plots.timeline(readings, max(end - RECENT, 0.0), end)
         st.plotly_chart(figure, config={"displayModeBar": False}, key="live-timeline", alt="Emotion over time")
 
 
-def _timeline(worker: LiveWorker, readings: list[Reading], half_life: float) -> go.Figure:
-    """Return the figure of the last minutes; the one before, which browsers do not draw again, while it is new."""
-    end, drawn = readings[-1].window.end, st.session_state.get(state.LIVE_FIGURE)
-    if drawn and drawn[:2] == (id(worker), half_life) and end - drawn[2] < REDRAW_TIMELINE:
-        return drawn[3]
-    right = max(end, MIN_SPAN)
-    figure = plots.timeline(readings, max(right - RECENT, 0.0), right)
-    st.session_state[state.LIVE_FIGURE] = (id(worker), half_life, end, figure)
-    return figure
+def _smoothed(worker: LiveWorker, half_life: float) -> list[Reading]:
+    """Return the windows of the last minutes, smoothed."""
+    return smooth(worker.recent, cache.predictor().model.threshold, half_life)
 
 
 def _show_now(readings: list[Reading]) -> None:
