@@ -1,5 +1,7 @@
 """Entry: ``streamlit run soundwebapp.py``. Page frame and navigation only."""
 
+# Before anything can load TensorFlow: behind it, this library of the live stream ends the process as it is imported.
+import pylibsrtp  # noqa: F401
 import streamlit as st
 
 from pages.ui.frame import open_frame, show_sidebar
@@ -7,7 +9,10 @@ from pages.ui.frame import open_frame, show_sidebar
 st.set_page_config(page_title="Emotion in a voice", page_icon=":material/graphic_eq:", layout="wide")
 page = st.navigation(
     {
-        "Recognise": [st.Page("pages/predict.py", title="Predict", icon=":material/graphic_eq:", default=True)],
+        "Recognise": [
+            st.Page("pages/predict.py", title="Predict", icon=":material/graphic_eq:", default=True),
+            st.Page("pages/live.py", title="Live", icon=":material/mic:"),
+        ],
         "Explore": [
             st.Page("pages/features.py", title="Features", icon=":material/equalizer:"),
             st.Page("pages/dataset.py", title="Dataset", icon=":material/library_music:"),

@@ -72,7 +72,9 @@ def _add_training(commands: "_Commands[argparse.ArgumentParser]") -> None:
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     train.add_argument("--channel", action="append", choices=CHANNELS, help="channel; repeatable (default: both)")
     train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
-    train.add_argument("--studies", action="store_true", help="also try degraded sound and missing parts")
+    train.add_argument(
+        "--studies", action="store_true", help="also try degraded sound, personal baselines and missing parts"
+    )
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
 

@@ -161,6 +161,12 @@ def download_folder() -> Path:
     return data_folder() / "ravdess"
 
 
+def live_users() -> int:
+    """Return how many people may stream live at once: ``SOUNDWEB_LIVE_USERS``, at least 1, or 4."""
+    text = os.environ.get("SOUNDWEB_LIVE_USERS") or ""
+    return max(int(text), 1) if text.isdecimal() else 4
+
+
 def corpus_root() -> Path | None:
     """Return the corpus folder: that of ``RAVDESS_ROOT``, which may not exist, else the downloaded one, or None."""
     root = os.environ.get("RAVDESS_ROOT")

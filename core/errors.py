@@ -47,3 +47,11 @@ class JobError(SoundWebError):
 
 class FeedbackError(SoundWebError):
     """Feedback can not be kept: a value is out of its range, or there is too much of it."""
+
+
+class BusyError(SoundWebError):
+    """As many people as the server is set up for are doing this already."""
+
+
+class BaselineError(SoundWebError):
+    """A personal baseline can not be made or used."""

@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import prediction_table, spreadsheet_csv
 from pages.ui import answer, cache, state
+from pages.ui.baseline import personal_shift
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.sounds import Sound, choose_sounds
+from pages.ui.timeline import MIN_DURATION, show_upload_timeline
 
 
 def main() -> None:
@@ -18,20 +21,30 @@ def main() -> None:
     with sound_place, shown_errors():
         sounds = choose_sounds()
         sound = _choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
-        waveform = cache.waveform(sound.data) if sound else None
+        duration = cache.duration(sound.data) if sound else 0.0
+        is_long = duration > DecodeLimits().max_duration
+        waveform = cache.waveform(sound.data) if sound and not is_long else None
         if sound and waveform:
             answer.show_player(sound.data, waveform)
+    if sound and is_long:
+        with shown_errors():
+            st.audio(sound.data)
+            show_upload_timeline(sound.data, duration)
+        return
     with answer_place, shown_errors():
         if sound is None or waveform is None:
             _show_empty()
             return
-        prediction = cache.prediction(sound.data)
+        prediction = cache.prediction(sound.data, personal_shift())
         answer.show_answer(prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
         answer.show_waveform(waveform)
     with answer_place:
         answer.show_probabilities(prediction)
+    if waveform.duration > MIN_DURATION:
+        with shown_errors():
+            show_upload_timeline(sound.data, waveform.duration)
 
 
 def _show_empty() -> None:
@@ -51,7 +64,7 @@ def _choose_among(sounds: list[Sound]) -> Sound:
     bar = st.progress(0.0, text="Listening ...")
     for done, sound in enumerate(sounds, start=1):
         try:
-            answers.append((sound.name, cache.prediction(sound.data)))
+            answers.append((sound.name, cache.prediction(sound.data, personal_shift())))
         except AudioError as error:
             answers.append((sound.name, error))
         bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")

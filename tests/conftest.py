@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pylibsrtp  # noqa: F401 - must be imported before TensorFlow, see soundwebapp.py
 import pytest
 import soundfile as sf
 import sqlalchemy as sa

@@ -1,5 +1,6 @@
 """The shipped model in the real app, driven in Chromium: the way of a user."""
 
+import io
 import json
 import os
 import shutil
@@ -19,9 +20,13 @@ import pytest
 import soundfile as sf
 from playwright.sync_api import Page, expect, sync_playwright
 
+from core.audio.decode import decode
+from core.config import SAMPLE_RATE
 from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 from core.learning.reports import list_cell, select, tabulate_confusion
+from core.serving.exports import wav_bytes
+from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 from tests.conftest import ROOT, require
 
@@ -236,3 +241,64 @@ def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
         box = bars.nth(EMOTIONS.index("sad")).bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         expect(page).to_have_url(f"{address}/dataset?emotion=sad", timeout=TIMEOUT)
+
+
+@pytest.fixture(scope="module")
+def spoken(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips with pauses between them as the WAV that Chromium's microphone plays once."""
+    parts = [np.zeros(4 * 48_000)]
+    for clip in (RECORDED_CLIP, "03-01-04-02-01-01-16"):
+        y = librosa.load(next(ravdess.rglob(f"{clip}.*")), sr=48_000)[0]
+        parts += [librosa.effects.trim(y, top_db=40)[0], np.zeros(2 * 48_000)]
+    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    sf.write(path, np.concatenate(parts), 48_000)
+    return path
+
+
+def start_live(page: Page) -> None:
+    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Start").click()
+    expect(page.get_by_text("Input level")).to_be_visible(timeout=TIMEOUT)
+
+
+def download(page: Page, name: str) -> bytes:
+    with page.expect_download() as started:
+        page.get_by_role("button", name=name, exact=True).click()
+    return Path(started.value.path()).read_bytes()
+
+
+def test_live_follows_a_voice_and_every_answer_is_that_of_the_take_offline(app, browse, spoken):
+    page = browse(f"{app}/live", microphone=spoken)
+    start_live(page)
+    expect(page.get_by_role("heading", name="No speech")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("confident")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_role("heading", name="No speech")).to_be_visible(timeout=TIMEOUT)
+    page.wait_for_timeout(5_000)
+    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="The take")).to_be_visible(timeout=TIMEOUT)
+    take, samplerate = sf.read(io.BytesIO(download(page, "WAV")), dtype="int16")
+    report = json.loads(download(page, "JSON"))
+    assert samplerate == SAMPLE_RATE
+    predictor = Predictor.load()
+    answered = [window for window in report["windows"] if window["angry"] is not None]
+    assert answered
+    assert report["share_of_time"]["no speech"] > 0.2
+    for window in answered:
+        offline = predictor.predict(decode(wav_bytes(take[window["first_sample"] : window["last_sample"]])))
+        assert {emotion: window[emotion] for emotion in EMOTIONS} == offline.probabilities
+    for window in report["windows"]:
+        told = take[int(max(window["end"] - 0.6, 0) * SAMPLE_RATE) : window["last_sample"]]
+        assert np.abs(told).max() > 100 or window["label"] == "no speech"
+
+
+def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(browse, spoken):
+    with running_app({"SOUNDWEB_LIVE_USERS": "1"}) as address:
+        speaker = browse(f"{address}/live", microphone=spoken)
+        start_live(speaker)
+        other = browse(f"{address}/live", microphone=spoken)
+        expect(other.get_by_text("places for live streams are taken")).to_be_visible(timeout=TIMEOUT)
+        speaker.get_by_role("link", name="Predict").click()
+        expect(speaker.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+        speaker.wait_for_timeout(3_000)
+        other.get_by_role("button", name="Try again").click()
+        expect(other.get_by_text("Nobody speaks yet")).to_be_visible(timeout=TIMEOUT)
+        expect(other.get_by_text("places for live streams are taken")).not_to_be_visible()

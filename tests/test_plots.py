@@ -1,13 +1,19 @@
 import itertools
+import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from core.config import SAMPLE_RATE
 from core.labels import EMOTIONS
 from core.plots import metrics
 from core.plots import sound as plots
 from core.plots.style import EMOTION_COLORS
+from core.plots.timeline import moving_bars, shares, timeline
+from core.serving.segments import NO_SPEECH, Reading
+from core.serving.timeline import Window
 
 LIGHT, DARK = "#FFFFFF", "#12161B"  # backgrounds in .streamlit/config.toml
 
@@ -128,3 +134,48 @@ def test_studies_have_a_bar_for_each_case_and_channel_judged():
     table = pd.DataFrame({"case": ["as recorded", "telephone"], "speech": [0.6, 0.5], "song": [np.nan, np.nan]})
     (bars,) = metrics.study_bars(table, "On degraded sound").data
     assert (list(bars.x), list(bars.y)) == ([60, 50], ["as recorded", "telephone"])
+
+
+def bars(y_proba: np.ndarray | None) -> list[tuple[str, float, str]]:
+    rows = ElementTree.fromstring(moving_bars(y_proba)).findall("div")[1:]  # noqa: S314
+    drawn = []
+    for row in rows:
+        name, bar = row.findall("span")
+        style = bar[0].get("style") or ""
+        width, color = re.findall(r"width:([\d.]+)%;background:(#\w+)", style)[0]
+        drawn.append((name.text or "", float(width), color))
+    return drawn
+
+
+def test_moving_bars_keep_their_order_and_only_change_their_length():
+    y_proba = np.linspace(0, 1, len(EMOTIONS))
+    for shown in (y_proba, y_proba[::-1]):
+        names, widths, colors = zip(*bars(shown), strict=True)
+        assert names == EMOTIONS
+        assert widths == pytest.approx(84 * shown, abs=0.1)
+        assert list(colors) == [EMOTION_COLORS[name] for name in EMOTIONS]
+    assert {width for _, width, _ in bars(None)} == {0.0}
+
+
+def reading(k: int, emotion: int | None) -> Reading:
+    y_proba = None if emotion is None else np.eye(len(EMOTIONS))[emotion]
+    window = Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None if emotion is None else 200.0)
+    return Reading(window, y_proba, 0.5)
+
+
+def test_timeline_stacks_to_one_and_shows_silence_as_a_gap():
+    figure = timeline([reading(0, 1), reading(1, None), reading(2, 6)], 0, 3)
+    areas = {area.name: area.y.tolist() for area in figure.data if area.stackgroup}
+    assert list(areas) == [*EMOTIONS, NO_SPEECH]
+    assert np.sum(list(areas.values()), axis=0).tolist() == [1, 1, 1, 1]
+    assert areas[NO_SPEECH] == [0, 1, 0, 0]
+    assert [note.text for note in figure.layout.annotations] == ["calm", "sad"]
+    pitch = next(line.y for line in figure.data if line.name == "pitch (Hz)")
+    assert np.isnan(pitch).tolist() == [False, True, False]
+    for axis in (figure.layout.xaxis, figure.layout.yaxis, figure.layout.yaxis2, figure.layout.yaxis3):
+        assert axis.title.text
+
+
+def test_shares_are_labelled():
+    figure = shares({"sad": 0.75, NO_SPEECH: 0.25})
+    assert list(figure.data[0].text) == ["75%", "25%"]

@@ -137,7 +137,7 @@ def test_voice_keeps_its_recall_on_degraded_sound(voice):
 def test_card_tells_the_studies(voice):
     lines = describe_studies(voice.studies(), voice.predictions())
     assert "\n".join(lines) in (voice.folder / "card.md").read_text()
-    assert voice.studies().keys() == {"robustness", "ablations"}
+    assert {"robustness", "ablations"} <= voice.studies().keys()
 
 
 def test_card_tells_the_comparison(voice):

@@ -56,7 +56,7 @@ def assess(waveform: Waveform) -> Assessment:
     Assessment
         With a refusal for a sound that is too short or silent, and warnings for one that is very quiet or clipped.
     """
-    level, peak_level = _level(waveform.y), _loudest_level(waveform.y, waveform.sr)
+    level, peak_level = level_of(waveform.y), _loudest_level(waveform.y, waveform.sr)
     clipped_share = float(np.mean(np.abs(waveform.y) >= FULL_SCALE))
     refusal = None
     if waveform.duration < MIN_DURATION:
@@ -72,8 +72,19 @@ def assess(waveform: Waveform) -> Assessment:
     return Assessment(level, peak_level, clipped_share, voice, refusal, tuple(warnings))
 
 
-def _level(y: NDArray[np.float32]) -> float:
-    """Return the level of samples in dBFS."""
+def level_of(y: NDArray[np.float32]) -> float:
+    """Return the level of samples.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Samples, at least one.
+
+    Returns
+    -------
+    float
+        In dBFS; -inf for digital silence.
+    """
     power = float(np.mean(np.square(y, dtype=np.float64)))
     return 10 * float(np.log10(power)) if power > 0 else float("-inf")
 
@@ -81,4 +92,4 @@ def _level(y: NDArray[np.float32]) -> float:
 def _loudest_level(y: NDArray[np.float32], sr: int) -> float:
     """Return the level of the loudest 50 ms in dBFS."""
     n = max(int(_FRAME * sr), 1)
-    return max(_level(y[i : i + n]) for i in range(0, len(y), n))
+    return max(level_of(y[i : i + n]) for i in range(0, len(y), n))

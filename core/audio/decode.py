@@ -14,6 +14,7 @@ import itertools
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -67,6 +68,12 @@ class Waveform:
         """Length, in seconds."""
         return len(self.y) / self.sr
 
+    @classmethod
+    def of_samples(cls, y: NDArray[np.float32]) -> "Waveform":
+        """Return samples at ``core.config.SAMPLE_RATE`` as ``decode`` gives a file of them, but without a digest."""
+        opening = y[: int(OPENING_DURATION * SAMPLE_RATE)]
+        return cls(y, opening, SAMPLE_RATE, file_rate=SAMPLE_RATE, channels=1, container="samples", sha256="")
+
 
 def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Waveform:
     """Decode a sound file to a mono waveform at 22,050 Hz.
@@ -98,14 +105,10 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Wavefo
     """
     limits = limits or DecodeLimits()
     data = _read(source, limits)
-    container = _pyav_container(data)
-    mono, rate, channels, coding = (
-        _decode_pyav(data, container, limits) if container else _decode_soundfile(data, limits)
-    )
-    if mono.size == 0:
-        raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
-    if not np.isfinite(mono).all():
-        raise AudioError("The file holds samples that are not numbers (NaN or infinite). Export it again.")
+    with opened(data, limits) as track:
+        parts = list(track.mono(limits))
+        rate, channels, coding = track.rate, track.channels, track.coding
+    mono = np.concatenate(parts)
     y = librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE)
     head = mono[: int(OPENING_DURATION * rate)]
     return Waveform(
@@ -138,7 +141,7 @@ def _read(source: AudioSource, limits: DecodeLimits) -> bytes:
     return data
 
 
-def _pyav_container(data: bytes) -> str | None:
+def pyav_container(data: bytes) -> str | None:
     """Return ffmpeg's name of the container for formats that libsndfile does not read, by magic number."""
     if data[4:8] in ISO_MEDIA:
         return "mov"
@@ -154,20 +157,82 @@ def _pyav_container(data: bytes) -> str | None:
     return None
 
 
-def _decode_soundfile(data: bytes, limits: DecodeLimits) -> tuple[NDArray[np.float32], int, int, str]:
-    """Decode by libsndfile, block by block."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Track:
+    """A sound that is open for decoding, once."""
+
+    rate: int
+    """Sampling rate of the file, in Hz."""
+    channels: int
+    """Channels of the file."""
+    coding: str
+    """Container and coding of the file, such as ``WAV PCM_16``."""
+    promised: int
+    """Samples of a channel that the header promises; 0 where it says nothing."""
+    blocks: Iterable[NDArray[np.float32]]
+    """Decoded blocks of shape (channels, n)."""
+
+    def mono(self, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks with the channels averaged, (n,), stopping at the length limit.
+
+        Raises
+        ------
+        AudioError
+            If there is no sound, the sound is too long, cut off, or holds samples that are not numbers.
+        """
+        allowed = min(int(limits.max_duration * self.rate), limits.max_samples)
+        n = 0
+        for block in self.blocks:
+            n += block.shape[1]
+            if n > allowed:
+                raise AudioError(f"The sound is longer than {allowed / self.rate / 60:.3g} minutes. Cut it into parts.")
+            mono = block.mean(axis=0)
+            if not np.isfinite(mono).all():
+                raise AudioError("The file holds samples that are not numbers (NaN or infinite). Export it again.")
+            yield mono
+        if n < self.promised - END_TOLERANCE:
+            raise AudioError(
+                f"The file is cut off: its header promises {self.promised / self.rate:.1f} s of sound, "
+                f"{n / self.rate:.1f} s are there. Copy or export it again."
+            )
+        if n == 0:
+            raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
+
+
+@contextmanager
+def opened(data: bytes, limits: DecodeLimits) -> Iterator[Track]:
+    """Open the sound in a file's bytes; errors of the libraries on the way become ``AudioError``.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded sound.
+    limits : DecodeLimits
+        Bounds on channels and rate; those on length are enforced by ``Track.mono``.
+
+    Yields
+    ------
+    Track
+
+    Raises
+    ------
+    AudioError
+        If the file is not a sound, damaged, truncated, or beyond the limits.
+    """
+    container = pyav_container(data)
+    with _opened_pyav(data, container, limits) if container else _opened_soundfile(data, limits) as track:
+        yield track
+
+
+@contextmanager
+def _opened_soundfile(data: bytes, limits: DecodeLimits) -> Iterator[Track]:
+    """Open by libsndfile, which is read block by block."""
     refuse_truncated(data)
     try:
         with sf.SoundFile(io.BytesIO(data)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             _check_format(rate, channels, limits)
-            mono = _collect(_soundfile_blocks(file), rate, limits)
-            if mono.size < file.frames - END_TOLERANCE:
-                raise AudioError(
-                    f"The file is cut off: its header promises {file.frames / rate:.1f} s of sound, "
-                    f"{mono.size / rate:.1f} s are there. Copy or export it again."
-                )
-            return mono, rate, channels, f"{file.format} {file.subtype}"
+            yield Track(rate, channels, f"{file.format} {file.subtype}", file.frames, _soundfile_blocks(file))
     except sf.LibsndfileError as error:
         raise AudioError(
             f"The file is not a sound that can be read ({error.error_string.rstrip('.')}). "
@@ -185,8 +250,9 @@ def _soundfile_blocks(file: sf.SoundFile) -> Iterator[NDArray[np.float32]]:
         yield block.T
 
 
-def _decode_pyav(data: bytes, container: str, limits: DecodeLimits) -> tuple[NDArray[np.float32], int, int, str]:
-    """Decode the first audio stream by PyAV."""
+@contextmanager
+def _opened_pyav(data: bytes, container: str, limits: DecodeLimits) -> Iterator[Track]:
+    """Open the first audio stream by PyAV."""
     try:
         with av.open(io.BytesIO(data), format=container, metadata_errors="replace") as file:
             stream = next(iter(file.streams.audio), None)
@@ -199,7 +265,7 @@ def _decode_pyav(data: bytes, container: str, limits: DecodeLimits) -> tuple[NDA
             rate, channels = int(first.sample_rate), int(first.layout.nb_channels)
             _check_format(rate, channels, limits)
             coding = f"{container.upper()} {stream.codec_context.name}"
-            return _collect(_pyav_blocks(first, frames), rate, limits), rate, channels, coding
+            yield Track(rate, channels, coding, 0, _pyav_blocks(first, frames))
     except av.FFmpegError as error:
         raise AudioError(
             f"The recording is damaged or cut off ({error.strerror}). Record or export it again."
@@ -218,19 +284,6 @@ def _pyav_blocks(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Itera
 
 def _frame_format(frame: av.AudioFrame) -> tuple[int, str, str]:
     return frame.sample_rate, frame.layout.name, frame.format.name
-
-
-def _collect(blocks: Iterable[NDArray[np.float32]], rate: int, limits: DecodeLimits) -> NDArray[np.float32]:
-    """Average the channels of (channels, n) blocks and join them, stopping at the length limit."""
-    parts: list[NDArray[np.float32]] = []
-    allowed = min(int(limits.max_duration * rate), limits.max_samples)
-    remaining = allowed
-    for block in blocks:
-        remaining -= block.shape[1]
-        if remaining < 0:
-            raise AudioError(f"The sound is longer than {allowed / rate / 60:.3g} minutes. Cut it into parts.")
-        parts.append(block.mean(axis=0))
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _check_format(rate: int, channels: int, limits: DecodeLimits) -> None:

@@ -7,6 +7,7 @@ Silero Team (2024). Silero VAD: pre-trained enterprise-grade voice activity dete
 
 import functools
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ WINDOW, CONTEXT = 512, 64
 MIN_PROBABILITY: Final = 0.5
 MIN_WINDOWS: Final = 3
 """Windows of 32 ms that must hold a voice; a single one may be a click."""
+ONSET: Final = 0.25
+"""Time that the detector hears before what it judges, in seconds: it needs a running start."""
 PEAK: Final = 0.5
 """Peak to which sounds are set before: the detector overhears quiet voices."""
 
@@ -46,19 +49,47 @@ def has_voice(y: NDArray[np.float32], sr: int) -> bool:
     >>> has_voice(librosa.tone(440, sr=22050, duration=1.0).astype("float32"), 22050)
     False
     """
-    loudest = float(np.abs(y).max(initial=0))
-    if loudest == 0:
-        return False
-    sound = librosa.resample(y * np.float32(PEAK / loudest), orig_sr=sr, target_sr=RATE).astype(np.float32)
-    sound = np.pad(sound, (CONTEXT, WINDOW))
-    state, found = np.zeros((2, 1, 128), dtype=np.float32), 0
-    for start in range(0, len(sound) - WINDOW - CONTEXT + 1, WINDOW):
-        inputs = {"input": sound[None, start : start + CONTEXT + WINDOW], "state": state, "sr": np.array(RATE)}
-        probability, state = _detector().run(None, inputs)
-        found += probability.item() > MIN_PROBABILITY
+    found = 0
+    for probability in _voice_probabilities(y, sr, float(np.abs(y).max(initial=0))):
+        found += probability > MIN_PROBABILITY
         if found == MIN_WINDOWS:
             return True
     return False
+
+
+def ends_in_voice(y: NDArray[np.float32], sr: int, pause: float) -> bool:
+    """Tell whether a voice was heard at the end of a sound.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform; its loudest sample tells how loud the voice is that is looked for.
+    sr : int
+        Sampling rate, in Hz.
+    pause : float
+        Length of the end that is looked at, in seconds.
+
+    Returns
+    -------
+    bool
+    """
+    start = max(len(y) - round((pause + ONSET) * sr), 0)
+    probabilities = np.fromiter(_voice_probabilities(y[start:], sr, float(np.abs(y).max(initial=0))), float)
+    counted = probabilities[-max(round(pause * RATE / WINDOW), 1) :]
+    return int((counted > MIN_PROBABILITY).sum()) >= MIN_WINDOWS
+
+
+def _voice_probabilities(y: NDArray[np.float32], sr: int, loudest: float) -> Iterator[float]:
+    """Yield the probability of a voice in each window, with a level set by the loudest sample; none for silence."""
+    if not np.any(y):
+        return
+    sound = librosa.resample(y * np.float32(PEAK / loudest), orig_sr=sr, target_sr=RATE).astype(np.float32)
+    sound = np.pad(sound, (CONTEXT, WINDOW))
+    state = np.zeros((2, 1, 128), dtype=np.float32)
+    for start in range(0, len(sound) - WINDOW - CONTEXT + 1, WINDOW):
+        inputs = {"input": sound[None, start : start + CONTEXT + WINDOW], "state": state, "sr": np.array(RATE)}
+        probability, state = _detector().run(None, inputs)
+        yield float(probability.item())
 
 
 @functools.cache

@@ -19,6 +19,7 @@ PITCH_RANGE: Final = (70.0, 900.0)
 REFERENCE_PITCH: Final = 55.0
 """Pitch of 0 semitones, in Hz (A1)."""
 
+_FRAME: Final = 1024
 _N_CANDIDATES: Final = 5
 _MIN_STRENGTH: Final = 0.2
 _OCTAVE_COST: Final = 0.015
@@ -80,6 +81,39 @@ def track_pitch(
         periodicity=np.clip(np.where(voiced, height[rows, chosen], r[:, 1:-1].max(axis=1)), 0.001, 0.9999),
         lag_one=autocorrelation[:, 1] / autocorrelation[:, 0],
     )
+
+
+def median_pitch(y: NDArray[np.float32], sr: int) -> float | None:
+    """Return the median pitch of the voiced frames of a short sound.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    float or None
+        In Hz; None where nothing is voiced.
+
+    Examples
+    --------
+    >>> t = np.arange(22_050) / 22_050
+    >>> round(median_pitch(np.float32(0.1) * np.sin(2 * np.pi * 220 * t).astype(np.float32), 22_050))
+    220
+    """
+    if len(y) < _FRAME or not np.any(y):
+        return None
+    window = np.hanning(_FRAME)
+    frames = np.lib.stride_tricks.sliding_window_view(y, _FRAME)[:: _FRAME // 2] * window
+    power = np.abs(scipy.fft.rfft(frames, 2 * _FRAME, axis=1)) ** 2 + 1e-12
+    level = 10 * np.log10(power.sum(axis=1))
+    track = track_pitch(power, window, level - level.max(), sr)
+    if not track.is_voiced.any():
+        return None
+    return float(REFERENCE_PITCH * 2 ** (np.median(track.semitones[track.is_voiced]) / 12))
 
 
 def _candidates(

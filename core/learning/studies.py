@@ -1,9 +1,10 @@
-"""What a finished training is tried on besides its protocols: degraded sound, and itself with parts missing.
+"""What a finished training is tried on besides its protocols: degraded sound, parts missing, personal baselines.
 
-Both judge by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is judged by a model that has heard him.
+All judge by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is judged by a model that has heard him.
 """
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.degrade import CONDITIONS
+from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
 from core.config import Copy
 from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.recipes import CopyUse, VoiceRecipe
@@ -56,6 +58,59 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
             table.insert(0, "condition", condition)
             tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32]) -> pd.DataFrame:
+    """Judge the networks of a training on actors that they did not hear, with a personal baseline and without.
+
+    Each actor is enrolled with neutral clips of speech, the first repetition of each sentence. These are judged in no
+    case, so that all cases stand on the same clips. The features are taken to the mean of the training clips, which
+    every stored model knows, or to that of the neutral ones among them.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        A finished training with ``STUDY_PROTOCOL``.
+    index : pandas.DataFrame
+        The distinct clips it was trained on.
+    X : np.ndarray [shape=(n, ...), dtype=float32]
+        Features of the same clips with the first seed, unscaled.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions with a column ``baseline`` in front.
+    """
+    from core.learning.networks import build_network
+    from core.learning.training import predict_fold, tabulate
+
+    is_neutral = ((index["emotion"] == "neutral") & (index["channel"] == "speech")).to_numpy()
+    is_enrolled = is_neutral & (index["repetition"] == index["repetition"].min()).to_numpy()
+    actor = index["actor"].to_numpy()
+    tables = []
+    for fold in _study_folds(result.folds):
+        network = build_network(result.recipe)
+        network.load_weights(fold.weights_path)
+        train, test = fold.split.train, fold.split.test
+        targets = {
+            "to the mean": np.asarray(json.loads(fold.scaler_path.read_text())["mean"]),
+            "to the neutral mean": neutral_mean(X[train[is_neutral[train]]]),
+        }
+        judged = test[~is_enrolled[test] & np.isin(actor[test], actor[is_enrolled])]
+        own = {a: neutral_mean(X[test[(actor[test] == a) & is_enrolled[test]]]) for a in np.unique(actor[judged])}
+        cases = {"none": np.zeros_like(X[judged])} | {
+            f"{name}, strength {strength:g}": np.stack(
+                [baseline_shift(usual, own[a], strength) for a in actor[judged]]
+            ).reshape(len(judged), *[1] * (X.ndim - 2), -1)
+            for name, usual in targets.items()
+            for strength in STRENGTHS
+        }
+        for name, shift in cases.items():
+            table = tabulate(fold, index.iloc[judged], predict_fold(network, fold, X[judged] + shift))
+            table.insert(0, "baseline", name)
+            tables.append(table)
+    order = {name: k for k, name in enumerate(cases)}
+    return pd.concat(tables, ignore_index=True).sort_values("baseline", key=lambda c: c.map(order), kind="stable")
 
 
 def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:

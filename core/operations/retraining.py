@@ -17,7 +17,7 @@ from core.config import AnyFeatures, Copy, configuration_hash, corpus_root, data
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
-from core.learning.recipes import AnyRecipe, VoiceRecipe, required_copies, seeded_features
+from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies, seeded_features
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
 from core.operations.specs import RUNS, TrainingSpec, chosen_recipe
 from core.serving.publishing import model_name, publish_training
@@ -175,8 +175,8 @@ class _Work:
         return train(plan.recipe, self.index, read, plan.folds, n_jobs=self.n_jobs, progress=show)
 
     def study(self, result: TrainingResult) -> dict[str, pd.DataFrame]:
-        """Try a training on degraded sound and, where it has parts, without them."""
-        from core.learning.studies import study_ablations, study_robustness
+        """Try a training on degraded sound, with personal baselines and, where it has parts, without them."""
+        from core.learning.studies import study_ablations, study_baseline, study_robustness
 
         recipe, seed = result.recipe, result.deployed.seed
 
@@ -184,8 +184,9 @@ class _Work:
             return self.extract(recipe, seed, copy, Step("studies", 0, 1)).read(self.index["digest"].tolist())
 
         studies = {"robustness": study_robustness(result, self.index, read)}
+        X = self.read(recipe, seed)
+        studies["baseline"] = study_baseline(result, self.index, clean_features(recipe, X))
         if isinstance(recipe, VoiceRecipe):
-            X = self.read(recipe, seed)
             studies["ablations"] = study_ablations(result, self.index, X, self.run / "ablations", self.n_jobs)
         return studies
 

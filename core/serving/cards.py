@@ -24,6 +24,7 @@ PROTOCOL_MEANING: Final = {
 STUDIES: Final = {
     "robustness": ("condition", "as recorded", "On degraded sound"),
     "ablations": ("variant", "the recipe", "What each part brings"),
+    "baseline": ("baseline", "none, all clips", "With a personal baseline"),
 }
 """File, column of the cases, name of the unchanged case, and heading of each study."""
 PAIRED: Final = """Difference in UAR on the same clips, means over seeds, with 95 % intervals by a bootstrap that draws

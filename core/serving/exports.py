@@ -1,16 +1,22 @@
 """Results as files for other programs: tables for spreadsheets, JSON for scripts, the reference project's pair."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from core.config import FeatureConfig
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from core.config import SAMPLE_RATE, FeatureConfig
 from core.errors import ModelError, SoundWebError
 from core.labels import EMOTIONS
 from core.serving.predictor import Prediction
 from core.serving.registry import Registry
+from core.serving.segments import Reading, Segment, share_of_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +67,64 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
         rows.append(row)
     columns = ["file", "emotion", "confidence", "is_uncertain", "reasons", *EMOTIONS, "error"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def segment_table(segments: Sequence[Segment]) -> "pd.DataFrame":
+    """Return segments as a table: ``start, end, label, emotion, confidence``; times in seconds."""
+    import pandas as pd
+
+    columns = [field.name for field in dataclasses.fields(Segment)]
+    return pd.DataFrame([dataclasses.asdict(segment) for segment in segments], columns=columns)
+
+
+def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
+    """Return the windows behind segments as a table.
+
+    Parameters
+    ----------
+    readings : sequence of Reading
+        As from ``core.serving.segments.smooth``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a window: ``start, end`` of what it tells and ``first_sample, last_sample`` of what was analysed at
+        22,050 Hz; smoothed ``label``; ``level`` in dBFS and ``pitch`` in Hz; a column for each emotion, unsmoothed.
+    """
+    import pandas as pd
+
+    rows = []
+    for reading in readings:
+        window = reading.window
+        row: dict[str, object] = {
+            "start": window.start,
+            "end": window.end,
+            "first_sample": window.first,
+            "last_sample": window.last,
+        }
+        row |= {"label": reading.label, "level": window.level, "pitch": window.pitch}
+        rows.append(row | (window.prediction.probabilities if window.prediction else {}))
+    columns = ["start", "end", "first_sample", "last_sample", "label", "level", "pitch", *EMOTIONS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def timeline_json(segments: Sequence[Segment], readings: Sequence[Reading], model: str) -> bytes:
+    """Return a timeline as JSON: model, shares of time, segments, and the windows of ``window_table``."""
+    windows = window_table(readings).replace([np.inf, -np.inf], np.nan).astype(object)
+    report = {
+        "model": model,
+        "share_of_time": share_of_time(segments),
+        "segments": [dataclasses.asdict(segment) for segment in segments],
+        "windows": windows.where(windows.notna(), None).to_dict("records"),
+    }
+    return json.dumps(report, indent=1, allow_nan=False).encode()
+
+
+def wav_bytes(samples: NDArray[np.int16]) -> bytes:
+    """Return samples at ``core.config.SAMPLE_RATE``, shape (n,), as a WAV file."""
+    buffer = io.BytesIO()
+    sf.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def spreadsheet_csv(table: "pd.DataFrame") -> bytes:

@@ -85,7 +85,14 @@ class Predictor:
         """Length of the beginning of a sound that the answer rests on, in seconds."""
         return self.model.features.analysed_duration
 
-    def predict(self, waveform: Waveform, assessment: Assessment | None = None) -> Prediction:
+    @property
+    def usual_features(self) -> NDArray[np.float64]:
+        """Mean of the features over the training clips, unscaled; shape as ``core.audio.extraction.feature_shape``."""
+        return self._mean
+
+    def predict(
+        self, waveform: Waveform, assessment: Assessment | None = None, *, shift: NDArray[np.float32] | None = None
+    ) -> Prediction:
         """Answer for a sound.
 
         Parameters
@@ -94,6 +101,8 @@ class Predictor:
             As from ``core.audio.decode.decode``.
         assessment : Assessment, optional
             What ``core.audio.assess.assess`` said of it, where that is known already.
+        shift : np.ndarray, optional
+            Added to the features, unscaled: what a personal baseline makes of the speaker.
 
         Returns
         -------
@@ -108,6 +117,8 @@ class Predictor:
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
         features = extract(waveform, self.model.features)
+        if shift is not None:
+            features = features + shift
         y_proba = self.predict_features(features[np.newaxis])[0]
         best = int(y_proba.argmax())
         confidence = float(y_proba[best])

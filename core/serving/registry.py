@@ -37,7 +37,7 @@ MODEL_FILES: Final = (
     "predictions.csv",
     "card.md",
 )
-STUDY_FILES: Final = ("robustness.csv", "ablations.csv")
+STUDY_FILES: Final = ("robustness.csv", "ablations.csv", "baseline.csv")
 """Files that a model has if its training was asked for studies."""
 CHAMPION_FILE: Final = "champion.json"
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")

@@ -8,14 +8,17 @@ import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
+from core.audio.stream import stated_duration, stream
 from core.config import FeatureConfig, corpus_root, data_folder
 from core.corpus.background import BackgroundWork
 from core.corpus.browsing import join_answers
@@ -25,12 +28,23 @@ from core.corpus.samples import Sample, list_samples
 from core.learning.reports import select
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.leakage import measure_twins
+from core.serving.live import LiveSlots
 from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
+from core.serving.timeline import Window, follow
 
 Report = TypeVar("Report")
 RowsKey = tuple[str, str, str, str, int | None]
 """Folder of the models, model, protocol, clips, seed (None for all): what names rows of predictions."""
+MAX_TIMELINES: Final = 4
+"""Timelines that a session keeps."""
+
+
+class Shift(NamedTuple):
+    """What a personal baseline does to the features, and what tells it from others."""
+
+    key: str
+    shift: NDArray[np.float32]
 
 
 def predictor() -> Predictor:
@@ -57,15 +71,71 @@ def st_waveform(sha256: str, _data: bytes) -> Waveform:
     return decode(_data)
 
 
-def prediction(data: bytes) -> Prediction:
-    """Answer for a sound, once a session and model."""
-    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), data)
+def prediction(data: bytes, personal: Shift | None = None) -> Prediction:
+    """Answer for a sound, once a session, model and baseline."""
+    key, shift = (personal.key, personal.shift) if personal else ("", None)
+    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), key, data, shift)
 
 
 @st.cache_data(max_entries=128, scope="session", show_spinner="Listening ...")
-def st_prediction(sha256: str, model: str, _data: bytes) -> Prediction:
-    """Answer for a sound; digest and model are the key."""
-    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data))
+def st_prediction(
+    sha256: str, model: str, baseline: str, _data: bytes, _shift: NDArray[np.float32] | None
+) -> Prediction:
+    """Answer for a sound; digest, model and baseline are the key."""
+    del baseline
+    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data), shift=_shift)
+
+
+def duration(data: bytes) -> float:
+    """Return the length that a file states, in seconds."""
+    return st_duration(hashlib.sha256(data).hexdigest(), data)
+
+
+@st.cache_data(max_entries=128, scope="session", show_spinner=False)
+def st_duration(sha256: str, _data: bytes) -> float:
+    """Return the length that a file states; the digest is the key."""
+    del sha256
+    return stated_duration(_data)
+
+
+class Timelines:
+    """The last timelines of a session; cached functions can not show progress on elements from outside.
+
+    A timeline that was cut off by leaving the page begins anew.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, ...], list[Window]] = {}
+
+    def get(self, data: bytes, personal: Shift | None = None) -> list[Window] | None:
+        """Return the windows of a sound, None where they were not computed yet."""
+        return self.kept.get(self._key(data, personal))
+
+    def compute(self, data: bytes, progress: Callable[[float], None], personal: Shift | None = None) -> list[Window]:
+        """Return the windows of a sound; ``progress`` is called with the seconds that are done."""
+        windows = []
+        for window in follow(stream(data), predictor(), shift=personal.shift if personal else None):
+            windows.append(window)
+            progress(window.end)
+        while len(self.kept) >= MAX_TIMELINES:
+            del self.kept[next(iter(self.kept))]
+        self.kept[self._key(data, personal)] = windows
+        return windows
+
+    def _key(self, data: bytes, personal: Shift | None) -> tuple[str, ...]:
+        return hashlib.sha256(data).hexdigest(), Registry().champion(), personal.key if personal else ""
+
+
+@st.cache_resource(max_entries=1, scope="session", show_spinner=False)
+def st_timelines() -> Timelines:
+    """Return the timelines of this session."""
+    return Timelines()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def st_live_slots() -> LiveSlots:
+    """Return the places for live streams, the same for all sessions."""
+    return LiveSlots()
 
 
 def assessment(data: bytes) -> Assessment:

@@ -10,6 +10,7 @@ from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.serving.cards import percent
 from pages.ui import cache, state
+from pages.ui.baseline import show_baseline
 from pages.ui.corpus import describe_corpus
 
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
@@ -64,3 +65,4 @@ def show_sidebar() -> None:
         with st.popover("Model card", icon=":material/description:", width="stretch"):
             st.markdown((model.folder / "card.md").read_text())
         st.caption(f":material/library_music: {describe_corpus()}")
+        show_baseline()

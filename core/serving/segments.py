@@ -1,0 +1,147 @@
+"""From windows to what people read: smoothed probabilities, segments, shares of time.
+
+Probabilities are smoothed exponentially: after ``half_life`` seconds, half of what is shown comes from newer windows.
+A pause ends the smoothing; behind it nothing is left of what was before.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.labels import EMOTIONS
+from core.serving.timeline import Window
+
+NO_SPEECH: Final = "no speech"
+UNSURE: Final = "unsure"
+LABELS: Final = (*EMOTIONS, UNSURE, NO_SPEECH)
+"""What a segment can be."""
+HALF_LIFE: Final = 0.75
+"""Half-life of the smoothing if nobody chooses another, in seconds."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reading:
+    """A window after smoothing."""
+
+    window: Window
+    """What was smoothed."""
+    y_proba: NDArray[np.float64] | None
+    """Smoothed probabilities in the order of ``EMOTIONS``, shape (8,); None where nobody spoke."""
+    threshold: float | None
+    """Confidence below which the answer is unsure; None where every answer is."""
+
+    @property
+    def emotion(self) -> str | None:
+        """The most probable emotion; None where nobody spoke."""
+        return None if self.y_proba is None else EMOTIONS[int(self.y_proba.argmax())]
+
+    @property
+    def confidence(self) -> float:
+        """Smoothed probability of ``emotion``; 0 where nobody spoke."""
+        return 0.0 if self.y_proba is None else float(self.y_proba.max())
+
+    @property
+    def label(self) -> str:
+        """One of ``LABELS``."""
+        if self.emotion is None:
+            return NO_SPEECH
+        is_sure = self.threshold is not None and self.confidence >= self.threshold
+        return self.emotion if is_sure else UNSURE
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A stretch of time with one label."""
+
+    start: float
+    """In seconds."""
+    end: float
+    """In seconds."""
+    label: str
+    """One of ``LABELS``."""
+    emotion: str | None
+    """The most probable emotion over the stretch, also where the label is "unsure"; None where nobody spoke."""
+    confidence: float
+    """Mean over the stretch of the smoothed probability of ``emotion``; 0 where nobody spoke."""
+
+    @property
+    def duration(self) -> float:
+        """Length, in seconds."""
+        return self.end - self.start
+
+
+def smooth(windows: Iterable[Window], threshold: float | None, half_life: float = HALF_LIFE) -> list[Reading]:
+    """Smooth the answers of windows over time.
+
+    Parameters
+    ----------
+    windows : iterable of Window
+        In their order.
+    threshold : float or None
+        Confidence below which an answer is unsure, as of the model.
+    half_life : float
+        In seconds; 0 smooths nothing.
+
+    Returns
+    -------
+    list of Reading
+    """
+    readings, state = [], None
+    for window in windows:
+        if window.prediction is None:
+            state = None
+        else:
+            y_proba = np.fromiter(window.prediction.probabilities.values(), float, len(EMOTIONS))
+            kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 else 0.0
+            state = y_proba if state is None else kept * state + (1 - kept) * y_proba
+        readings.append(Reading(window, state, threshold))
+    return readings
+
+
+def find_segments(readings: Sequence[Reading]) -> list[Segment]:
+    """Join neighbouring readings of the same label.
+
+    Parameters
+    ----------
+    readings : sequence of Reading
+        As from ``smooth``.
+
+    Returns
+    -------
+    list of Segment
+        Without gaps; neighbours differ in their labels.
+    """
+    groups: list[list[Reading]] = []
+    for reading in readings:
+        if groups and groups[-1][0].label == reading.label:
+            groups[-1].append(reading)
+        else:
+            groups.append([reading])
+    return [_join(group) for group in groups]
+
+
+def _join(group: list[Reading]) -> Segment:
+    start, end, label = group[0].window.start, group[-1].window.end, group[0].label
+    heard = [reading for reading in group if reading.y_proba is not None]
+    if not heard:
+        return Segment(start, end, label, None, 0.0)
+    weights = [reading.window.last - reading.window.begin for reading in heard]
+    mean = np.average([reading.y_proba for reading in heard], axis=0, weights=weights)
+    best = int(mean.argmax())
+    return Segment(start, end, label, EMOTIONS[best], float(mean[best]))
+
+
+def share_of_time(segments: Iterable[Segment]) -> dict[str, float]:
+    """Return the share of time of each label that occurs, the largest first.
+
+    >>> share_of_time([Segment(0, 3, "sad", "sad", 0.9), Segment(3, 4, "no speech", None, 0)])
+    {'sad': 0.75, 'no speech': 0.25}
+    """
+    seconds: dict[str, float] = {}
+    for segment in segments:
+        seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
+    total = sum(seconds.values())
+    return {label: t / total for label, t in sorted(seconds.items(), key=lambda item: -item[1])} if total else {}

@@ -1,0 +1,45 @@
+"""Live: speak, and see the emotion move while you speak."""
+
+import streamlit as st
+
+from core.serving.timeline import LIVE
+from pages.ui import cache, state
+from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.live.capture import capture
+from pages.ui.live.picture import show_live
+from pages.ui.live.report import show_report
+from pages.ui.timeline import choose_half_life
+
+
+def main() -> None:
+    """Show the page: the microphone above, the moving picture or the last take beneath."""
+    st.title("Live")
+    with shown_errors():
+        cache.predictor()
+        worker = capture()
+    if worker is not None:
+        show_live(worker, choose_half_life())
+    elif state.LIVE_TAKE in st.session_state:
+        show_report(st.session_state[state.LIVE_TAKE])
+    else:
+        _show_empty()
+    st.caption(DOMAIN_NOTICE)
+
+
+def _show_empty() -> None:
+    """Tell what will stand here."""
+    with st.container(border=True):
+        st.markdown("#### :material/mic: Nobody speaks yet")
+        st.markdown(
+            f"Press Start and allow the microphone. Every {LIVE.hop:g} s the last {LIVE.length:g} s are answered: the "
+            "emotion, how confident the model is, and how it moves. After Stop, the whole take stands here with its "
+            "segments, to hear and to download."
+        )
+        st.caption(
+            "The sound goes to this server, unchanged by the browser's filters for calls, and stays in this session. "
+            "The microphone needs https, or localhost."
+        )
+
+
+ensure_frame()
+main()

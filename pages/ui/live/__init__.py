@@ -1,0 +1,1 @@
+"""The Live screen's parts: taking in the microphone, the moving picture, the report."""

@@ -1,0 +1,109 @@
+"""The microphone of this session: the browser's stream, and the worker that answers it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import av
+import streamlit as st
+from streamlit_webrtc import WebRtcMode, create_audio_sink_track, webrtc_streamer
+
+from core.serving.live import LiveWorker
+from pages.ui import cache, state
+from pages.ui.baseline import personal_shift
+
+RAW_AUDIO = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
+"""What browsers do to voices for telephony takes out what an emotion is heard by."""
+WORDS = {
+    "start": "Start",
+    "stop": "Stop",
+    "select_device": "Choose microphone",
+    "media_api_not_available": "The browser gives no access to a microphone here. Open this page by https, or on "
+    "localhost.",
+    "device_ask_permission": "Allow the microphone in the browser's question.",
+    "device_not_available": "No microphone was found. Connect one and start again.",
+    "device_access_denied": "The microphone is not allowed. Allow it beside the page's address and start again.",
+}
+LOCAL_HOSTS = ("http://localhost", "http://127.0.0.1", "http://[::1]")
+
+
+class Intake:
+    """Passes the stream's frames on to the worker of the moment; lives as long as the session."""
+
+    def __init__(self) -> None:
+        self.worker: LiveWorker | None = None
+
+    def push(self, frame: av.AudioFrame) -> None:
+        """Take in a frame; called by the stream's own thread."""
+        worker = self.worker
+        if worker is not None:
+            worker.push_frame(frame)
+
+    def end(self) -> None:
+        """End the worker: the stream has ended, by a stop, another page or a closed browser."""
+        worker = self.worker
+        if worker is not None:
+            worker.stop()
+
+
+def capture() -> LiveWorker | None:
+    """Show start, stop and the choice of the microphone; return the worker while a stream runs.
+
+    Raises
+    ------
+    BusyError
+        If a stream was started and no place is free for a worker.
+    """
+    intake: Intake = st.session_state.setdefault(state.LIVE_INTAKE, Intake())
+    slots = cache.st_live_slots()
+    url = st.context.url or ""
+    if url.startswith("http://") and not url.startswith(LOCAL_HOSTS):
+        st.warning(WORDS["media_api_not_available"], icon=":material/lock_open:")
+    if intake.worker is None and slots.is_full:
+        st.warning(
+            f"All {slots.maximum} places for live streams are taken. Try again in a minute, or upload a recording on "
+            "Predict.",
+            icon=":material/hourglass_top:",
+        )
+        st.button("Try again", icon=":material/refresh:")
+        return None
+    context = webrtc_streamer(
+        key=state.LIVE_STREAM,
+        mode=WebRtcMode.SENDONLY,
+        sink_audio_track=create_audio_sink_track(intake.push, key=state.LIVE_SINK, on_ended=intake.end),
+        rtc_configuration=_rtc_configuration(),
+        media_stream_constraints={"audio": RAW_AUDIO, "video": False},
+        translations=WORDS,
+    )
+    if context.state.playing:
+        if intake.worker is None:
+            worker = LiveWorker(cache.predictor(), shift=_shift())
+            slots.start(worker)
+            intake.worker = worker
+            st.session_state.pop(state.LIVE_TAKE, None)
+    elif intake.worker is not None:
+        intake.worker.stop()
+        intake.worker.join()
+        if intake.worker.taken:
+            st.session_state[state.LIVE_TAKE] = intake.worker
+        intake.worker = None
+    if context.state.signalling and not context.state.playing:
+        st.caption(
+            "Connecting. If this lasts longer than 20 seconds, the network lets no direct connection through: the "
+            "server needs STUN or TURN addresses in its secrets, under [webrtc]."
+        )
+    return intake.worker
+
+
+def _shift() -> Any:
+    personal = personal_shift()
+    return personal.shift if personal else None
+
+
+def _rtc_configuration() -> dict[str, Any]:
+    """Return the STUN and TURN servers that the secrets name; none by default, which suits one host or network."""
+    try:
+        section = st.secrets.get("webrtc", {})
+    except FileNotFoundError:
+        return {"iceServers": []}
+    servers = section.get("iceServers", []) if isinstance(section, Mapping) else []
+    return {"iceServers": [dict(server) for server in servers]}

@@ -1,0 +1,27 @@
+"""The report of a take: player, timeline, segments, files; kept in the session alone."""
+
+import streamlit as st
+
+from core.serving.exports import wav_bytes
+from core.serving.live import TAKE_DURATION, LiveWorker
+from pages.ui import state
+from pages.ui.timeline import show_timeline
+
+
+def show_report(worker: LiveWorker) -> None:
+    """Show the take of a worker that has ended."""
+    st.subheader("The take")
+    sound = wav_bytes(worker.take)
+    st.audio(sound, format="audio/wav")
+    with st.container(horizontal=True):
+        st.download_button("WAV", sound, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
+        st.button("Remove the take", icon=":material/delete:", on_click=_remove)
+    st.caption(
+        f"It is in this session only and goes with it. At most {TAKE_DURATION / 60:.0f} minutes are kept of one take."
+    )
+    show_timeline(worker.taken, sound, key="take")
+
+
+def _remove() -> None:
+    """Forget the take."""
+    st.session_state.pop(state.LIVE_TAKE, None)
