@@ -3,6 +3,7 @@
 Keys are content digests and model names. What comes from a person's recording is cached within that person's session.
 """
 
+import gc
 import hashlib
 import threading
 import time
@@ -51,7 +52,19 @@ def predictor() -> Predictor:
 def st_predictor(name: str) -> Predictor:
     """Load a model once for all sessions, with the signal processing warmed up."""
     warm_up()
-    return Predictor.load(name)
+    predictor = Predictor.load(name)
+    spare_collector()
+    return predictor
+
+
+def spare_collector() -> None:
+    """Take what is loaded for good out of the garbage collector's sight.
+
+    Streamlit collects garbage after every run of a script or fragment; with a live picture, walking through all
+    loaded libraries twice a second costs more than the answers do.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def waveform(data: bytes) -> Waveform:
@@ -130,6 +143,7 @@ def st_timelines() -> Timelines:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def st_live_slots() -> LiveSlots:
     """Return the places for live streams, the same for all sessions."""
+    spare_collector()
     return LiveSlots()
 
 
