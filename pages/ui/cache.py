@@ -4,6 +4,7 @@ Keys are content digests and model names. What comes from a person's recording i
 """
 
 import dataclasses
+import gc
 import hashlib
 import threading
 from collections.abc import Callable
@@ -56,7 +57,19 @@ def predictor() -> Predictor:
 def st_predictor(name: str) -> Predictor:
     """Load a model once for all sessions, with the signal processing warmed up."""
     warm_up()
-    return Predictor.load(name)
+    predictor = Predictor.load(name)
+    spare_collector()
+    return predictor
+
+
+def spare_collector() -> None:
+    """Take what is loaded for good out of the garbage collector's sight.
+
+    Streamlit collects garbage after every run of a script or fragment; with a live picture, walking through all
+    loaded libraries twice a second costs more than the answers do.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def waveform(data: bytes) -> Waveform:
@@ -135,6 +148,7 @@ def st_timelines() -> Timelines:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def st_live_slots() -> LiveSlots:
     """Return the places for live streams, the same for all sessions."""
+    spare_collector()
     return LiveSlots()
 
 
