@@ -14,13 +14,13 @@ from tests.conftest import encode, tone
 
 SOUND = encode(tone(), 48_000)
 ANSWER = dict.fromkeys(EMOTIONS, 0.1) | {"sad": 0.3}
-ABOUT = {"model": "voice-06f0cea5", "clip": hashlib.sha256(SOUND).hexdigest()}
+ABOUT = {"model": "voice-0123abcd", "clip": hashlib.sha256(SOUND).hexdigest()}
 
 
 def test_without_consent_no_sound_is_kept(database, token, tmp_path):
     add("happy", ANSWER, **ABOUT)
     entry = list_feedback(token)[0]
-    assert (entry.label, entry.answer, entry.model, entry.path) == ("happy", "sad", "voice-06f0cea5", None)
+    assert (entry.label, entry.answer, entry.model, entry.path) == ("happy", "sad", "voice-0123abcd", None)
     assert entry.probabilities == ANSWER
     assert list(entry.probabilities) == list(EMOTIONS)
     assert not (tmp_path / "data" / "feedback").exists()
@@ -57,7 +57,7 @@ def test_a_sound_goes_with_its_last_feedback(database, token):
         ("sad", ANSWER | {"sad": 0.5}, {}, "sum to 1.2"),
         ("sad", ANSWER | {"sad": float("nan")}, {}, "not one of each"),
         ("sad", ANSWER | {"sad": -0.1, "calm": 0.5}, {}, "not one of each"),
-        ("sad", ANSWER, {"model": "../voice-06f0cea5"}, "not a model"),
+        ("sad", ANSWER, {"model": "../voice-0123abcd"}, "not a model"),
         ("sad", ANSWER, {"clip": "../../x"}, "not the SHA-256"),
     ],
 )
@@ -108,9 +108,9 @@ def test_agreement_is_counted_by_day_and_model(database, token):
     add("happy", ANSWER, **ABOUT | {"model": "reference-402dca03"})
     rows = agreement(token).to_dict("records")
     assert [(row["model"], row["n"], row["agreement"]) for row in rows] == [
-        ("voice-06f0cea5", 1, 0.0),
+        ("voice-0123abcd", 1, 0.0),
         ("reference-402dca03", 1, 0.0),
-        ("voice-06f0cea5", 2, 1.0),
+        ("voice-0123abcd", 2, 1.0),
     ]
     assert rows[0]["day"] == yesterday.date()
 
