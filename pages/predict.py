@@ -7,6 +7,7 @@ from core.serving.exports import prediction_table, spreadsheet_csv
 from pages.ui import answer, cache, state
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.sounds import Sound, choose_sounds
+from pages.ui.verdict import ask_verdict
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
             return
         prediction = cache.prediction(sound.data)
         answer.show_answer(prediction)
+        ask_verdict(sound.data, waveform, prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
         answer.show_waveform(waveform)
