@@ -209,7 +209,7 @@ def st_unlock_code(data: str, configured_hash: str | None) -> None:
         return
     if code:
         sys.stderr.write(
-            "\n  No administrator's password is set. Open the Admin page of the app and set one with this unlock code,\n"
-            f"  which works once:  {code}\n\n"
+            "\n  No administrator's password is set. Set one on the Admin page of the app with this unlock code,\n"
+            f"  which works once: {code}\n\n"
         )
         sys.stderr.flush()

@@ -80,7 +80,9 @@ def _ask_spec() -> TrainingSpec:
     left, right = st.columns(2, gap="medium")
     with left:
         recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
-        protocols = st.multiselect("Judged by", list(PROTOCOLS), default=list(PROTOCOLS), key=state.ADMIN_PROTOCOLS)
+        protocols = st.pills(
+            "Judged by", list(PROTOCOLS), selection_mode="multi", default=list(PROTOCOLS), key=state.ADMIN_PROTOCOLS
+        )
         channels = st.pills("Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS)
         st.checkbox("Try degraded sound too", key=state.ADMIN_STUDIES, help="Noise, rooms, telephones; takes longer.")
         st.checkbox(

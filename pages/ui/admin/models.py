@@ -32,7 +32,10 @@ def show_models(token: str) -> None:
 
 def _show_table(models: list[Overview]) -> None:
     """Show a line a model: what it reaches on speakers that it never heard first."""
-    keys = sorted({key for model in models for key in model.recalls}, key=lambda key: (STUDY_PROTOCOL not in key, key))
+    keys = sorted(
+        {key for model in models for key in model.recalls},
+        key=lambda key: (STUDY_PROTOCOL not in key, "speaker" not in key, "speech" not in key, key),
+    )
     rows = [
         {
             "in use": model.is_used,
@@ -53,7 +56,7 @@ def _show_table(models: list[Overview]) -> None:
         "size": st.column_config.NumberColumn("MiB", format="%.1f"),
         "problem": "Can not be loaded because",
     }
-    columns |= {key: st.column_config.NumberColumn(f"{key}, UAR", format="%.1f %%") for key in keys}
+    columns |= {key: st.column_config.NumberColumn(f"UAR, {key}", format="%.1f %%") for key in keys}
     if not any(model.problem for model in models):
         columns["problem"] = None
     st.dataframe(rows, hide_index=True, column_config=columns)

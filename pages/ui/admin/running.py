@@ -50,9 +50,7 @@ def _watch(token: str, seen: States) -> None:
             with st.container(border=True):
                 _show_running(token, running)
         if waiting:
-            st.caption(
-                f"{waiting} {'waits' if waiting == 1 else 'wait'} for {'its' if waiting == 1 else 'their'} turn."
-            )
+            st.caption(f"Waiting in the queue: {waiting}.")
 
 
 def _draw_anew() -> None:

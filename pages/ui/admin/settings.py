@@ -28,13 +28,13 @@ def show_audit(token: str) -> None:
 def show_settings(token: str) -> None:
     """Show whether everything works, where it is, and what it takes."""
     found = describe_installation(token)
+    with st.container(horizontal=True):
+        for check in found.checks:
+            icon, color = (":material/error:", "red") if check.problem else (":material/check_circle:", "green")
+            st.badge(check.name.capitalize(), icon=icon, color=color)
     for check in found.checks:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if check.problem:
-                st.badge(check.name.capitalize(), icon=":material/error:", color="red")
-                st.text(check.problem)
-            else:
-                st.badge(check.name.capitalize(), icon=":material/check_circle:", color="green")
+        if check.problem:
+            st.text(check.problem)
     _show_use(found)
     st.markdown("**Places**")
     places = {

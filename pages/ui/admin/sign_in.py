@@ -21,7 +21,7 @@ from core.operations.sign_in import (
 from pages.ui import state
 from pages.ui.frame import HASH_NAME, secret
 
-ADMINS_NAME: Final = "admins"  # noqa: S105 - a name, no secret
+ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
 
 
@@ -70,9 +70,10 @@ def _ask_code() -> None:
         again = st.text_input("New password again", type="password", autocomplete="new-password")
         if not st.form_submit_button("Set password", type="primary"):
             return
+    if password != again:
+        st.error("The two passwords differ. Type the same one twice.", icon=":material/error:")
+        return
     try:
-        if password != again:
-            raise SignInError("The two passwords differ. Type the same one twice.")
         set_password(code, password)
         token = sign_in(password)
     except SignInError as error:
