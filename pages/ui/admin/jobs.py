@@ -59,6 +59,7 @@ def _show_form(token: str) -> None:
     can_start = corpus is not None and not problem
     if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not can_start):
         job = submit(token, spec, notes)
+        st.session_state[state.ADMIN_JOB] = job.id
         say_done(f"Training {job.id} {'runs' if job.status == 'running' else 'waits for its turn'}.")
 
 
