@@ -229,7 +229,8 @@ def press(page: Page, label: str) -> None:
     page.get_by_role("button", name=label, exact=False).first.click()
 
 
-def test_the_whole_way_of_an_administrator(browse, registry, published, prepared, feature_store, generated, tmp_path):
+@pytest.mark.usefixtures("feature_store")
+def test_the_whole_way_of_an_administrator(browse, registry, published, prepared, generated, tmp_path):
     """The first request is that for the page; it asks for the code, then trains, promotes and takes back."""
     shutil.copytree(prepared, tmp_path / "data")
     environment = {
@@ -269,5 +270,5 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, prepared
         expect(page.get_by_text(f"{published.name} is in use.")).to_be_visible(timeout=TIMEOUT)
         assert registry.champion() == published.name
         press(page, "Sign out")
-        expect(page.get_by_label("Password")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_label("Password", exact=True)).to_be_visible(timeout=TIMEOUT)
         assert "admin-session" not in page.url
