@@ -20,7 +20,13 @@ def show_feedback(token: str) -> None:
         )
         return
     table = agreement(token)
-    show_chart(agreement_lines(table), "agreement", "Share of answers that users confirm, by day and model", table)
+    show_chart(
+        agreement_lines(table),
+        "agreement",
+        "Share of answers that users confirm, by day and model",
+        table,
+        agreement="Confirmed",
+    )
     st.caption("Who answers chooses to: this is no measure of how often a model is right.")
     st.dataframe(
         [_row(entry) for entry in entries],

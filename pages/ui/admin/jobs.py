@@ -82,9 +82,16 @@ def _ask_spec() -> TrainingSpec:
     with left:
         recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
         protocols = st.pills(
-            "Judged by", list(PROTOCOLS), selection_mode="multi", default=list(PROTOCOLS), key=state.ADMIN_PROTOCOLS
+            "Judged by",
+            list(PROTOCOLS),
+            selection_mode="multi",
+            default=list(PROTOCOLS),
+            key=state.ADMIN_PROTOCOLS,
+            wrap=True,
         )
-        channels = st.pills("Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS)
+        channels = st.pills(
+            "Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS, wrap=True
+        )
         st.checkbox("Try degraded sound too", key=state.ADMIN_STUDIES, help="Noise, rooms, telephones; takes longer.")
         st.checkbox(
             "Put it in use if it is not worse",

@@ -157,12 +157,14 @@ def _show_compared(one: Comparison, first: str, second: str) -> None:
         f"`{second}` alone. Were the two equally good, a split at least as uneven would have a probability of "
         f"**{'less than 0.0001' if one.p_value < 0.0001 else f'{one.p_value:.4f}'}** (McNemar's exact test)."
     )
-    table = one.per_class
     show_chart(
-        class_differences(table, first, second),
+        class_differences(one.per_class, first, second),
         f"{first}-{second}-{one.protocol}-{one.channel}",
         "Difference of the recalls of two models by emotion",
-        table.rename(columns={"first": "recall"}).assign(second=100 * table["second"]),
+        one.per_class,
+        first=first,
+        second=second,
+        difference="Difference",
     )
 
 
