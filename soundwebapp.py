@@ -18,6 +18,7 @@ page = st.navigation(
             st.Page("pages/dataset.py", title="Dataset", icon=":material/library_music:"),
         ],
         "Trust": [st.Page("pages/metrics.py", title="Metrics", icon=":material/verified:")],
+        "Operate": [st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:")],
     }
 )
 show_sidebar()

@@ -10,6 +10,7 @@ from pages.ui.baseline import personal_shift
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.sounds import Sound, choose_sounds
 from pages.ui.timeline import MIN_DURATION, show_upload_timeline
+from pages.ui.verdict import ask_verdict
 
 
 def main() -> None:
@@ -37,6 +38,7 @@ def main() -> None:
             return
         prediction = cache.prediction(sound.data, personal_shift())
         answer.show_answer(prediction)
+        ask_verdict(sound.data, waveform, prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
         answer.show_waveform(waveform)

@@ -302,3 +302,52 @@ def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(b
         other.get_by_role("button", name="Try again").click()
         expect(other.get_by_text("Nobody speaks yet")).to_be_visible(timeout=TIMEOUT)
         expect(other.get_by_text("places for live streams are taken")).not_to_be_visible()
+
+
+def press(page: Page, label: str) -> None:
+    page.get_by_role("button", name=label, exact=False).first.click()
+
+
+@pytest.mark.usefixtures("feature_store")
+def test_the_whole_way_of_an_administrator(browse, registry, published, prepared, generated, tmp_path):
+    """The first request is that for the page; it asks for the code, then trains, promotes and takes back."""
+    shutil.copytree(prepared, tmp_path / "data")
+    environment = {
+        "SOUNDWEB_DATA": str(tmp_path / "data"),
+        "SOUNDWEB_ARTIFACTS": str(registry.root),
+        "RAVDESS_ROOT": str(generated),
+        "SOUNDWEB_ADMIN_HASH": "",
+        "DATABASE_URL": "",
+    }
+    with running_app(environment) as address:
+        page = browse(f"{address}/admin")
+        expect(page.get_by_text("Set the administrator's password")).to_be_visible(timeout=TIMEOUT)
+        assert page.get_by_text("Start a training").count() == 0
+        page.get_by_label("Unlock code").fill((tmp_path / "data" / "unlock-code").read_text())
+        page.get_by_label("New password, at least").fill("a long enough password")
+        page.get_by_label("New password again").fill("a long enough password")
+        press(page, "Set password")
+        expect(page.get_by_text("Signed in as admin")).to_be_visible(timeout=TIMEOUT)
+        for protocol in ("random", "speaker-luna", "speaker-emobox"):
+            page.get_by_role("button", name=protocol, exact=True).click()
+        page.get_by_label("Epochs").fill("1")
+        page.get_by_label("Epochs").press("Enter")
+        press(page, "Start training")
+        expect(page.get_by_text("Training 1 · reference")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_text("1 · reference · done")).to_be_visible(timeout=2 * TIMEOUT)
+        (name,) = set(registry.names()) - {published.name}
+        page.get_by_role("tab", name="Models").click()
+        page.get_by_role("combobox", name="Model").first.click()
+        page.get_by_role("option", name=name).click()
+        expect(page.get_by_text("was not judged on unheard speakers")).to_be_visible(timeout=TIMEOUT)
+        page.get_by_label("To put it in use all the same").fill(name)
+        page.get_by_label("To put it in use all the same").press("Enter")
+        press(page, "Put in use")
+        expect(page.get_by_text(f"{name} is in use, from")).to_be_visible(timeout=TIMEOUT)
+        assert registry.champion() == name
+        press(page, f"Roll back to {published.name}")
+        expect(page.get_by_text(f"{published.name} is in use.")).to_be_visible(timeout=TIMEOUT)
+        assert registry.champion() == published.name
+        press(page, "Sign out")
+        expect(page.get_by_label("Password", exact=True)).to_be_visible(timeout=TIMEOUT)
+        assert "admin-session" not in page.url

@@ -147,3 +147,25 @@ def test_a_clip_of_the_corpus_is_opened_by_its_address(published, generated, tmp
     app.query_params["clip"] = "../../etc/passwd"
     app.run()
     assert not app.exception
+
+
+@pytest.mark.parametrize("text", ["![x](http://h/x)", "<b>", "[x]: //h", "[x](//h)", "www.h.org", "a@h.org"])
+def test_a_card_that_could_do_more_than_be_read_is_plain_text(text):
+    def script(text):
+        from pages.ui.card import show_card
+
+        show_card(f"# Card\n\n{text}")
+
+    app = AppTest.from_function(script, args=(text,)).run()
+    assert (len(app.text), len(app.markdown)) == (1, 0)
+
+
+def test_our_cards_are_pages(published):
+
+    def script(text):
+        from pages.ui.card import show_card
+
+        show_card(text)
+
+    app = AppTest.from_function(script, args=((published.folder / "card.md").read_text(),)).run()
+    assert (len(app.text), len(app.markdown)) == (0, 1)

@@ -59,9 +59,7 @@ class Fold:
 
     def history(self) -> pd.DataFrame:
         """Return the epochs so far, with columns ``HISTORY_COLUMNS`` and ``is_chosen``; epochs count from 1."""
-        history = read_history(self.history_path)
-        best = history["average_accuracy"].idxmax() if len(history) else None
-        return history.assign(epoch=history["epoch"] + 1, is_chosen=history.index == best)
+        return mark_chosen(read_history(self.history_path))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -185,6 +183,12 @@ def read_history(path: Path) -> pd.DataFrame:
     rows = [row for row in csv.DictReader(io.StringIO(complete)) if None not in row.values()]
     history = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype(float).astype({"epoch": int})
     return history.drop_duplicates("epoch", keep="last").reset_index(drop=True)
+
+
+def mark_chosen(history: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of ``read_history`` with ``is_chosen``, the epoch that counts, and epochs counted from 1."""
+    best = history["average_accuracy"].idxmax() if len(history) else None
+    return history.assign(epoch=history["epoch"] + 1, is_chosen=history.index == best)
 
 
 def clean_history(path: Path) -> pd.DataFrame:

@@ -25,8 +25,8 @@ GRACE: Final = 1.0
 NICENESS: Final = 10
 """How far workers stand behind predictions for processor time."""
 THREAD_LIMITS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-SECRETS: Final = ("SOUNDWEB_ADMIN_HASH",)
-"""Variables that a worker has no use for."""
+SECRETS: Final = ("SOUNDWEB_ADMIN_HASH", "admin_password_hash")
+"""Variables that a worker has no use for; Streamlit makes one of each secret."""
 
 _children: list[subprocess.Popen[bytes]] = []
 """Workers that this process started; who ended is asked for, or it would stay a zombie."""

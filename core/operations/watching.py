@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from core.config import data_folder
-from core.learning.runs import HISTORY_COLUMNS, read_history
+from core.learning.runs import HISTORY_COLUMNS, mark_chosen, read_history
 from core.operations.processes import job_folder
 from core.operations.records import Job
 from core.operations.specs import RUNS
@@ -39,7 +39,8 @@ def read_curves(job: Job) -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame
-        A row an epoch: ``protocol, seed, fold``, then ``core.learning.runs.HISTORY_COLUMNS``; epochs count from 1.
+        A row an epoch: ``protocol, seed, fold``, then ``core.learning.runs.HISTORY_COLUMNS`` and ``is_chosen``,
+        the best epoch of the fold so far; epochs count from 1.
     """
     import pandas as pd
 
@@ -49,9 +50,9 @@ def read_curves(job: Job) -> "pd.DataFrame":
         for protocol in job.spec.all_protocols:
             for seed in job.spec.seeds:
                 for path in sorted((run / protocol / f"seed-{seed}").glob("fold-*/history.csv")):
-                    history = read_history(path)
+                    history = mark_chosen(read_history(path))
                     fold = int(path.parent.name.removeprefix("fold-"))
-                    parts.append(history.assign(protocol=protocol, seed=seed, fold=fold, epoch=history["epoch"] + 1))
-    columns = ["protocol", "seed", "fold", *HISTORY_COLUMNS]
+                    parts.append(history.assign(protocol=protocol, seed=seed, fold=fold))
+    columns = ["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)

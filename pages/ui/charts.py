@@ -47,11 +47,11 @@ SHARES = {
 """Titles of the columns of reports that are shares; their bounds follow them."""
 
 
-def show_chart(figure: go.Figure, name: str, alt: str, table: pd.DataFrame) -> None:
-    """Show a figure, and behind it its table for those who can not see it."""
+def show_chart(figure: go.Figure, name: str, alt: str, table: pd.DataFrame, **titles: str) -> None:
+    """Show a figure, and behind it its table for those who can not see it; some columns under other titles."""
     st.plotly_chart(figure, config=picture_button(name), alt=alt)
     with st.expander("As a table", icon=":material/table:"):
-        show_shares(table)
+        show_shares(table, **titles)
 
 
 def show_shares(table: pd.DataFrame, **titles_instead: str) -> None:

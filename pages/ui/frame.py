@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from core.config import data_folder
 from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.serving.cards import percent
 from pages.ui import cache, state
 from pages.ui.baseline import show_baseline
+from pages.ui.card import show_card
 from pages.ui.corpus import describe_corpus
 
+HASH_NAME: Final = "admin_password_hash"
+"""Secret that holds the hash of the administrator's password."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
 def open_frame() -> None:
     """Note that the entry script runs; its last line before the page."""
+    cache.st_unlock_code(str(data_folder()), secret(HASH_NAME))
     st.session_state[state.FRAMED] = True
 
 
@@ -31,6 +37,11 @@ def ensure_frame() -> None:
     if not st.session_state.pop(state.FRAMED, False):
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+def secret(name: str) -> Any:
+    """Return a secret of the installation; None where it has none of this name."""
+    return st.secrets.get(name) if st.secrets.load_if_toml_exists() else None
 
 
 @contextmanager
@@ -63,6 +74,6 @@ def show_sidebar() -> None:
                 f"{percent(recall)} %, 95 % interval over actors. Guessing gives {1 / len(EMOTIONS):.1%}.",
             )
         with st.popover("Model card", icon=":material/description:", width="stretch"):
-            st.markdown((model.folder / "card.md").read_text())
+            show_card((model.folder / "card.md").read_text())
         st.caption(f":material/library_music: {describe_corpus()}")
         show_baseline()

@@ -8,6 +8,7 @@ from core.learning.reports import tabulate_classes, write_report
 from core.serving.exports import spreadsheet_csv
 from core.serving.registry import Registry
 from pages.ui import cache, state
+from pages.ui.card import show_card
 from pages.ui.charts import show_shares
 from pages.ui.judged import SUBSET_NAMES, Judged
 
@@ -78,7 +79,7 @@ def show_papers(judged: Judged) -> None:
         help="By the camera button that each chart shows.",
     )
     with st.container(border=True):
-        st.markdown(card)
+        show_card(card)
 
 
 def _report(judged: Judged) -> str:

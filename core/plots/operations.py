@@ -1,0 +1,79 @@
+"""Figures of models in use: two compared, and what users say of their answers."""
+
+from typing import Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
+
+_SERIES: Final = (WAVE_COLOR, CONTRAST_COLOR, MUTED_COLOR)
+_LEGEND: Final = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None}
+
+
+def class_differences(per_class: pd.DataFrame, first: str, second: str) -> go.Figure:
+    """Draw how much more of each emotion the first of two models finds.
+
+    Parameters
+    ----------
+    per_class : pandas.DataFrame
+        As in ``core.operations.comparison.Comparison``.
+    first, second : str
+        Names of the models.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    value = 100 * per_class["difference"]
+    figure = go.Figure(
+        go.Bar(
+            x=value, y=per_class["emotion"], orientation="h", marker_color=per_class["emotion"].map(EMOTION_COLORS),
+            text=[f"{one:+.1f}" for one in value], textposition="outside", cliponaxis=False,
+            customdata=per_class[["first", "second", "n_clips"]],
+            hovertemplate="%{y}: %{customdata[0]:.1%} against %{customdata[1]:.1%} of %{customdata[2]:,} clips"
+            "<extra></extra>",
+        )
+    )  # fmt: skip
+    reach = 1.35 * max(float(value.abs().max()), 1.0)
+    figure.add_vline(x=0, line={"color": MUTED_COLOR, "width": 1})
+    return frame(
+        figure,
+        f"Recall: {first}<br>minus {second}",
+        380,
+        xaxis={"title": "difference of recall (percentage points)", "range": [-reach, reach], "zeroline": False},
+        yaxis={"title": None, "autorange": "reversed", "automargin": True, "ticksuffix": " "},
+        margin={"t": 64},
+    )
+
+
+def agreement_lines(table: pd.DataFrame) -> go.Figure:
+    """Draw the share of answers that users confirm, day by day, larger marks for more of them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from ``core.operations.feedback.agreement``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = go.Figure()
+    for k, (model, rows) in enumerate(table.groupby("model", sort=False)):
+        figure.add_scatter(
+            x=rows["day"], y=100 * rows["agreement"], customdata=rows["n"], name=str(model), mode="lines+markers",
+            line={"color": _SERIES[k % len(_SERIES)], "width": 1.6},
+            marker={"size": 8 + 4 * rows["n"].clip(upper=100) ** 0.5, "opacity": 0.8},
+            hovertemplate="%{x|%Y-%m-%d}: %{y:.0f} % of %{customdata:,}",
+        )  # fmt: skip
+    return frame(
+        figure,
+        "Answers that users confirm",
+        320,
+        xaxis={"title": "day (UTC)", "tickformat": "%Y-%m-%d", "nticks": 6},
+        yaxis={"title": "confirmed (%)", "range": [0, 108], "tickvals": [0, 25, 50, 75, 100]},
+        legend=_LEGEND,
+        showlegend=True,
+        margin={"t": 76},
+    )

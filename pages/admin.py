@@ -1,0 +1,37 @@
+"""Admin: training, models in use, feedback, and what was done here."""
+
+import streamlit as st
+
+from pages.ui import state
+from pages.ui.admin.feedback import show_feedback
+from pages.ui.admin.jobs import show_training
+from pages.ui.admin.models import show_models
+from pages.ui.admin.settings import show_audit, show_settings
+from pages.ui.admin.sign_in import ensure_signed_in
+from pages.ui.admin.words import show_done
+from pages.ui.frame import ensure_frame, shown_errors
+
+TABS = {
+    "Training": show_training,
+    "Models": show_models,
+    "Feedback": show_feedback,
+    "Audit": show_audit,
+    "Settings": show_settings,
+}
+
+
+def main() -> None:
+    """Show the page to who is signed in; only the open tab is computed."""
+    st.title("Admin")
+    with shown_errors():
+        token = ensure_signed_in()
+    show_done()
+    tabs = st.tabs(list(TABS), on_change="rerun", key=state.ADMIN_TAB)
+    for tab, show in zip(tabs, TABS.values(), strict=True):
+        if tab.open:
+            with tab, shown_errors():
+                show(token)
+
+
+ensure_frame()
+main()

@@ -1,0 +1,80 @@
+"""Feedback on the Admin page: how far users agree, what they said, what they let us keep."""
+
+import streamlit as st
+
+from core.errors import FeedbackError
+from core.operations.feedback import Feedback, agreement, delete, list_feedback
+from core.plots.operations import agreement_lines
+from pages.ui import state
+from pages.ui.admin.words import say_done
+from pages.ui.charts import show_chart
+
+
+def show_feedback(token: str) -> None:
+    """Show how often users confirm answers, and each thing they said."""
+    entries = list_feedback(token)
+    if not entries:
+        st.info(
+            "Nobody has said anything yet. Under each answer on Predict, visitors can say what the sound was.",
+            icon=":material/info:",
+        )
+        return
+    table = agreement(token)
+    show_chart(
+        agreement_lines(table),
+        "agreement",
+        "Share of answers that users confirm, by day and model",
+        table,
+        agreement="Confirmed",
+    )
+    st.caption("Who answers chooses to: this is no measure of how often a model is right.")
+    st.dataframe(
+        [_row(entry) for entry in entries],
+        hide_index=True,
+        column_config={
+            "number": st.column_config.NumberColumn("No.", width="small"),
+            "time": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm"),
+            "label": "It was",
+            "answer": "The model said",
+            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "model": "Model",
+            "sound": "Sound kept",
+            "size": st.column_config.NumberColumn("MiB", format="%.2f"),
+        },
+    )
+    _show_entry(token, entries)
+
+
+def _show_entry(token: str, entries: list[Feedback]) -> None:
+    """Play the sound of one piece of feedback where it was kept, and offer to delete both."""
+    by_number = {entry.id: entry for entry in entries}
+    number = st.selectbox(
+        "Look at one",
+        list(by_number),
+        format_func=lambda number: f"{number} · it was {by_number[number].label}",
+        key=state.ADMIN_FEEDBACK,
+        width=320,
+    )
+    entry = by_number[number]
+    if entry.path is not None:
+        try:
+            st.audio(entry.path.read_bytes(), format=f"audio/{entry.container}")
+        except OSError as error:
+            raise FeedbackError(f"The sound of feedback {number} can not be read: {error.strerror}.") from error
+    if st.button("Delete, with its sound" if entry.path else "Delete", icon=":material/delete:"):
+        delete(token, number)
+        say_done(f"Feedback {number} is deleted.")
+
+
+def _row(entry: Feedback) -> dict[str, object]:
+    """Return what the table shows."""
+    return {
+        "number": entry.id,
+        "time": entry.time,
+        "label": entry.label,
+        "answer": entry.answer,
+        "confidence": entry.probabilities[entry.answer],
+        "model": entry.model,
+        "sound": entry.container,
+        "size": entry.size / 2**20 if entry.container else None,
+    }

@@ -1,0 +1,197 @@
+"""Training on the Admin page: the wishes, the running job, all jobs."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.corpus.integrity import check_integrity
+from core.corpus.splits import PROTOCOLS
+from core.errors import CorpusError, JobError
+from core.labels import CHANNELS
+from core.learning.recipes import RECIPES, Recipe
+from core.operations.jobs import cancel, resume, submit
+from core.operations.records import Job, estimate, list_jobs
+from core.operations.running import tick
+from core.operations.specs import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_spec
+from core.operations.watching import read_log
+from pages.ui import state
+from pages.ui.admin.running import show_active
+from pages.ui.admin.words import duration, say_done
+from pages.ui.corpus import Corpus, find_corpus
+
+RESUMABLE = ("lost", "cancelled", "failed")
+ACTIVE = ("queued", "running")
+
+
+def show_training(token: str) -> None:
+    """Show what runs, what can be started, and what was."""
+    tick()
+    jobs = list_jobs()
+    show_active(token, [(job.id, job.status) for job in jobs])
+    with st.expander("Start a training", icon=":material/model_training:", expanded=not jobs):
+        _show_form(token)
+    _show_jobs(token, jobs)
+
+
+def _show_form(token: str) -> None:
+    """Ask what to train, say how long it takes, and queue it."""
+    try:
+        corpus = find_corpus()
+    except CorpusError as error:
+        corpus = None
+        st.warning(str(error), icon=":material/warning:")
+    _show_corpus(corpus)
+    spec = _ask_spec()
+    notes = st.text_area("Notes", max_chars=MAX_NOTES, key=state.ADMIN_NOTES, height=70)
+    problem = ""
+    try:
+        check_spec(spec)
+    except JobError as error:
+        problem = str(error)
+        st.warning(problem, icon=":material/warning:")
+    else:
+        seconds = estimate(spec)
+        st.caption(
+            "How long it takes is known after the first training of this recipe on these channels."
+            if seconds is None
+            else f"Takes about {duration(seconds)}, by the trainings that were measured here."
+        )
+    can_start = corpus is not None and not problem
+    if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not can_start):
+        job = submit(token, spec, notes)
+        st.session_state[state.ADMIN_JOB] = job.id
+        say_done(f"Training {job.id} {'runs' if job.status == 'running' else 'waits for its turn'}.")
+
+
+def _show_corpus(corpus: Corpus | None) -> None:
+    """Say what there is to train on."""
+    if corpus is None:
+        st.caption("There is no corpus to train on. Set `RAVDESS_ROOT` to the folder of RAVDESS and start again.")
+        return
+    found = check_integrity(corpus.index)
+    n_clips = corpus.clips["channel"].value_counts()
+    channels = " · ".join(f"{n_clips.get(channel, 0):,} of {channel}" for channel in CHANNELS)
+    missing = f" · {len(found.missing):,} of the release are missing" if found.missing else ""
+    broken = f" · {len(found.unreadable):,} files can not be read" if found.unreadable else ""
+    st.caption(f"Corpus: {found.n_clips:,} clips in {found.n_files:,} files · {channels}{missing}{broken}")
+
+
+def _ask_spec() -> TrainingSpec:
+    """Show the choices and return them; they are checked in ``check_spec``."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
+        protocols = st.pills(
+            "Judged by",
+            list(PROTOCOLS),
+            selection_mode="multi",
+            default=list(PROTOCOLS),
+            key=state.ADMIN_PROTOCOLS,
+            wrap=True,
+        )
+        channels = st.pills(
+            "Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS, wrap=True
+        )
+        st.checkbox("Try degraded sound too", key=state.ADMIN_STUDIES, help="Noise, rooms, telephones; takes longer.")
+        st.checkbox(
+            "Put it in use if it is not worse",
+            key=state.ADMIN_PROMOTE,
+            help="By the unweighted average recall on speakers that it never heard.",
+        )
+    with right:
+        seed = st.number_input("Seed", 0, MAX_SEED - MAX_SEEDS + 1, 0, key=state.ADMIN_SEED)
+        n_seeds = st.number_input(
+            "Seeds",
+            1,
+            MAX_SEEDS,
+            1,
+            key=state.ADMIN_N_SEEDS,
+            help="Every fold is trained once a seed, the first of which is the one above.",
+        )
+        chosen = RECIPES[recipe]
+        epochs = None
+        if isinstance(chosen, Recipe):
+            wanted = st.number_input("Epochs", 1, MAX_EPOCHS, chosen.epochs, key=state.ADMIN_EPOCHS)
+            epochs = None if wanted == chosen.epochs else int(wanted)
+        else:
+            st.caption("This recipe is solved in one step and has no epochs to choose.")
+    return TrainingSpec(
+        recipe=recipe,
+        protocols=tuple(protocols),
+        seeds=tuple(range(int(seed), int(seed) + int(n_seeds))),
+        epochs=epochs,
+        channels=tuple(channels),
+        studies=bool(st.session_state[state.ADMIN_STUDIES]),
+        promote=bool(st.session_state[state.ADMIN_PROMOTE]),
+    )
+
+
+def _show_jobs(token: str, jobs: list[Job]) -> None:
+    """Show all jobs, and one of them with what can be done about it."""
+    st.markdown("**Trainings**")
+    if not jobs:
+        st.caption("None was started from here yet. What is started stands here, with what became of it.")
+        return
+    st.dataframe([_row(job) for job in jobs], hide_index=True, column_config=COLUMNS)
+    by_number = {job.id: job for job in jobs}
+    number = st.selectbox(
+        "Look at a training",
+        list(by_number),
+        format_func=lambda number: f"{number} · {by_number[number].spec.recipe} · {by_number[number].status}",
+        key=state.ADMIN_JOB,
+        width=320,
+    )
+    job = by_number[number]
+    for text in (job.message, job.notes):
+        if text:
+            st.text(text)
+    with st.container(horizontal=True):
+        if job.status in RESUMABLE and st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}"):
+            resume(token, job.id)
+            say_done(f"Training {job.id} goes on from what is done.")
+        if job.status == "queued" and st.button("Take out of the queue", icon=":material/close:"):
+            cancel(token, job.id)
+            say_done(f"Training {job.id} will not start.")
+    log = read_log(job.id)
+    if log and job.status not in ACTIVE:
+        with st.expander("Log", icon=":material/notes:"):
+            st.code(log, language=None, height=300)
+
+
+COLUMNS: dict[str, Any] = {
+    "number": st.column_config.NumberColumn("No.", width="small"),
+    "status": st.column_config.TextColumn("State", width="small"),
+    "fraction": st.column_config.ProgressColumn("Done", min_value=0, max_value=1, format="percent"),
+    "created": st.column_config.DatetimeColumn("Asked for (UTC)", format="YYYY-MM-DD HH:mm"),
+    "recipe": "Recipe",
+    "protocols": st.column_config.ListColumn("Judged by"),
+    "channels": st.column_config.ListColumn("Clips of"),
+    "seeds": st.column_config.ListColumn("Seeds"),
+    "epochs": "Epochs",
+    "took": "Took",
+    "memory": st.column_config.NumberColumn("Memory, MiB", format="%.0f"),
+    "model": "Model",
+    "actor": "Asked for by",
+    "notes": "Notes",
+}
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """Return what the table shows of a job."""
+    spec = job.spec
+    return {
+        "number": job.id,
+        "status": job.status,
+        "fraction": job.fraction,
+        "recipe": spec.recipe,
+        "model": job.model,
+        "created": job.created,
+        "took": duration(job.elapsed) if job.elapsed else "",
+        "protocols": list(spec.protocols),
+        "channels": list(spec.channels),
+        "seeds": [str(seed) for seed in spec.seeds],
+        "epochs": spec.epochs or RECIPES[spec.recipe].epochs,
+        "memory": job.peak_memory / 2**20,
+        "actor": job.actor,
+        "notes": job.notes,
+    }

@@ -1,0 +1,183 @@
+"""Models on the Admin page: overview, comparison, putting in use, deletion, zip files."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import ModelError
+from core.learning.evaluation import STUDY_PROTOCOL
+from core.operations.archives import export_model, import_model
+from core.operations.comparison import Comparison
+from core.operations.models import Overview, delete, judge_promotion, list_models, promote, roll_back
+from core.plots.operations import class_differences
+from core.serving.registry import Registry
+from pages.ui import cache, state
+from pages.ui.admin.words import say_done
+from pages.ui.charts import show_chart
+
+
+def show_models(token: str) -> None:
+    """Show all models, and what can be done with them."""
+    models = list_models()
+    if not models:
+        st.info("No model is stored. Train one, or import one below.", icon=":material/info:")
+    else:
+        _show_table(models)
+        _show_roll_back(token)
+        with st.container(border=True):
+            _show_model(token, models)
+        _show_comparison([model.name for model in models if not model.problem])
+    _show_import(token)
+
+
+def _show_table(models: list[Overview]) -> None:
+    """Show a line a model: what it reaches on speakers that it never heard first."""
+    keys = sorted(
+        {key for model in models for key in model.recalls},
+        key=lambda key: (STUDY_PROTOCOL not in key, "speaker" not in key, "speech" not in key, key),
+    )
+    rows = [
+        {
+            "in use": model.is_used,
+            "model": model.name,
+            **{key: 100 * model.recalls[key] if key in model.recalls else None for key in keys},
+            "created": model.created,
+            "channels": list(model.channels),
+            "size": model.size / 2**20,
+            "problem": model.problem,
+        }
+        for model in models
+    ]
+    columns: dict[str, Any] = {
+        "in use": st.column_config.CheckboxColumn("In use", width="small"),
+        "model": "Model",
+        "created": "Stored (UTC)",
+        "channels": st.column_config.ListColumn("Clips of"),
+        "size": st.column_config.NumberColumn("MiB", format="%.1f"),
+        "problem": "Can not be loaded because",
+    }
+    columns |= {key: st.column_config.NumberColumn(f"UAR, {key}", format="%.1f %%") for key in keys}
+    if not any(model.problem for model in models):
+        columns["problem"] = None
+    st.dataframe(rows, hide_index=True, column_config=columns)
+    st.caption(
+        "Unweighted average recall (UAR). The protocols `speaker` keep whole people apart: that is what a new user "
+        "gets. `reference` says how well a model remembers."
+    )
+
+
+def _show_roll_back(token: str) -> None:
+    """Offer to take the last promotion back."""
+    previous = Registry().previous() if Registry().has_champion() else None
+    label = f"Roll back to {previous}" if previous else "Roll back"
+    if st.button(
+        label, icon=":material/undo:", disabled=previous is None, help="Puts the model in use that was so before."
+    ):
+        say_done(f"{roll_back(token)} is in use.")
+
+
+def _show_model(token: str, models: list[Overview]) -> None:
+    """Show one model's card and its actions."""
+    by_name = {model.name: model for model in models}
+    name = st.selectbox("Model", list(by_name), key=state.ADMIN_MODEL, width=320)
+    model = by_name[name]
+    if model.problem:
+        st.error(model.problem, icon=":material/error:")
+    else:
+        with st.container(horizontal=True):
+            st.download_button(
+                "Export",
+                lambda: export_model(token, name),
+                f"{name}.zip",
+                "application/zip",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        with st.expander("Card", icon=":material/description:"):
+            # As plain text: a model may come from anywhere.
+            st.code(Registry().load(name).folder.joinpath("card.md").read_text(), language=None, wrap_lines=True)
+    if model.is_used:
+        st.caption("In use. Put another one in use before deleting it.")
+        return
+    if not model.problem:
+        _show_promotion(token, name)
+    _show_deletion(token, name)
+
+
+def _show_promotion(token: str, name: str) -> None:
+    """Put a model in use; where the gate objects, only with its name typed."""
+    gate = judge_promotion(name)
+    typed = None
+    if gate.objection:
+        st.warning(f"{gate.objection}.", icon=":material/warning:")
+        typed = st.text_input(
+            "To put it in use all the same, type its name", key=f"{state.ADMIN_CONFIRM}-{name}", width=320
+        )
+    if st.button("Put in use", type="primary", icon=":material/publish:"):
+        promote(token, name, typed)
+        say_done(f"{name} is in use, from the next prediction on.")
+
+
+def _show_deletion(token: str, name: str) -> None:
+    """Delete a model, with its name typed."""
+    with st.expander("Delete", icon=":material/delete:"):
+        typed = st.text_input("To delete it for good, type its name", key=f"{state.ADMIN_DELETE}-{name}", width=320)
+        if st.button("Delete model", icon=":material/delete:"):
+            delete(token, name, typed)
+            say_done(f"{name} is deleted.")
+
+
+def _show_comparison(names: list[str]) -> None:
+    """Compare two models on the same clips, emotion by emotion."""
+    if len(names) < 2:
+        return
+    with st.expander("Compare two models", icon=":material/compare_arrows:", on_change="rerun") as place:
+        if not place.open:
+            return
+        with st.container(horizontal=True):
+            first = st.selectbox("First", names, key=state.ADMIN_FIRST, width=220)
+            second = st.selectbox("Second", names, index=1, key=state.ADMIN_SECOND, width=220)
+        if first == second:
+            st.caption("Choose two different models.")
+            return
+        compared = {
+            f"{one.protocol}, {one.channel}": one for one in cache.st_comparison(str(Registry().root), first, second)
+        }
+        if not compared:
+            st.info("These two were judged on no clips in common.", icon=":material/info:")
+            return
+        names = sorted(compared, key=lambda name: (STUDY_PROTOCOL not in name, "speech" not in name))
+        _show_compared(compared[st.selectbox("Judged by", names, key=state.ADMIN_COMPARED, width=220)], first, second)
+
+
+def _show_compared(one: Comparison, first: str, second: str) -> None:
+    """Show what each model finds of every emotion, and whether the difference could be chance."""
+    st.markdown(
+        f"Of {one.n_clips:,} clips, {one.only_first:,} are right with `{first}` alone and {one.only_second:,} with "
+        f"`{second}` alone. Were the two equally good, a split at least as uneven would have a probability of "
+        f"**{'less than 0.0001' if one.p_value < 0.0001 else f'{one.p_value:.4f}'}** (McNemar's exact test)."
+    )
+    show_chart(
+        class_differences(one.per_class, first, second),
+        f"{first}-{second}-{one.protocol}-{one.channel}",
+        "Difference of the recalls of two models by emotion",
+        one.per_class,
+        first=first,
+        second=second,
+        difference="Difference",
+    )
+
+
+def _show_import(token: str) -> None:
+    """Take a model from a zip file."""
+    with st.expander("Import a model", icon=":material/upload:"):
+        st.caption("A zip file as from Export. Every file is checked; the model is stored, not put in use.")
+        file = st.file_uploader("Zip file of a model", type=["zip"])
+        if file is not None and st.button("Import", type="primary"):
+            try:
+                model = import_model(token, file.getvalue())
+            except ModelError as error:
+                st.error("The file was refused.", icon=":material/error:")
+                st.text(str(error))
+                return
+            say_done(f"{model.name} is stored. Look at its figures before putting it in use.")

@@ -1,0 +1,145 @@
+"""The door of the Admin page: unlock code, password, or an account elsewhere."""
+
+import math
+from typing import Final
+
+import streamlit as st
+
+from core.errors import NotSignedIn, SignInError
+from core.operations.passwords import MIN_LENGTH
+from core.operations.sessions import require_admin
+from core.operations.sign_in import (
+    CODE_FILE,
+    admit,
+    ensure_unlock_code,
+    is_configured,
+    set_password,
+    sign_in,
+    sign_out,
+    waiting_time,
+)
+from pages.ui import state
+from pages.ui.frame import HASH_NAME, secret
+
+ADMINS_NAME: Final = "admins"
+"""Secret that lists the addresses of administrators who sign in with an account."""
+
+
+def ensure_signed_in() -> str:
+    """Return the token of who is signed in; otherwise show the way in, and end the run."""
+    token = st.session_state.get(state.ADMIN_SESSION)
+    try:
+        actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
+    except NotSignedIn as error:
+        if st.session_state.pop(state.ADMIN_SESSION, None):
+            st.info(str(error), icon=":material/lock:")
+        _show_door()
+        st.stop()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.text(f"Signed in as {actor}")
+        if st.button("Sign out", icon=":material/logout:"):
+            _leave(token)
+    return str(token)
+
+
+def _show_door() -> None:
+    """Show what fits: the first password, the password, or accounts."""
+    with st.container(width=460):
+        if is_configured(secret(HASH_NAME)):
+            _ask_password()
+        else:
+            _ask_code()
+        _show_wait(waiting_time())
+        if secret("auth") is not None:
+            _show_accounts()
+
+
+def _ask_code() -> None:
+    """Set the first password with the code from the console."""
+    ensure_unlock_code()
+    st.markdown("**Set the administrator's password**")
+    st.markdown(
+        "The server printed an unlock code on its console. It also stands in the file "
+        f"`{CODE_FILE}` in the data folder, which its owner alone can read. It works once."
+    )
+    with st.form("admin-unlock", clear_on_submit=True):
+        code = st.text_input("Unlock code", type="password", autocomplete="off")
+        password = st.text_input(
+            f"New password, at least {MIN_LENGTH} characters", type="password", autocomplete="new-password"
+        )
+        again = st.text_input("New password again", type="password", autocomplete="new-password")
+        if not st.form_submit_button("Set password", type="primary"):
+            return
+    if password != again:
+        st.error("The two passwords differ. Type the same one twice.", icon=":material/error:")
+        return
+    try:
+        set_password(code, password)
+        token = sign_in(password)
+    except SignInError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    _enter(token)
+
+
+def _ask_password() -> None:
+    """Sign in with the password."""
+    with st.form("admin-sign-in", clear_on_submit=True):
+        password = st.text_input("Password", type="password", autocomplete="current-password")
+        if not st.form_submit_button("Sign in", type="primary", icon=":material/login:"):
+            return
+    try:
+        token = sign_in(password, configured_hash=secret(HASH_NAME))
+    except SignInError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    _enter(token)
+
+
+def _show_wait(wait: float) -> None:
+    """Count down to the next attempt."""
+
+    def show() -> None:
+        left = waiting_time()
+        if left > 0:
+            st.caption(f":material/timer: The next attempt is possible in {math.ceil(left)} s.")
+
+    if wait > 0:
+        st.fragment(show, run_every=1)()
+
+
+def _show_accounts() -> None:
+    """Sign in with an account of a provider that the installation names, where its address is on the list."""
+    if not st.user.is_logged_in:
+        auth = secret("auth")
+        providers = [name for name, value in auth.items() if hasattr(value, "items")]
+        for name in providers or [None]:
+            st.button(
+                f"Sign in with {name or 'your account'}", icon=":material/account_circle:", on_click=st.login,
+                args=(name,) if name else (), key=f"admin-login-{name}",
+            )  # fmt: skip
+        return
+    email = None if st.user.get("email_verified") is False else st.user.get("email")
+    st.text(f"You are known here as {email}")
+    if st.button("Continue with this account", icon=":material/login:"):
+        try:
+            token = admit(email, secret(ADMINS_NAME) or ())
+        except NotSignedIn:
+            st.error("This address is not on the list of administrators.", icon=":material/error:")
+            return
+        _enter(token)
+    st.button("Use another account", on_click=st.logout)
+
+
+def _enter(token: str) -> None:
+    st.session_state[state.ADMIN_SESSION] = token
+    st.rerun()
+
+
+def _leave(token: str) -> None:
+    """End the session, here and at the provider's."""
+    st.session_state.pop(state.ADMIN_SESSION, None)
+    sign_out(token)
+    if secret("auth") is not None and st.user.is_logged_in:
+        st.logout()
+    st.rerun()

@@ -1,0 +1,400 @@
+import hashlib
+import io
+import subprocess
+import time
+import zipfile
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from core.errors import DatabaseError, NotSignedIn
+from core.operations import archives, audit, feedback, running, sign_in
+from core.operations.database import writing
+from core.operations.feedback import list_feedback
+from core.operations.passwords import hash_password
+from core.operations.records import list_jobs, running_job
+from core.operations.sessions import IDLE_TIMEOUT, require_admin
+from core.operations.sign_in import ensure_unlock_code, set_password, waiting_time
+from core.operations.tables import sessions
+from pages.ui import state
+from tests.conftest import ROOT, encode, tone
+from tests.test_model_operations import OTHER, copy_model, with_recall
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+PASSWORD = "a long enough password"
+TABS = ["Training", "Models", "Feedback", "Audit", "Settings"]
+
+
+@pytest.fixture
+def sleeping(database, monkeypatch):
+    """Workers that only sleep."""
+    sleepers = []
+
+    def start(job, attempt):
+        sleepers.append(subprocess.Popen(["/bin/sleep", "600"], start_new_session=True))
+        return sleepers[-1].pid
+
+    monkeypatch.setattr(running, "start_worker", start)
+    yield sleepers
+    for sleeper in sleepers:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@pytest.fixture
+def fresh(registry, database, monkeypatch) -> AppTest:
+    """The app on a fresh server."""
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    real = PagesManager.__init__
+
+    def keep(*arguments, **options):
+        real(*arguments, **options)
+        # Each run of AppTest is that of a server which never ran ``st.navigation``: the frame would run it again, and
+        # the click be forgotten.
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", keep)
+    return AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60)
+
+
+@pytest.fixture
+def door(fresh) -> AppTest:
+    """The Admin page before anybody signed in."""
+    return checked(fresh.run().switch_page("pages/admin.py"))
+
+
+@pytest.fixture
+def admin(fresh, token) -> AppTest:
+    """The Admin page of who is signed in."""
+    fresh.session_state[state.ADMIN_SESSION] = token
+    return checked(fresh.run().switch_page("pages/admin.py"))
+
+
+def checked(app: AppTest) -> AppTest:
+    app.run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    elements = [
+        *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.text, *app.code, *app.get("toast")
+    ]  # fmt: skip
+    return "\n".join(element.value for element in elements)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [element.label for element in [*app.button, *app.tabs]]
+
+
+def open_tab(app: AppTest, name: str) -> AppTest:
+    app.session_state[state.ADMIN_TAB] = name
+    return checked(app)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    return checked(app)
+
+
+def fill(app: AppTest, **values: str) -> None:
+    for element in app.text_input:
+        for start, value in values.items():
+            if element.label.startswith(start.replace("_", " ")):
+                element.set_value(value)
+
+
+def wrong(app: AppTest, password: str) -> AppTest:
+    fill(app, Password=password)
+    return press(app, "Sign in")
+
+
+def test_closed_without_a_sign_in(door):
+    assert labels(door) == ["Set password"]
+    assert [element.value for element in door.title] == ["Admin"]
+    assert not door.dataframe
+    for token in ("guess", "", 1, True):
+        door.session_state[state.ADMIN_SESSION] = token
+        assert labels(checked(door)) == ["Set password"]
+
+
+def test_the_unlock_code_is_printed_once_and_never_shown(fresh, capfd):
+    code = ensure_unlock_code()
+    door = checked(fresh.run().switch_page("pages/admin.py"))
+    assert capfd.readouterr().err.count(code) == 1
+    assert code not in texts(door)
+
+
+def test_unlock_code_sets_the_password_and_signs_in(door):
+    code = ensure_unlock_code()
+    fill(door, Unlock_code="guess", New_password=PASSWORD)
+    assert "not the unlock code" in texts(press(door, "Set password"))
+    fill(door, Unlock_code=code, New_password=PASSWORD)
+    next(one for one in door.text_input if one.label.endswith("again")).set_value("another password")
+    assert "two passwords differ" in texts(press(door, "Set password"))
+    assert not sign_in.is_configured()
+    fill(door, Unlock_code=code, New_password=PASSWORD)
+    press(door, "Set password")
+    assert "Signed in as admin" in texts(door)
+    assert [tab.label for tab in door.tabs] == TABS
+    assert not [one for one in door.text_input if one.value == PASSWORD]
+    assert require_admin(door.session_state[state.ADMIN_SESSION]) == "admin"
+
+
+def test_wrong_passwords_are_refused_with_a_growing_wait_and_the_right_one_lets_in(door):
+    set_password(ensure_unlock_code(), PASSWORD)
+    checked(door)
+    for _ in range(3):
+        assert "The password is wrong." in texts(wrong(door, "guess guess"))
+    assert waiting_time() > 0
+    assert "next attempt is possible in" in texts(door)
+    assert "Too many attempts failed" in texts(wrong(door, PASSWORD))
+    time.sleep(waiting_time())
+    assert "Signed in as admin" in texts(wrong(door, PASSWORD))
+
+
+def test_a_hash_in_the_secrets_is_the_password(fresh):
+    fresh.secrets["admin_password_hash"] = hash_password(PASSWORD)
+    door = checked(fresh.run().switch_page("pages/admin.py"))
+    assert labels(door) == ["Sign in"]
+    assert "The password is wrong." in texts(wrong(door, "guess guess"))
+    assert "Signed in as admin" in texts(wrong(door, PASSWORD))
+
+
+@pytest.mark.parametrize(
+    ("user", "is_admitted"),
+    [
+        ({"email": "ada@example.org", "email_verified": True}, True),
+        ({"email": "ada@example.org", "email_verified": False}, False),
+        ({"email": "eve@example.org"}, False),
+        ({}, False),
+    ],
+)
+def test_accounts_enter_by_the_list_alone(fresh, user, is_admitted):
+    fresh.secrets["auth"] = {"client_id": "x", "cookie_secret": "y"}
+    fresh.secrets["admins"] = ["Ada@example.org"]
+    fresh.user = {"is_logged_in": True, **user}
+    door = checked(fresh.run().switch_page("pages/admin.py"))
+    press(door, "Continue with this account")
+    assert ("Signed in as ada@example.org" in texts(door)) == is_admitted
+    assert ("not on the list" in texts(door)) != is_admitted
+
+
+def test_sign_out_closes_the_page_and_the_session(admin, token):
+    press(admin, "Sign out")
+    assert labels(admin) == ["Set password"]
+    with pytest.raises(NotSignedIn):
+        require_admin(token)
+
+
+def test_a_session_that_ended_elsewhere_closes_the_page(admin, token):
+    sign_in.sign_out(token)
+    checked(admin)
+    assert labels(admin) == ["Set password"]
+    assert "sign-in has ended" in texts(admin)
+
+
+def test_only_the_open_tab_is_shown_and_each_can_be_opened(admin, published):
+    signals = {
+        "Training": "None was started from here yet",
+        "Models": "Unweighted average recall",
+        "Feedback": "Nobody has said anything yet",
+        "Audit": "The last 200 entries",
+        "Settings": "SOUNDWEB_DATA",
+    }
+    for name, signal in signals.items():
+        shown = texts(open_tab(admin, name))
+        assert [other for other, one in signals.items() if one in shown] == [name], signal
+
+
+def test_without_a_corpus_no_training_starts(admin):
+    assert "Set `RAVDESS_ROOT`" in texts(admin)
+    assert next(one for one in admin.button if one.label == "Start training").disabled
+
+
+def test_a_training_is_submitted_watched_cancelled_and_resumed(admin, sleeping, generated, monkeypatch):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    checked(admin)
+    assert "Corpus: " in texts(admin)
+    admin.number_input(key=state.ADMIN_EPOCHS).set_value(3)
+    admin.number_input(key=state.ADMIN_SEED).set_value(4)
+    admin.text_area(key=state.ADMIN_NOTES).set_value("![note](http://127.0.0.1/x.png)")
+    press(admin, "Start training")
+    job = running_job()
+    assert (job.spec.recipe, job.spec.epochs, job.spec.seeds) == ("reference", 3, (4,))
+    assert "Training 1 runs" in texts(admin)
+    assert "**Training 1** · reference" in texts(admin)
+    assert all("127.0.0.1" not in one.value for one in [*admin.markdown, *admin.caption])
+    press(admin, "Start training")
+    assert "Waiting in the queue: 1." in texts(admin)
+    press(admin, "Take out of the queue")
+    press(admin, "Cancel")
+    assert sorted(job.status for job in list_jobs()) == ["cancelled", "cancelled"]
+    assert "Cancel" not in labels(admin)
+    press(admin, "Resume")
+    assert [job.status for job in list_jobs()] == ["running", "cancelled"]
+
+
+def test_wishes_that_can_not_be_published_do_not_start(admin, generated, monkeypatch):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    admin.session_state[state.ADMIN_PROTOCOLS] = ["random"]
+    checked(admin)
+    assert "Choose that protocol too" in texts(admin)
+    assert next(one for one in admin.button if one.label == "Start training").disabled
+
+
+def test_a_lost_training_is_noticed_by_looking(admin, sleeping, generated, monkeypatch):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    press(checked(admin), "Start training")
+    sleeping[0].kill()
+    sleeping[0].wait()
+    checked(admin)
+    assert list_jobs()[0].status == "lost"
+    assert "Resume it to go on" in texts(admin)
+
+
+@pytest.fixture
+def models(admin, registry, published) -> AppTest:
+    """The tab of the models, with a second one that is worse."""
+    copy_model(registry, published, **with_recall(published, -0.05))
+    return open_tab(admin, "Models")
+
+
+def choose(app: AppTest, name: str) -> None:
+    app.selectbox(key=state.ADMIN_MODEL).set_value(name)
+    checked(app)
+
+
+def test_a_worse_model_is_put_in_use_only_with_its_name_typed_and_taken_back(models, registry, published, token):
+    choose(models, OTHER)
+    assert "which is in use" in texts(models)
+    press(models, "Put in use")
+    assert registry.champion() == published.name
+    assert "type its name" in models.error[0].value
+    models.text_input(key=f"{state.ADMIN_CONFIRM}-{OTHER}").set_value(OTHER)
+    press(checked(models), "Put in use")
+    assert registry.champion() == OTHER
+    assert OTHER in models.sidebar.markdown[0].value, "running sessions have it at once"
+    press(models, f"Roll back to {published.name}")
+    assert registry.champion() == published.name
+    assert [entry.action for entry in audit.list_entries(token)] == ["roll back", "promote", "promotion refused"]
+    shown = open_tab(models, "Audit").dataframe[0].value
+    assert shown["action"].tolist() == ["roll back", "promote", "promotion refused"]
+
+
+def test_a_model_is_deleted_only_with_its_name_typed_and_never_the_one_in_use(models, registry, published):
+    choose(models, published.name)
+    assert not {"Delete model", "Put in use"} & set(labels(models))
+    choose(models, OTHER)
+    press(models, "Delete model")
+    assert OTHER in registry.names()
+    models.text_input(key=f"{state.ADMIN_DELETE}-{OTHER}").set_value(OTHER)
+    press(checked(models), "Delete model")
+    assert registry.names() == [published.name]
+
+
+def test_the_table_has_the_figures_that_count_first(models, published):
+    table = models.dataframe[0].value
+    assert table.columns[2] == "speaker-emobox, speech"
+    mean = published.metrics()["speaker-emobox"]["speech"]["unweighted_average_recall"]["mean"]
+    row = table[table["model"] == published.name].iloc[0]
+    assert row["speaker-emobox, speech"] == pytest.approx(100 * mean)
+    assert bool(row["in use"])
+
+
+def test_a_model_travels_as_a_zip_file(models, registry, published, token):
+    data = archives.export_model(token, OTHER)
+    registry.delete(OTHER)
+    checked(models).file_uploader[0].upload("model.zip", data)
+    press(checked(models), "Import")
+    assert OTHER in registry.names()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("![x](http://127.0.0.1)", "")
+    models.file_uploader[0].upload("bad.zip", buffer.getvalue())
+    press(checked(models), "Import")
+    assert "The file was refused" in texts(models)
+    assert "127.0.0.1" in models.text[-1].value
+
+
+@pytest.fixture
+def answered(fresh) -> tuple[AppTest, bytes]:
+    """A sound that was answered on Predict."""
+    data = encode(tone(250), 48_000)
+    fresh.run().file_uploader(key=state.SOUND.uploads).upload("tone.wav", data)
+    return checked(fresh), data
+
+
+def key(prefix: str, data: bytes) -> str:
+    return f"{prefix}-{hashlib.sha256(data).hexdigest()}"
+
+
+@pytest.mark.parametrize("consents", [False, True])
+def test_a_visitor_says_what_a_sound_was_once(answered, token, published, consents):
+    app, data = answered
+    app.selectbox(key=key(state.FEEDBACK_LABEL, data)).set_value("sad")
+    app.checkbox(key=key(state.FEEDBACK_CONSENT, data)).set_value(consents)
+    app.button(key=key(state.FEEDBACK_SEND, data)).click()
+    assert "Thank you" in texts(checked(app))
+    assert "Send" not in labels(app)
+    (entry,) = list_feedback(token)
+    assert (entry.label, entry.model, entry.container) == ("sad", published.name, "wav" if consents else "")
+    assert (entry.path is not None and entry.path.read_bytes() == data) == consents
+
+
+def test_a_broken_database_leaves_the_answer_alone_and_says_nothing_of_itself(answered, monkeypatch):
+    app, data = answered
+
+    def fail(*_, **__):
+        raise DatabaseError("The database postgresql://secret-host can not be used.")
+
+    monkeypatch.setattr(feedback, "add", fail)
+    app.button(key=key(state.FEEDBACK_SEND, data)).click()
+    assert "can not be kept just now" in texts(checked(app))
+    assert "secret-host" not in texts(app)
+    assert "confident" in texts(app)
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_an_app_without_a_database_still_answers(registry, database, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql://nowhere")
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
+    app = checked(AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60))
+    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000))
+    assert "confident" in texts(checked(app))
+    app.switch_page("pages/admin.py")
+    assert "DATABASE_URL" in texts(checked(app))
+    assert not app.tabs
+
+
+def test_feedback_is_listed_drawn_and_deleted(admin, token, published):
+    probabilities = dict.fromkeys(feedback.EMOTIONS, 0.125)
+    data = encode(tone(250), 48_000)
+    digest = hashlib.sha256(data).hexdigest()
+    feedback.add(
+        "sad", probabilities, model=published.name, clip=digest, consented=feedback.Sound(data, "wav")
+    )  # fmt: skip
+    open_tab(admin, "Feedback")
+    assert admin.get("plotly_chart")
+    assert admin.get("audio")
+    press(admin, "Delete, with its sound")
+    assert list_feedback(token) == []
+    assert "Nobody has said anything yet" in texts(admin)
+
+
+def test_the_idle_time_runs_on_while_a_screen_refreshes_itself(admin, sleeping):
+    with writing() as connection:
+        connection.execute(sessions.update().values(last_used=sign_in.now() - 0.9 * IDLE_TIMEOUT))
+    admin.session_state[state.ADMIN_POLLED] = True
+    checked(admin)
+    assert last_used() < sign_in.now() - 0.8 * IDLE_TIMEOUT
+    checked(admin)
+    assert last_used() > sign_in.now() - 0.1 * IDLE_TIMEOUT
+
+
+def last_used():
+    with writing() as connection:
+        return connection.execute(sessions.select()).one().last_used
