@@ -1,6 +1,7 @@
 import hashlib
 import io
 import subprocess
+import sys
 import time
 import zipfile
 
@@ -29,11 +30,12 @@ TABS = ["Training", "Models", "Feedback", "Audit", "Settings"]
 
 @pytest.fixture
 def sleeping(database, monkeypatch):
-    """Workers that only sleep."""
+    """Workers that only sleep, called like real ones."""
     sleepers = []
 
     def start(job, attempt):
-        sleepers.append(subprocess.Popen(["/bin/sleep", "600"], start_new_session=True))
+        sleep = ["-c", "import time; time.sleep(600)", "-m", "core", "job", str(job), "--attempt", str(attempt)]
+        sleepers.append(subprocess.Popen([sys.executable, *sleep], start_new_session=True))
         return sleepers[-1].pid
 
     monkeypatch.setattr(running, "start_worker", start)
@@ -87,7 +89,7 @@ def texts(app: AppTest) -> str:
 
 
 def labels(app: AppTest) -> list[str]:
-    return [element.label for element in [*app.button, *app.tabs]]
+    return [element.label for element in [*app.main.button, *app.main.tabs]]
 
 
 def open_tab(app: AppTest, name: str) -> AppTest:
@@ -306,18 +308,20 @@ def test_the_table_has_the_figures_that_count_first(models, published):
 
 
 def test_a_model_travels_as_a_zip_file(models, registry, published, token):
+    registry.delete(OTHER)
+    copy_model(registry, published)
     data = archives.export_model(token, OTHER)
     registry.delete(OTHER)
-    checked(models).file_uploader[0].upload("model.zip", data)
+    checked(models).main.file_uploader[0].upload("model.zip", data)
     press(checked(models), "Import")
     assert OTHER in registry.names()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("![x](http://127.0.0.1)", "")
-    models.file_uploader[0].upload("bad.zip", buffer.getvalue())
+    models.main.file_uploader[0].upload("bad.zip", buffer.getvalue())
     press(checked(models), "Import")
     assert "The file was refused" in texts(models)
-    assert "127.0.0.1" in models.text[-1].value
+    assert "127.0.0.1" in models.main.text[-1].value
 
 
 @pytest.fixture
