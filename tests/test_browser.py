@@ -179,7 +179,7 @@ def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
     expect(page.get_by_text("Delta-delta MFCC")).to_be_visible(timeout=TIMEOUT)
     page.get_by_role("tab", name="Model").click()
     expect(page.get_by_text("What the model reads of this sound")).to_be_visible(timeout=TIMEOUT)
-    assert "view=Model" in page.url
+    assert "features-tab=Model" in page.url
 
 
 def test_phone_width_needs_no_sideways_scrolling(app, browse):
