@@ -63,7 +63,7 @@ def publish_training(
         if fold.protocol in metrics:
             metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
     decision = _decide(predictions)
-    studies = studies or {}
+    studies = {name: _as_stored(table) for name, table in (studies or {}).items()}
     card = write_card(manifest | {"decision": decision}, metrics, predictions, studies, _baseline(result, registry))
 
     def write_files(folder: Path) -> None:
@@ -72,7 +72,7 @@ def publish_training(
         result.history().to_csv(folder / "history.csv", index=False, float_format="%.7g")
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
         for name, table in studies.items():
-            table.to_csv(folder / f"{name}.csv", index=False, float_format="%.4g")
+            table.to_csv(folder / f"{name}.csv", index=False)
         (folder / "card.md").write_text(card)
 
     return registry.publish(model_name(result, index), manifest | {"decision": decision}, write_files)
@@ -121,6 +121,12 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
         "protocol": result.deployed.protocol,
         "seed": result.deployed.seed,
     }
+
+
+def _as_stored(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a study with its probabilities in four digits, so that the card tells what follows from the files."""
+    probabilities = table[list(EMOTIONS)].map(lambda p: float(f"{p:.4g}"))
+    return table.assign(**{emotion: probabilities[emotion] for emotion in EMOTIONS})
 
 
 def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None:
