@@ -31,6 +31,16 @@ MAX_VALUE: Final = 1e6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Shift:
+    """What a baseline adds to the features, and what tells it from others."""
+
+    key: str
+    """Digest of the baseline, and strength."""
+    values: NDArray[np.float32]
+    """As from ``Baseline.shift``."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Baseline:
     """What a person's neutral voice is like."""
 

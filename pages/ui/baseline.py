@@ -7,7 +7,7 @@ import streamlit as st
 from core.audio.decode import decode
 from core.audio.personal import STRENGTHS
 from core.errors import BaselineError, SoundWebError
-from core.serving.baseline import MAX_BYTES, MAX_SENTENCES, MIN_SENTENCES, Baseline, enrol, read_baseline
+from core.serving.baseline import MAX_BYTES, MAX_SENTENCES, MIN_SENTENCES, Baseline, Shift, enrol, read_baseline
 from pages.ui import cache, state
 
 VERDICT = (
@@ -16,14 +16,14 @@ VERDICT = (
 )
 
 
-def personal_shift() -> cache.Shift | None:
+def personal_shift() -> Shift | None:
     """Return what the baseline in use does to the features, None without one that fits the model in use."""
     baseline: Baseline | None = st.session_state.get(state.BASELINE)
     predictor = cache.predictor()
     if baseline is None or not baseline.fits(predictor):
         return None
     strength = float(st.session_state.get(state.BASELINE_STRENGTH, STRENGTHS[0]))
-    return cache.Shift(f"{baseline.digest}-{strength}", baseline.shift(predictor, strength))
+    return Shift(f"{baseline.digest}-{strength}", baseline.shift(predictor, strength))
 
 
 def show_baseline() -> None:

@@ -11,12 +11,10 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
 from core.audio.assess import Assessment, assess
@@ -32,6 +30,7 @@ from core.errors import SoundWebError
 from core.learning.reports import select
 from core.operations.comparison import Comparison, compare_models
 from core.operations.sign_in import ensure_unlock_code
+from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.leakage import measure_twins
 from core.serving.live import LiveSlots
@@ -46,13 +45,6 @@ RowsKey = tuple[str, str, str, str, int | None]
 """Folder of the models, model, protocol, clips, seed (None for all): what names rows of predictions."""
 MAX_TIMELINES: Final = 4
 """Timelines that a session keeps."""
-
-
-class Shift(NamedTuple):
-    """What a personal baseline does to the features, and what tells it from others."""
-
-    key: str
-    shift: NDArray[np.float32]
 
 
 def predictor() -> Predictor:
@@ -93,17 +85,16 @@ def st_waveform(sha256: str, _data: bytes) -> Waveform:
 
 def prediction(data: bytes, personal: Shift | None = None) -> Prediction:
     """Answer for a sound, once a session, model and baseline."""
-    key, shift = (personal.key, personal.shift) if personal else ("", None)
-    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), key, data, shift)
+    key = personal.key if personal else ""
+    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), key, data, personal)
 
 
 @st.cache_data(max_entries=128, scope="session", show_spinner="Listening ...")
-def st_prediction(
-    sha256: str, model: str, baseline: str, _data: bytes, _shift: NDArray[np.float32] | None
-) -> Prediction:
+def st_prediction(sha256: str, model: str, baseline: str, _data: bytes, _personal: Shift | None) -> Prediction:
     """Answer for a sound; digest, model and baseline are the key."""
     del baseline
-    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data), shift=_shift)
+    shift = _personal.values if _personal else None
+    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data), shift=shift)
 
 
 def duration(data: bytes) -> float:
@@ -134,7 +125,7 @@ class Timelines:
     def compute(self, data: bytes, progress: Callable[[float], None], personal: Shift | None = None) -> list[Window]:
         """Return the windows of a sound; ``progress`` is called with the seconds that are done."""
         windows = []
-        for window in follow(stream(data), predictor(), shift=personal.shift if personal else None):
+        for window in follow(stream(data), predictor(), shift=personal.values if personal else None):
             windows.append(window)
             progress(window.end)
         while len(self.kept) >= MAX_TIMELINES:

@@ -96,7 +96,7 @@ def capture() -> LiveWorker | None:
 
 def _shift() -> Any:
     personal = personal_shift()
-    return personal.shift if personal else None
+    return personal.values if personal else None
 
 
 def _rtc_configuration() -> dict[str, Any]:
