@@ -43,7 +43,7 @@ def main() -> None:
     with sound_place:
         answer.show_waveform(waveform)
     with answer_place:
-        answer.show_probabilities(prediction)
+        answer.show_probabilities(prediction.probabilities)
     if waveform.duration > MIN_DURATION:
         with shown_errors():
             show_upload_timeline(sound.data, waveform.duration)

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from core.audio.features import FEATURE_GROUPS
-from core.plots.sound import envelope
-from core.plots.style import EMOTION_COLORS, MUTED_COLOR, SPECTRUM_SCALE, WAVE_COLOR, frame
+from core.plots.sound import wave_traces
+from core.plots.style import EMOTION_COLORS, MUTED_COLOR, SPECTRUM_SCALE, frame
 from core.serving.explanation import Explanation, Picture
 
 
@@ -54,10 +54,7 @@ def occlusion_by_time(explanation: Explanation, y: NDArray[np.float32], sr: int)
     plotly.graph_objects.Figure
     """
     figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[1, 1.3], vertical_spacing=0.06)
-    times, low, high = envelope(y, sr)
-    line = {"mode": "lines", "line": {"width": 1, "color": WAVE_COLOR}, "hoverinfo": "skip", "showlegend": False}
-    wave = [go.Scatter(x=times, y=low, **line), go.Scatter(x=times, y=high, fill="tonexty", **line)]
-    figure.add_traces(wave, rows=[1, 1], cols=[1, 1])
+    figure.add_traces(wave_traces(y, sr), rows=[1, 1], cols=[1, 1])
     starts, ends = explanation.stretches.T
     # Stretches overlap by half: each bar stands for the middle half of its stretch.
     bars = go.Bar(

@@ -12,8 +12,8 @@ from plotly.subplots import make_subplots
 
 from core.audio.analysis import CONTRAST_EDGES, Analysis, Pitch
 from core.audio.features import FEATURE_GROUPS, PITCH_CLASSES
-from core.plots.sound import envelope
-from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, WAVE_COLOR, frame
+from core.plots.sound import wave_traces
+from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, frame
 
 MAX_COLUMNS: Final = 700
 """Columns of a picture: more than a screen shows would only be sent."""
@@ -146,10 +146,7 @@ def loudness(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
 
 
 def _waveform(analysis: Analysis, ranges: Mapping[str, Range]) -> Panel:
-    times, low, high = envelope(analysis.y, analysis.sr)
-    times = times + analysis.start
-    line = {"mode": "lines", "line": {"width": 1, "color": WAVE_COLOR}, "hoverinfo": "skip", "showlegend": False}
-    traces = [go.Scatter(x=times, y=low, **line), go.Scatter(x=times, y=high, fill="tonexty", **line)]
+    traces = wave_traces(analysis.y, analysis.sr, analysis.start)
     bottom, top = ranges["Waveform"]
     return Panel("Waveform", traces, {"title": "amplitude", "range": [1.05 * bottom, 1.05 * top], "nticks": 3}, 110)
 

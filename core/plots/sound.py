@@ -96,6 +96,27 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
     )
 
 
+def wave_traces(y: NDArray[np.float32], sr: int, start: float = 0.0) -> list[go.Scatter]:
+    """Return a waveform as two lines with the space between them filled, for a panel among others.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Samples.
+    sr : int
+        Sampling rate, in Hz.
+    start : float
+        Time of the first sample, in seconds.
+
+    Returns
+    -------
+    list of plotly.graph_objects.Scatter
+    """
+    times, low, high = envelope(y, sr)
+    line = {"mode": "lines", "line": {"width": 1, "color": WAVE_COLOR}, "hoverinfo": "skip", "showlegend": False}
+    return [go.Scatter(x=times + start, y=low, **line), go.Scatter(x=times + start, y=high, fill="tonexty", **line)]
+
+
 def envelope(y: NDArray[np.float32], sr: int) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
     """Return times (s), minima and maxima of at most 800 equal stretches of a waveform: no peak is lost.
 

@@ -1,5 +1,7 @@
 """Showing an answer and the sound it rests on."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core.audio.decode import Waveform
@@ -32,12 +34,12 @@ def show_answer(prediction: Prediction) -> None:
     st.caption(DOMAIN_NOTICE)
 
 
-def show_probabilities(prediction: Prediction) -> None:
+def show_probabilities(probabilities: Mapping[str, float]) -> None:
     """Show the probabilities of all emotions."""
     st.plotly_chart(
-        sound_plots.probability_bars(prediction.probabilities),
+        sound_plots.probability_bars(probabilities),
         config={"displayModeBar": False},
-        alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in prediction.probabilities.items()),
+        alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in probabilities.items()),
     )
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 from core.corpus.browsing import describe_clip
 from core.labels import EMOTIONS
 from core.plots import features as feature_plots
-from core.plots import sound as sound_plots
 from core.plots.style import SAVING
 from pages.ui import answer, cache, state
 from pages.ui.corpus import Corpus
@@ -87,10 +86,5 @@ def _show_answer(clip: Mapping[str, Any]) -> None:
         st.markdown(f":material/close: The model hears **{clip['answer']}**, and it is **{clip['emotion']}**.")
     else:
         st.markdown(f":material/check: The model hears **{clip['answer']}**, as it is.")
-    probabilities = {emotion: float(clip[emotion]) for emotion in EMOTIONS}
-    st.plotly_chart(
-        sound_plots.probability_bars(probabilities),
-        config={"displayModeBar": False},
-        alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in probabilities.items()),
-    )
+    answer.show_probabilities({emotion: float(clip[emotion]) for emotion in EMOTIONS})
     st.caption(UNHEARD)
