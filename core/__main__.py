@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig, corpus_root, download_folder
+from core.config import FeatureConfig, corpus_root, data_folder, download_folder
 from core.errors import AudioError, DownloadError, SoundWebError
 from core.labels import CHANNELS
 
@@ -75,6 +75,7 @@ def _add_training(commands: "_Commands[argparse.ArgumentParser]") -> None:
     train.add_argument(
         "--studies", action="store_true", help="also try degraded sound, personal baselines and missing parts"
     )
+    train.add_argument("--feedback", action="store_true", help="also train on sounds that users let us keep")
     train.add_argument("--promote", action="store_true", help="put the new model in use")
     train.set_defaults(command=_train)
 
@@ -125,7 +126,8 @@ def _add_operations(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _index(options: argparse.Namespace) -> None:
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
-    from core.operations.retraining import configured_corpus, read_index, update_store
+    from core.corpus.store import FeatureStore
+    from core.operations.retraining import FEATURES, configured_corpus, read_index
 
     root = configured_corpus()
     index = read_index(root, report=_show_step)
@@ -134,7 +136,8 @@ def _index(options: argparse.Namespace) -> None:
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
-    update_store(distinct_clips(index), root, FeatureConfig(), progress=functools.partial(_show, "features"))
+    store = FeatureStore(data_folder() / FEATURES, FeatureConfig())
+    store.update(distinct_clips(index), root, progress=functools.partial(_show, "features"))
 
 
 def _download(options: argparse.Namespace) -> None:
@@ -171,6 +174,7 @@ def _train(options: argparse.Namespace) -> None:
         epochs=options.epochs,
         channels=tuple(options.channel or CHANNELS),
         studies=options.studies,
+        feedback=options.feedback,
     )
     model = retrain(spec, n_jobs=options.jobs, report=_show_step)
     registry = Registry()

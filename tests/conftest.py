@@ -180,6 +180,22 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.fixture
+def installation(
+    database: str,
+    prepared: Path,
+    feature_store: FeatureStore,
+    generated: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The generated corpus, indexed and with features, ready to be trained on, and an empty registry."""
+    shutil.copytree(prepared, tmp_path / "data", dirs_exist_ok=True)
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
+    return generated
+
+
+@pytest.fixture
 def token(database: str) -> str:
     """Session of an administrator."""
     with writing() as connection:

@@ -20,6 +20,7 @@ from core.operations.sign_in import ensure_unlock_code, set_password, waiting_ti
 from core.operations.tables import sessions
 from pages.ui import state
 from tests.conftest import ROOT, encode, tone
+from tests.test_contributions import LIVELY, send
 from tests.test_model_operations import OTHER, copy_model, with_recall
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -219,14 +220,20 @@ def test_without_a_corpus_no_training_starts(admin):
 
 def test_a_training_is_submitted_watched_cancelled_and_resumed(admin, sleeping, generated, monkeypatch):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    assert admin.checkbox(key=state.ADMIN_WITH_FEEDBACK).disabled
+    send(LIVELY, "sad")
     checked(admin)
     assert "Corpus: " in texts(admin)
+    added = admin.checkbox(key=state.ADMIN_WITH_FEEDBACK)
+    assert (added.label, added.value) == ("Add sounds from feedback (1 kept)", False)
+    added.check()
     admin.number_input(key=state.ADMIN_EPOCHS).set_value(3)
     admin.number_input(key=state.ADMIN_SEED).set_value(4)
     admin.text_area(key=state.ADMIN_NOTES).set_value("![note](http://127.0.0.1/x.png)")
     press(admin, "Start training")
     job = running_job()
     assert (job.spec.recipe, job.spec.epochs, job.spec.seeds) == ("reference", 3, (4,))
+    assert job.spec.feedback
     assert "Training 1 runs" in texts(admin)
     assert "**Training 1** · reference" in texts(admin)
     assert all("127.0.0.1" not in one.value for one in [*admin.markdown, *admin.caption])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core.config import Copy, VoiceConfig
-from core.corpus.splits import DEPLOYMENT
+from core.corpus.splits import DEPLOYMENT, UNKNOWN_ACTOR
 from core.corpus.store import FeatureStore
 from core.errors import ModelError, TrainingError
 from core.labels import CHANNELS, EMOTIONS
@@ -236,6 +236,9 @@ def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
     assert pd.DataFrame({"actor": train["actor"], "fold": by_actor}).groupby("actor")["fold"].nunique().max() == 1
     mixed = _inner_folds(clips, clips, 0)
     assert pd.DataFrame({"actor": clips["actor"], "fold": mixed}).groupby("actor")["fold"].nunique().min() > 1
+    strange = pd.concat([train, train.iloc[:9].assign(actor=UNKNOWN_ACTOR)])
+    by_actor = _inner_folds(strange, test, 0)
+    assert len(set(by_actor[-9:])) == 1, "unknown people can not be told apart"
 
 
 def test_deployed_model_is_trained_on_everybody_and_judges_nobody(result, clips):

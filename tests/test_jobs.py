@@ -1,7 +1,6 @@
 import datetime
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -34,12 +33,9 @@ submit(sys.argv[1], TrainingSpec(protocols=("reference",), epochs=1_000, channel
 
 
 @pytest.fixture
-def corpus(database, prepared, feature_store, generated, tmp_path, monkeypatch):
-    """The generated corpus, indexed and with features, and an empty registry."""
-    shutil.copytree(prepared, tmp_path / "data", dirs_exist_ok=True)
-    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
-    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
-    yield generated
+def corpus(installation):
+    """The installation; its workers end with the test."""
+    yield installation
     for job in list_jobs():
         if job.status == "running" and job.pid is not None:
             processes.end_worker(job.pid, job.id, job.attempt)
@@ -158,6 +154,8 @@ def test_a_failed_job_says_why_in_a_sentence(database, token, monkeypatch, tmp_p
         ({"epochs": 1_001}, "epochs, not 1001"),
         ({"epochs": True}, "epochs, not True"),
         ({"recipe": "voice", "epochs": 3}, "solved in one step"),
+        ({"feedback": True, "channels": ("song",)}, "count as speech"),
+        ({"feedback": 1}, "count as speech"),
     ],
 )
 def test_wishes_that_are_not_on_the_lists_are_refused(idle, token, changes, message):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from core.corpus.names import expected_clips, parse_clip
-from core.corpus.splits import EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS
+from core.corpus.splits import DEPLOYMENT, EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS, UNKNOWN_ACTOR, split_clips
 from core.errors import CorpusError
 
 
@@ -84,3 +84,20 @@ def test_too_few_actors_are_refused(release):
     few = release[release["actor"].isin([1, 2, 3])]
     with pytest.raises(CorpusError, match="at least three"):
         PROTOCOLS["speaker-emobox"](few, 0)
+
+
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, DEPLOYMENT])
+def test_sounds_of_unknown_people_train_in_every_split_and_change_nothing_else(release, protocol):
+    rows = np.array([0, 700, len(release) + 1])
+    index = pd.concat([release.assign(was=np.arange(len(release)))] + [release.iloc[[5]].assign(was=-1)] * 3)
+    order = np.insert(np.arange(len(release)), [0, 699, len(release) - 1], len(release))
+    index = index.iloc[order].reset_index(drop=True)
+    index.loc[rows, ["actor", "clip"]] = [UNKNOWN_ACTOR, "feedback"]
+    was = index["was"].to_numpy()
+    for split, plain in zip(split_clips(protocol, index, 1), split_clips(protocol, release, 1), strict=True):
+        assert sorted(set(split.train) & set(rows)) == rows.tolist()
+        assert not set(rows) & (set(split.validation) | set(split.test))
+        assert split.fold == plain.fold
+        assert was[split.train[~np.isin(split.train, rows)]].tolist() == plain.train.tolist()
+        assert was[split.validation].tolist() == plain.validation.tolist()
+        assert was[split.test].tolist() == plain.test.tolist()

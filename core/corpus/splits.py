@@ -5,6 +5,8 @@ those of the report. It leaks by design. In the other three, the clips that choo
 from the training side, and no clip is judged by a network that saw it. In the ``speaker`` protocols the same holds for
 actors.
 
+Sounds of unknown people (``UNKNOWN_ACTOR``), which come from elsewhere, train in every split and are judged in none.
+
 References
 ----------
 Luna-Jimenez C et al. (2021). Multimodal emotion recognition on RAVDESS dataset using transfer learning.
@@ -39,6 +41,9 @@ TEST_SHARE: Final = 0.2
 REFERENCE_SPLIT_SEED: Final = 42
 VALIDATION_SHARE: Final = 0.1
 """Share of the training clips that choose the epoch in ``random``; in ``speaker`` one actor of each gender does."""
+
+UNKNOWN_ACTOR: Final = 0
+"""In place of an actor's number: a person who is in no corpus."""
 
 Rows = NDArray[np.intp]
 
@@ -218,3 +223,29 @@ def split_all(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     del seed
     nobody = np.empty(0, dtype=np.intp)
     return [Split(fold=0, train=np.arange(len(index)), validation=nobody, test=nobody)]
+
+
+def split_clips(protocol: str, index: pd.DataFrame, seed: int = 0) -> list[Split]:
+    """Split the clips of actors by a protocol, and add those of unknown people to every training side.
+
+    Parameters
+    ----------
+    protocol : str
+        A name in ``PROTOCOLS``, or ``DEPLOYMENT``.
+    index : pandas.DataFrame
+        Distinct clips.
+    seed : int
+        As the protocol's function takes it.
+
+    Returns
+    -------
+    list of Split
+        Positions of rows of the whole index.
+    """
+    is_unknown = (index["actor"] == UNKNOWN_ACTOR).to_numpy()
+    known, unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
+    splits = (PROTOCOLS | {DEPLOYMENT: split_all})[protocol](index.iloc[known].reset_index(drop=True), seed)
+    return [
+        Split(split.fold, np.append(known[split.train], unknown), known[split.validation], known[split.test])
+        for split in splits
+    ]

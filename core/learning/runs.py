@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.corpus.splits import DEPLOYMENT, PROTOCOLS, Split, split_all
+from core.corpus.splits import DEPLOYMENT, PROTOCOLS, Split, split_clips
 from core.errors import TrainingError
 from core.files import write_atomically
 from core.learning.recipes import AnyRecipe
@@ -125,7 +125,7 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     Parameters
     ----------
     index : pandas.DataFrame
-        Distinct clips.
+        Distinct clips; those of unknown people train in every fold and are judged in none.
     protocols : sequence of str
         Names in ``core.corpus.splits.PROTOCOLS``, or ``DEPLOYMENT``, which the first seed alone trains.
     seeds : sequence of int
@@ -142,8 +142,7 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     TrainingError
         If a protocol is unknown, or nothing is asked for.
     """
-    functions = PROTOCOLS | {DEPLOYMENT: split_all}
-    unknown = [name for name in protocols if name not in functions]
+    unknown = [name for name in protocols if name not in (*PROTOCOLS, DEPLOYMENT)]
     if unknown or not protocols or not seeds or min(seeds) < 0:
         raise TrainingError(
             f"Choose protocols from {', '.join(PROTOCOLS)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
@@ -152,7 +151,7 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
         Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}")
         for name in dict.fromkeys(protocols)
         for seed in dict.fromkeys(seeds[:1] if name == DEPLOYMENT else seeds)
-        for split in functions[name](index, seed)
+        for split in split_clips(name, index, seed)
     )
 
 

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import math
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -72,7 +73,7 @@ class Feedback:
     @property
     def path(self) -> Path | None:
         """Where the sound is kept; None without consent."""
-        return _folder() / f"{self.clip}.{self.container}" if self.container else None
+        return feedback_folder() / f"{self.clip}.{self.container}" if self.container else None
 
 
 def add(
@@ -129,8 +130,15 @@ def list_feedback(token: str, limit: int = 1_000) -> list[Feedback]:
         return [Feedback(**row._mapping) for row in rows]
 
 
+def list_kept() -> list[Feedback]:
+    """Return all feedback whose sound was kept, the newest first: for trainings, which administrators ask for."""
+    with reading() as connection:
+        rows = connection.execute(sa.select(feedback).where(feedback.c.container != "").order_by(feedback.c.id.desc()))
+        return [Feedback(**row._mapping) for row in rows]
+
+
 def delete(token: str, number: int) -> None:
-    """Delete feedback, and its sound unless other feedback has the same.
+    """Delete feedback, and its sound with what was computed from it, unless other feedback has the same.
 
     Raises
     ------
@@ -149,6 +157,7 @@ def delete(token: str, number: int) -> None:
         path = Feedback(**row._mapping).path
         if path is not None and not connection.scalar(sa.select(sa.func.count()).where(same)):
             path.unlink(missing_ok=True)
+            shutil.rmtree(features_folder(), ignore_errors=True)
         audit.record(actor, "delete feedback", str(number), within=connection)
 
 
@@ -201,7 +210,7 @@ def _check_sound(sound: Sound, clip: str) -> None:
 
 
 def _store(sound: Sound, clip: str) -> None:
-    folder = _folder()
+    folder = feedback_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
@@ -212,5 +221,11 @@ def _store(sound: Sound, clip: str) -> None:
         raise FeedbackError(f"The sound can not be kept: {error.strerror}.") from error
 
 
-def _folder() -> Path:
+def feedback_folder() -> Path:
+    """Return where sounds are kept."""
     return data_folder() / "feedback"
+
+
+def features_folder() -> Path:
+    """Return where trainings keep the features of these sounds; they go with the sounds."""
+    return feedback_folder() / "features"

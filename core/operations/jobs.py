@@ -34,6 +34,7 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
     check_spec(spec)
     if len(notes) > MAX_NOTES:
         raise JobError(f"The notes have {len(notes):,} characters; {MAX_NOTES:,} are the limit. Shorten them.")
+    wishes = (*spec.protocols, *(["with feedback"] if spec.feedback else []))
     values = {"spec": spec.to_json(), "notes": notes, "actor": actor, "status": "queued"}
     with writing() as connection:
         waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.status == "queued"))
@@ -41,7 +42,7 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
             raise JobError(f"{waiting} jobs are waiting already. Cancel some, or wait.")
         statement = sa.insert(jobs).values(created=now(), queued=now(), **values).returning(jobs.c.id)
         job = int(connection.execute(statement).scalar_one())
-        audit.record(actor, "submit job", str(job), f"{spec.recipe}, {', '.join(spec.protocols)}", within=connection)
+        audit.record(actor, "submit job", str(job), f"{spec.recipe}, {', '.join(wishes)}", within=connection)
     tick()
     return get_job(job)
 

@@ -56,7 +56,7 @@ class Overview:
     recipe: str = ""
     """Name of its recipe."""
     channels: tuple[str, ...] = ()
-    """Channels that it was trained on."""
+    """Channels that it was trained on, and ``feedback`` where sounds of users were added."""
     recalls: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Unweighted average recall by protocol and channel, as ``speaker-emobox, speech``."""
     size: int = 0
@@ -86,7 +86,7 @@ def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
         problem="",
         created=manifest["created"],
         recipe=manifest["recipe"]["name"],
-        channels=tuple(manifest["corpus"]["channels"]),
+        channels=(*manifest["corpus"]["channels"], *(["feedback"] if manifest["corpus"].get("n_feedback") else [])),
         recalls={
             f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
             for protocol, report in model.metrics().items()

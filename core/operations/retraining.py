@@ -5,6 +5,7 @@ of their own there, and a model that is stored already is not trained again.
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -13,16 +14,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.config import AnyFeatures, Copy, configuration_hash, corpus_root, data_folder
+from core.config import Copy, configuration_hash, corpus_root, data_folder
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
 from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies, seeded_features
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
+from core.operations.contributions import collect_contributions
+from core.operations.feedback import features_folder, feedback_folder
 from core.operations.specs import RUNS, TrainingSpec, chosen_recipe
 from core.serving.publishing import model_name, publish_training
 from core.serving.registry import Registry, StoredModel
 
+logger = logging.getLogger(__name__)
+
+FEATURES: Final = "features"
+"""Folder of the corpus's features in the data folder."""
 PHASES: Final = ("index", "features", "folds", "studies", "publish")
 
 
@@ -87,10 +94,14 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     """
     root = configured_corpus()
     recipe = chosen_recipe(spec)
-    index = distinct_clips(read_index(root, n_jobs=n_jobs, report=report))
-    index = index[index["channel"].isin(spec.channels)].reset_index(drop=True)
-    if index.empty:
+    corpus = distinct_clips(read_index(root, n_jobs=n_jobs, report=report))
+    clips = corpus[corpus["channel"].isin(spec.channels)].reset_index(drop=True)
+    if clips.empty:
         raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
+    sources = [_Source(clips, root, data_folder() / FEATURES)]
+    if spec.feedback:
+        sources.append(_contributed(corpus, root, n_jobs, report))
+    index = pd.concat([source.clips for source in sources], ignore_index=True)
     run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
     plan = TrainingResult(recipe, plan_folds(index, spec.all_protocols, spec.seeds, run))
     plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
@@ -98,7 +109,7 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     registry, name = Registry(), model_name(plan, index)
     if name in registry.names():
         return registry.load(name)
-    work = _Work(index, root, run, n_jobs, report)
+    work = _Work(index, tuple(sources), run, n_jobs, report)
     result = work.train(plan)
     studies = work.study(result) if spec.studies else {}
     report(Step("publish", 0, 1, run=run.name))
@@ -130,19 +141,32 @@ def read_index(root: Path, *, n_jobs: int = 2, report: Report = ignore) -> pd.Da
     return scan(root, cache=data_folder() / "index.csv", n_jobs=n_jobs, progress=show)
 
 
-def update_store(
-    index: pd.DataFrame,
-    root: Path,
-    config: AnyFeatures,
-    copy: Copy | None = None,
-    *,
-    n_jobs: int = 2,
-    progress: Callable[[int, int], None] | None = None,
-) -> FeatureStore:
-    """Return the feature store in the data folder, holding these clips or their copies."""
-    store = FeatureStore(data_folder() / "features", config, copy)
-    store.update(index, root, n_jobs=n_jobs, progress=progress)
-    return store
+def _contributed(corpus: pd.DataFrame, root: Path, n_jobs: int, report: Report) -> "_Source":
+    """Return what users let us keep.
+
+    Raises
+    ------
+    CorpusError
+        If none of it can be trained on.
+    """
+
+    def show(done: int, total: int) -> None:
+        report(Step("index", done, total, part="compared with feedback"))
+
+    found = collect_contributions(corpus, root, n_jobs=n_jobs, progress=show)
+    logger.info("%s", found)
+    if found.clips.empty:
+        raise CorpusError(f"There is nothing to add; {found}. Train without feedback.")
+    return _Source(found.clips, feedback_folder(), features_folder())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Source:
+    """Clips of one origin, whose features have a place of their own."""
+
+    clips: pd.DataFrame
+    root: Path
+    features: Path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,7 +174,7 @@ class _Work:
     """What the steps of a training share."""
 
     index: pd.DataFrame
-    root: Path
+    sources: tuple[_Source, ...]
     run: Path
     n_jobs: int
     report: Report
@@ -181,7 +205,7 @@ class _Work:
         recipe, seed = result.recipe, result.deployed.seed
 
         def read(copy: Copy) -> NDArray[np.float32]:
-            return self.extract(recipe, seed, copy, Step("studies", 0, 1)).read(self.index["digest"].tolist())
+            return self.read_version(recipe, seed, copy, Step("studies", 0, 1))
 
         studies = {"robustness": study_robustness(result, self.index, read)}
         X = self.read(recipe, seed)
@@ -190,19 +214,27 @@ class _Work:
             studies["ablations"] = study_ablations(result, self.index, X, self.run / "ablations", self.n_jobs)
         return studies
 
-    def extract(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> FeatureStore:
-        """Return the store of the clips or of their copies, with what was missing extracted."""
+    def extract(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> list[FeatureStore]:
+        """Return each source's store of the clips or of their copies, with what was missing extracted."""
         part = copy.name if copy is not None else ""
 
         def show(done: int, total: int) -> None:
             self.report(dataclasses.replace(step, done=done, total=total, part=part, run=self.run.name))
 
         config = seeded_features(recipe, seed)
-        return update_store(self.index, self.root, config, copy, n_jobs=self.n_jobs, progress=show)
+        stores = [FeatureStore(source.features, config, copy) for source in self.sources]
+        for store, source in zip(stores, self.sources, strict=True):
+            store.update(source.clips, source.root, n_jobs=self.n_jobs, progress=show)
+        return stores
+
+    def read_version(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> NDArray[np.float32]:
+        """Return the features of the clips or of their copies, extracted where they were missing."""
+        stores = self.extract(recipe, seed, copy, step)
+        parts = [store.read(s.clips["digest"].tolist()) for store, s in zip(stores, self.sources, strict=True)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def read(self, recipe: AnyRecipe, seed: int) -> NDArray[np.float32]:
         """Return what a training with a seed reads."""
-        copies = required_copies(recipe, seed)
-        stores = [self.extract(recipe, seed, copy, Step("features", 0, 1)) for copy in copies]
-        versions = [store.read(self.index["digest"].tolist()) for store in stores]
+        step = Step("features", 0, 1)
+        versions = [self.read_version(recipe, seed, copy, step) for copy in required_copies(recipe, seed)]
         return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]

@@ -34,6 +34,8 @@ class TrainingSpec:
     """Channels of the corpus whose clips are used."""
     studies: bool = False
     """Whether degraded sound and missing parts are tried too."""
+    feedback: bool = False
+    """Whether sounds that users let us keep train too; they are judged nowhere."""
     promote: bool = False
     """Whether the new model is put in use, unless it is worse than the one in use."""
 
@@ -90,6 +92,8 @@ def check_spec(spec: TrainingSpec) -> None:
             f"The recipe {spec.recipe!r} deploys the network of protocol {recipe.deployed_protocol!r}. "
             "Choose that protocol too."
         )
+    if type(spec.feedback) is not bool or (spec.feedback and "speech" not in spec.channels):
+        raise JobError("Sounds from feedback count as speech. Choose clips of speech too, or leave them out.")
     _check_epochs(spec, recipe)
 
 

@@ -169,7 +169,7 @@ def write_card(
 {_describe_training(manifest)}
 - Output: probabilities of {", ".join(manifest["labels"])}.
 - Corpus: RAVDESS, {corpus["n_clips"]:,} clips of {corpus["n_actors"]} actors ({" and ".join(corpus["channels"])}),
-  CC BY-NC-SA 4.0.
+  CC BY-NC-SA 4.0.{_describe_feedback(corpus)}
 
 ## Figures
 
@@ -208,6 +208,16 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
   clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
   their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
   models of the same recipe that had not heard the judged clips."""
+
+
+def _describe_feedback(corpus: Mapping[str, Any]) -> str:
+    """Return what was trained on besides the corpus, as a list item."""
+    n_clips = corpus.get("n_feedback", 0)
+    if not n_clips:
+        return ""
+    return f"""
+- Besides: sounds from feedback ({n_clips:,}) of unknown people, labelled by their senders. Every fold was trained on
+  them, none was judged by them."""
 
 
 def _describe_surest(predictions: pd.DataFrame) -> str:

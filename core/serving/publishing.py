@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.config import configuration_hash
 from core.corpus.index import corpus_digest
+from core.corpus.splits import UNKNOWN_ACTOR
 from core.labels import EMOTIONS
 from core.learning.evaluation import evaluate, evaluate_threshold
 from core.learning.recipes import seeded_features
@@ -106,6 +107,7 @@ def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
 def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
     recipe = dataclasses.asdict(result.recipe)
     del recipe["features"]
+    clips = index[index["actor"] != UNKNOWN_ACTOR]
     features = seeded_features(result.recipe, result.deployed.seed)
     return {
         "recipe": recipe,
@@ -114,9 +116,10 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
         "labels": list(EMOTIONS),
         "corpus": {
             "digest": corpus_digest(index),
-            "n_clips": len(index),
-            "n_actors": int(index["actor"].nunique()),
-            "channels": [name for name in ("speech", "song") if (index["channel"] == name).any()],
+            "n_clips": len(clips),
+            "n_feedback": len(index) - len(clips),
+            "n_actors": int(clips["actor"].nunique()),
+            "channels": [name for name in ("speech", "song") if (clips["channel"] == name).any()],
         },
         "protocol": result.deployed.protocol,
         "seed": result.deployed.seed,

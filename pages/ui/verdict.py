@@ -32,7 +32,7 @@ def ask_verdict(data: bytes, waveform: Waveform, prediction: Prediction) -> None
         )
         container = KEPT.get(waveform.container.split()[0])
         consents = container is not None and st.checkbox(
-            "The sound may be kept",
+            "The sound may be kept, and models trained with it",
             key=f"{state.FEEDBACK_CONSENT}-{waveform.sha256}",
             help="In a folder that only the people who run this app can read; they can delete it. Without this, only "
             "what you chose and the model's answer are kept.",

@@ -9,6 +9,7 @@ from core.corpus.splits import PROTOCOLS
 from core.errors import CorpusError, JobError
 from core.labels import CHANNELS
 from core.learning.recipes import RECIPES, Recipe
+from core.operations.feedback import list_kept
 from core.operations.jobs import cancel, resume, submit
 from core.operations.records import Job, estimate, list_jobs
 from core.operations.running import tick
@@ -92,6 +93,14 @@ def _ask_spec() -> TrainingSpec:
         channels = st.pills(
             "Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS, wrap=True
         )
+        n_kept = len({entry.clip for entry in list_kept()})
+        feedback = st.checkbox(
+            f"Add sounds from feedback ({n_kept:,} kept)",
+            key=state.ADMIN_WITH_FEEDBACK,
+            disabled=not n_kept,
+            help="As their senders labelled them; hear them under Feedback. They train in every fold and are judged in "
+            "none. Recordings of the corpus among them are found and left out.",
+        )
         st.checkbox("Try degraded sound too", key=state.ADMIN_STUDIES, help="Noise, rooms, telephones; takes longer.")
         st.checkbox(
             "Put it in use if it is not worse",
@@ -121,6 +130,7 @@ def _ask_spec() -> TrainingSpec:
         seeds=tuple(range(int(seed), int(seed) + int(n_seeds))),
         epochs=epochs,
         channels=tuple(channels),
+        feedback=bool(feedback and n_kept),
         studies=bool(st.session_state[state.ADMIN_STUDIES]),
         promote=bool(st.session_state[state.ADMIN_PROMOTE]),
     )
@@ -188,7 +198,7 @@ def _row(job: Job) -> dict[str, Any]:
         "created": job.created,
         "took": duration(job.elapsed) if job.elapsed else "",
         "protocols": list(spec.protocols),
-        "channels": list(spec.channels),
+        "channels": [*spec.channels, *(["feedback"] if spec.feedback else [])],
         "seeds": [str(seed) for seed in spec.seeds],
         "epochs": spec.epochs or RECIPES[spec.recipe].epochs,
         "memory": job.peak_memory / 2**20,

@@ -1,0 +1,66 @@
+"""Whether a sound from elsewhere is a recording of the corpus: the guard against judging by clips that were trained on.
+
+A copy that was played faster or slower by 5 % is not found.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from core.audio.decode import decode
+from core.audio.fingerprint import Fingerprint, fingerprint, similarities
+from core.corpus.parallel import Progress, map_blocks
+
+SAME_RECORDING: Final = 0.25
+"""Similarity from which a sound counts as a recording of the corpus: rather too often than too rarely."""
+
+
+def find_recordings(
+    sounds: Sequence[Fingerprint], index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+) -> list[str]:
+    """Return for each sound the clip that it is a recording of.
+
+    Parameters
+    ----------
+    sounds : sequence of np.ndarray
+        Fingerprints.
+    index : pandas.DataFrame
+        Distinct clips, with columns ``clip`` and ``path``.
+    root : path
+        Corpus folder.
+    n_jobs : int
+        Processes that read the corpus.
+    progress : callable, optional
+        Called with the numbers of clips compared and in all.
+
+    Returns
+    -------
+    list of str
+        Name of the likest clip, or an empty string where none is alike.
+
+    Raises
+    ------
+    AudioError
+        If a clip can not be decoded.
+    """
+    highest = np.full(len(sounds), SAME_RECORDING, dtype=np.float32)
+    found, done = [""] * len(sounds), 0
+    for block in map_blocks(functools.partial(_fingerprint, root), index["path"].tolist(), n_jobs):
+        for k, sound in enumerate(sounds):
+            values = similarities(sound, block)
+            if values.max() >= highest[k]:
+                highest[k] = values.max()
+                found[k] = str(index["clip"].iloc[done + int(values.argmax())])
+        done += len(block)
+        if progress is not None:
+            progress(done, len(index))
+    return found
+
+
+def _fingerprint(root: Path, path: str) -> Fingerprint:
+    waveform = decode(root / path)
+    return fingerprint(waveform.y, waveform.sr)
