@@ -42,7 +42,7 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
             raise JobError(f"{waiting} jobs are waiting already. Cancel some, or wait.")
         statement = sa.insert(jobs).values(created=now(), queued=now(), **values).returning(jobs.c.id)
         job = int(connection.execute(statement).scalar_one())
-        audit.record(actor, "submit job", str(job), f"{spec.recipe}, {', '.join(wishes)}", within=connection)
+        audit.record(actor, "submit job", str(job), f"{spec.recipe}: {', '.join(wishes)}", within=connection)
     tick()
     return get_job(job)
 

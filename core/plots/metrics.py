@@ -114,7 +114,8 @@ def training_curves(history: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title="right (%)", row=1)
     figure.update_yaxes(title="loss", type="log", tickvals=_LOG_TICKS, row=2)
     figure.update_xaxes(title="epoch", row=2)
-    return frame(figure, "Training, epoch by epoch", 520, hovermode="x unified", legend=_LEGEND, margin={"t": 76})
+    below = {"orientation": "h", "y": -0.14, "yanchor": "top", "x": 0}  # at a phone's width it takes two lines
+    return frame(figure, "Training, epoch by epoch", 520, hovermode="x unified", legend=below)
 
 
 def reliability_diagram(bins: pd.DataFrame, calibration_error: float) -> go.Figure:

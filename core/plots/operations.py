@@ -67,11 +67,13 @@ def agreement_lines(table: pd.DataFrame) -> go.Figure:
             marker={"size": 8 + 4 * rows["n"].clip(upper=100) ** 0.5, "opacity": 0.8},
             hovertemplate="%{x|%Y-%m-%d}: %{y:.0f} % of %{customdata:,}",
         )  # fmt: skip
+    days = sorted(set(table["day"]))
+    ticks = {"tickvals": days} if len(days) <= 4 else {"nticks": 6}
     return frame(
         figure,
         "Answers that users confirm",
         320,
-        xaxis={"title": "day (UTC)", "tickformat": "%Y-%m-%d", "nticks": 6},
+        xaxis={"title": "day (UTC)", "tickformat": "%Y-%m-%d", **ticks},
         yaxis={"title": "confirmed (%)", "range": [0, 108], "tickvals": [0, 25, 50, 75, 100]},
         legend=_LEGEND,
         showlegend=True,

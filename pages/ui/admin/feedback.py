@@ -6,7 +6,7 @@ from core.errors import FeedbackError
 from core.operations.feedback import Feedback, agreement, delete, list_feedback
 from core.plots.operations import agreement_lines
 from pages.ui import state
-from pages.ui.admin.words import say_done
+from pages.ui.admin.words import say_done, size
 from pages.ui.charts import show_chart
 
 
@@ -39,7 +39,6 @@ def show_feedback(token: str) -> None:
             "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
             "model": "Model",
             "sound": "Sound kept",
-            "size": st.column_config.NumberColumn("MiB", format="%.2f"),
         },
     )
     _show_entry(token, entries)
@@ -75,6 +74,5 @@ def _row(entry: Feedback) -> dict[str, object]:
         "answer": entry.answer,
         "confidence": entry.probabilities[entry.answer],
         "model": entry.model,
-        "sound": entry.container,
-        "size": entry.size / 2**20 if entry.container else None,
+        "sound": f"{entry.container}, {size(entry.size)}" if entry.container else "",
     }

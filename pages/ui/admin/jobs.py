@@ -147,7 +147,7 @@ def _show_jobs(token: str, jobs: list[Job]) -> None:
     number = st.selectbox(
         "Look at a training",
         list(by_number),
-        format_func=lambda number: f"{number} · {by_number[number].spec.recipe} · {by_number[number].status}",
+        format_func=lambda number: f"{number} · {by_number[number].spec.recipe}",
         key=state.ADMIN_JOB,
         width=320,
     )
@@ -171,7 +171,7 @@ def _show_jobs(token: str, jobs: list[Job]) -> None:
 COLUMNS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("No.", width="small"),
     "status": st.column_config.TextColumn("State", width="small"),
-    "fraction": st.column_config.ProgressColumn("Done", min_value=0, max_value=1, format="percent"),
+    "fraction": st.column_config.ProgressColumn("Done", min_value=0, max_value=100, format="%.0f %%"),
     "created": st.column_config.DatetimeColumn("Asked for (UTC)", format="YYYY-MM-DD HH:mm"),
     "recipe": "Recipe",
     "protocols": st.column_config.ListColumn("Judged by"),
@@ -192,7 +192,7 @@ def _row(job: Job) -> dict[str, Any]:
     return {
         "number": job.id,
         "status": job.status,
-        "fraction": job.fraction,
+        "fraction": 100 * job.fraction,
         "recipe": spec.recipe,
         "model": job.model,
         "created": job.created,
