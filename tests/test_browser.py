@@ -37,31 +37,43 @@ RECORDED_CLIP = "03-01-05-02-01-01-05"
 TIMEOUT = 60_000
 
 
-@contextmanager
-def running_app(environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Start the app in a process of its own and return its address."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "soundwebapp.py"]
-    options = ["--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1"]
-    process = subprocess.Popen([*command, *options], cwd=ROOT, env={**os.environ, **(environment or {})})
-    address = f"http://127.0.0.1:{port}"
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_server(module: str, *arguments: str, address: str, **environment: str) -> Iterator[None]:
+    """Start a server in a process of its own, wait until it answers, and end it."""
+    command = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
     try:
         deadline = time.monotonic() + 60
         while True:
             try:
-                with urllib.request.urlopen(f"{address}/_stcore/health") as answer:  # noqa: S310
+                with urllib.request.urlopen(address) as answer:  # noqa: S310
                     if answer.status == 200:
                         break
             except OSError:
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
-        yield address
+        yield
     finally:
         process.terminate()
         process.wait(20)
+
+
+@contextmanager
+def running_app(environment: dict[str, str] | None = None, *options: str, port: int | None = None) -> Iterator[str]:
+    """Start the app and return its address."""
+    port = port or free_port()
+    address = f"http://127.0.0.1:{port}"
+    own = ("--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1")
+    health = f"{address}/_stcore/health"
+    with running_server("streamlit", "run", "soundwebapp.py", *own, *options, address=health, **(environment or {})):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -351,3 +363,45 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, prepared
         press(page, "Sign out")
         expect(page.get_by_label("Password", exact=True)).to_be_visible(timeout=TIMEOUT)
         assert "admin-session" not in page.url
+
+
+SECRETS = """
+admins = ["ada@example.org"]
+
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "for this test alone"
+client_id = "soundweb"
+client_secret = "for this test alone"
+server_metadata_url = "{provider}"
+"""
+
+
+def test_an_account_on_the_list_opens_the_admin_page_and_another_does_not(browse, tmp_path):
+    port, provider_port = free_port(), free_port()
+    provider = f"http://127.0.0.1:{provider_port}/.well-known/openid-configuration"
+    users = [{"sub": name, "email": f"{name}@example.org", "email_verified": True} for name in ("ada", "eve")]
+    claims = [argument for user in users for argument in ("--user-claims", json.dumps(user))]
+    (tmp_path / "secrets.toml").write_text(SECRETS.format(port=port, provider=provider))
+    environment = {"SOUNDWEB_DATA": str(tmp_path / "data"), "DATABASE_URL": "", "SOUNDWEB_ADMIN_HASH": ""}
+    options = ("--secrets.files", str(tmp_path / "secrets.toml"))
+    with (
+        running_server("oidc_provider_mock", "--port", str(provider_port), *claims, address=provider),
+        running_app(environment, *options, port=port) as address,
+    ):
+        for name in ("ada", "eve"):
+            page = browse(f"{address}/admin")
+            press(page, "Sign in with your account")
+            press(page, name)
+            page.get_by_role("link", name="Admin").click()
+            expect(page.get_by_text(f"{name}@example.org")).to_be_visible(timeout=TIMEOUT)
+            press(page, "Continue with this account")
+            if name == "ada":
+                expect(page.get_by_text("Signed in as ada@example.org")).to_be_visible(timeout=TIMEOUT)
+                press(page, "Sign out")
+                press(page, "End session")
+                page.goto(f"{address}/admin")
+                expect(page.get_by_role("button", name="Sign in with your account")).to_be_visible(timeout=TIMEOUT)
+            else:
+                expect(page.get_by_text("not on the list of administrators")).to_be_visible(timeout=TIMEOUT)
+                assert page.get_by_text("Start a training").count() == 0

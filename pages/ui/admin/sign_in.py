@@ -118,6 +118,7 @@ def _show_accounts() -> None:
                 f"Sign in with {name or 'your account'}", icon=":material/account_circle:", on_click=st.login,
                 args=(name,) if name else (), key=f"admin-login-{name}",
             )  # fmt: skip
+        st.caption("The account's page leads back to the app's first page. Choose Admin there again.")
         return
     email = None if st.user.get("email_verified") is False else st.user.get("email")
     st.text(f"You are known here as {email}")
