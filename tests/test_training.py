@@ -101,6 +101,7 @@ def test_chosen_weights_give_the_stored_predictions(training, features):
 
 
 def test_killed_training_goes_on_and_ends_the_same(tmp_path, clips, features):
+    clips, features = clips.iloc[::4].reset_index(drop=True), features[::4]
     clips.to_csv(tmp_path / "index.csv", index=False)
     np.save(tmp_path / "features.npy", features)
 
