@@ -12,11 +12,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 import soundfile as sf
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -243,16 +245,25 @@ def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
         expect(page).to_have_url(f"{address}/dataset?emotion=sad", timeout=TIMEOUT)
 
 
-@pytest.fixture(scope="module")
-def spoken(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips with pauses between them as the WAV that Chromium's microphone plays once."""
+def write_talk(path: Path, voices: list[np.ndarray]) -> Path:
+    """Write voices at 48 kHz with pauses between them as the WAV that Chromium's microphone plays once."""
     parts = [np.zeros(4 * 48_000)]
-    for clip in (RECORDED_CLIP, "03-01-04-02-01-01-16"):
-        y = librosa.load(next(ravdess.rglob(f"{clip}.*")), sr=48_000)[0]
-        parts += [librosa.effects.trim(y, top_db=40)[0], np.zeros(2 * 48_000)]
-    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    for y in voices:
+        parts += [y, np.zeros(2 * 48_000)]
     sf.write(path, np.concatenate(parts), 48_000)
     return path
+
+
+@pytest.fixture(scope="module")
+def voices(ravdess: Path) -> list[np.ndarray]:
+    """Two clips of the corpus at 48 kHz, without the silence around them."""
+    paths = [next(ravdess.rglob(f"{clip}.*")) for clip in (RECORDED_CLIP, "03-01-04-02-01-01-16")]
+    return [librosa.effects.trim(librosa.load(path, sr=48_000)[0], top_db=40)[0] for path in paths]
+
+
+@pytest.fixture(scope="module")
+def spoken(voices: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_talk(tmp_path_factory.mktemp("microphone") / "spoken.wav", voices)
 
 
 def start_live(page: Page) -> None:
@@ -260,10 +271,36 @@ def start_live(page: Page) -> None:
     expect(page.get_by_text("Input level")).to_be_visible(timeout=TIMEOUT)
 
 
+def stop_live(page: Page) -> tuple[np.ndarray, dict[str, Any]]:
+    """Stop, and return the take and its report."""
+    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="The take")).to_be_visible(timeout=TIMEOUT)
+    take, samplerate = sf.read(io.BytesIO(download(page, "WAV")), dtype="int16")
+    assert samplerate == SAMPLE_RATE
+    return take, json.loads(download(page, "JSON"))
+
+
 def download(page: Page, name: str) -> bytes:
     with page.expect_download() as started:
         page.get_by_role("button", name=name, exact=True).click()
     return Path(started.value.path()).read_bytes()
+
+
+def assert_answers_are_those_offline(take: np.ndarray, report: dict[str, Any]) -> None:
+    predictor = Predictor.load()
+    answered = [window for window in report["windows"] if window["angry"] is not None]
+    assert answered
+    for window in answered:
+        offline = predictor.predict(decode(wav_bytes(take[window["first_sample"] : window["last_sample"]])))
+        assert {emotion: window[emotion] for emotion in EMOTIONS} == offline.probabilities
+
+
+def likeness(take: np.ndarray, voice: np.ndarray) -> float:
+    """Return the highest correlation of a voice at 48 kHz with an equally long stretch of a take."""
+    voice = librosa.resample(voice, orig_sr=48_000, target_sr=SAMPLE_RATE)
+    y = take.astype(float)
+    energy = np.convolve(y**2, np.ones(len(voice)), "valid").max()
+    return float(np.abs(scipy.signal.correlate(y, voice, "valid")).max() / np.sqrt(energy * np.sum(voice**2)))
 
 
 def test_live_follows_a_voice_and_every_answer_is_that_of_the_take_offline(app, browse, spoken):
@@ -273,21 +310,27 @@ def test_live_follows_a_voice_and_every_answer_is_that_of_the_take_offline(app, 
     expect(page.get_by_text("confident")).to_be_visible(timeout=TIMEOUT)
     expect(page.get_by_role("heading", name="No speech")).to_be_visible(timeout=TIMEOUT)
     page.wait_for_timeout(5_000)
-    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("heading", name="The take")).to_be_visible(timeout=TIMEOUT)
-    take, samplerate = sf.read(io.BytesIO(download(page, "WAV")), dtype="int16")
-    report = json.loads(download(page, "JSON"))
-    assert samplerate == SAMPLE_RATE
-    predictor = Predictor.load()
-    answered = [window for window in report["windows"] if window["angry"] is not None]
-    assert answered
+    take, report = stop_live(page)
     assert report["share_of_time"]["no speech"] > 0.2
-    for window in answered:
-        offline = predictor.predict(decode(wav_bytes(take[window["first_sample"] : window["last_sample"]])))
-        assert {emotion: window[emotion] for emotion in EMOTIONS} == offline.probabilities
+    assert_answers_are_those_offline(take, report)
     for window in report["windows"]:
         told = take[int(max(window["end"] - 0.6, 0) * SAMPLE_RATE) : window["last_sample"]]
         assert np.abs(told).max() > 100 or window["label"] == "no speech"
+
+
+def test_two_live_browsers_at_once_keep_apart(app, browse, voices, tmp_path):
+    paths = [write_talk(tmp_path / f"{k}.wav", [voice]) for k, voice in enumerate(voices)]
+    pages = [browse(f"{app}/live", microphone=path) for path in paths]
+    for page in pages:
+        start_live(page)
+    for page in pages:
+        expect(page.get_by_text("confident")).to_be_visible(timeout=TIMEOUT)
+    pages[0].wait_for_timeout(3_000)
+    for k, page in enumerate(pages):
+        take, report = stop_live(page)
+        assert likeness(take, voices[k]) > 0.8
+        assert likeness(take, voices[1 - k]) < 0.4
+        assert_answers_are_those_offline(take, report)
 
 
 def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(browse, spoken):
