@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.serving.timeline import LIVE
 from pages.ui import cache, state
+from pages.ui.baseline import note_baseline
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.live.capture import can_start, capture
 from pages.ui.live.picture import show_live
@@ -19,6 +20,7 @@ def main() -> None:
         is_open = can_start()
         worker = capture() if is_open else None
     if worker is not None:
+        note_baseline()
         show_live(worker, choose_half_life())
     elif state.LIVE_TAKE in st.session_state:
         show_report(st.session_state[state.LIVE_TAKE])

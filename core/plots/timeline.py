@@ -182,11 +182,11 @@ def overview(segments: Sequence[Segment], start: float, end: float) -> go.Figure
     return frame(
         go.Figure(bars),
         f"Share of time in blocks of {block:.0f} s",
-        300,
+        340,
         barmode="stack",
         bargap=0,
         uirevision="overview",
-        legend={"orientation": "h", "y": -0.32, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        legend={"orientation": "h", "y": -0.5, "yanchor": "top", "x": 0, "traceorder": "normal"},
         xaxis={"title": "time (min:s)", "range": [0, duration], "tickvals": ticks, "ticktext": list(map(clock, ticks))},
         yaxis={"title": "share of time", "range": [0, 1], "tickvals": [0, 0.5, 1], "tickformat": ".0%"},
         shapes=[

@@ -124,7 +124,8 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
     """Show the table of segments and the player of the chosen one."""
     table = segment_table(segments)
     table["emotion"] = table["emotion"].fillna("")
-    table["confidence"] = table["confidence"].where(table["emotion"] != "")
+    is_heard = table["emotion"] != ""
+    table["confidence"] = table["confidence"].map("{:.2f}".format).where(is_heard, "")
     table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
     event = st.dataframe(
         table,
@@ -135,7 +136,7 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
             "end": st.column_config.TextColumn("To", help="Minutes and seconds", width=60),
             "label": st.column_config.TextColumn("Answer", width=90),
             "emotion": st.column_config.TextColumn("Most likely", width=90),
-            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "confidence": st.column_config.TextColumn("Confidence", alignment="right"),
         },
         on_select="rerun",
         selection_mode="single-row",

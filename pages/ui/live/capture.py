@@ -77,10 +77,11 @@ def capture() -> LiveWorker | None:
     )
     if context.state.playing:
         if intake.worker is None:
-            worker = LiveWorker(cache.predictor(), shift=_shift())
+            worker = LiveWorker(cache.predictor())
             cache.st_live_slots().start(worker)
             intake.worker = worker
             st.session_state.pop(state.LIVE_TAKE, None)
+        intake.worker.set_shift(_shift())
     elif intake.worker is not None:
         intake.worker.stop()
         intake.worker.join()
