@@ -28,8 +28,11 @@ train: .venv/ready
 	$(BIN)/python -m core train --recipe reference
 	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies --promote
 
-# The README's pictures, in Chromium.
+# The README's pictures, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
+PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.passwords import hash_password; \
+	from docs.screenshots import PASSWORD; print(hash_password(PASSWORD))')
 screenshots: .venv/ready-dev
+	export PYTHONPATH=. SOUNDWEB_ADMIN_HASH="$(PICTURES_HASH)"; \
 	$(BIN)/streamlit run soundwebapp.py --server.port 8599 --server.headless true & \
 		app=$$!; sleep 8; $(BIN)/python docs/screenshots.py http://localhost:8599; kill $$app
 

@@ -27,9 +27,9 @@ person gets whom the model has never heard. People who listened to the speech cl
 {HUMAN_ACCURACY:.1%} of the cases ([Livingstone & Russo 2018]({HUMAN_SOURCE}))."""
 
 STUDY_NOTES = {
-    "baseline": "A protocol of its own: each unheard actor is enrolled with neutral clips of speech, the first repetition of "
-    "each sentence. These are judged in no row but the first. The app shifts features to the mean of the training "
-    "clips, at the strength that is chosen in the sidebar; models hold no neutral mean."
+    "baseline": "A protocol of its own: each unheard actor is enrolled with neutral clips of speech, the first "
+    "repetition of each sentence. These are judged in no row but the first. The app shifts features to the mean of "
+    "the training clips, at the strength that is chosen in the sidebar; models hold no neutral mean.",
 }
 """What must be known to read a study."""
 
