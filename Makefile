@@ -32,9 +32,9 @@ train: .venv/ready
 PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.passwords import hash_password; \
 	from docs.screenshots import PASSWORD; print(hash_password(PASSWORD))')
 screenshots: .venv/ready-dev
-	export PYTHONPATH=. SOUNDWEB_ADMIN_HASH="$(PICTURES_HASH)"; \
+	export SOUNDWEB_ADMIN_HASH="$(PICTURES_HASH)"; \
 	$(BIN)/streamlit run soundwebapp.py --server.port 8599 --server.headless true & \
-		app=$$!; sleep 8; $(BIN)/python docs/screenshots.py http://localhost:8599; kill $$app
+		app=$$!; sleep 8; $(BIN)/python -m docs.screenshots http://localhost:8599; kill $$app
 
 lock: .venv/ready-dev
 	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --no-emit-index-url --no-annotate \

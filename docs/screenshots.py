@@ -1,4 +1,4 @@
-"""Draw the README's pictures: ``python docs/screenshots.py ADDRESS`` with the app running there.
+"""Draw the README's pictures: ``python -m docs.screenshots ADDRESS`` with the app running there.
 
 The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as ``make screenshots`` sets it.
 """
@@ -14,12 +14,16 @@ import soundfile as sf
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from core.audio.decode import decode
+from core.config import SAMPLE_RATE, corpus_root
+from core.corpus.samples import list_samples
+
 FOLDER = Path(__file__).parent
-SOUNDS = sorted((FOLDER.parent / "core/corpus/sample_audio").glob("*.flac"))
+SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
 PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
-PAUSE = 2.0
+PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
-TALK = 11_000
+TALK = 17_000
 """Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
 
 
@@ -53,11 +57,11 @@ def main(address: str) -> None:
 
 def write_talk(path: Path) -> Path:
     """Write the sample sounds with pauses between them as a WAV for the microphone."""
+    samples = list_samples(corpus_root())
     parts = []
-    for sound in SOUNDS:
-        y, samplerate = sf.read(sound)
-        parts += [y, np.zeros(round(PAUSE * samplerate))]
-    sf.write(path, np.concatenate(parts), samplerate)
+    for sample in [sample for sample in samples if sample.is_real] or samples:
+        parts += [decode(sample.path).y, np.zeros(round(PAUSE * SAMPLE_RATE))]
+    sf.write(path, np.concatenate(parts), SAMPLE_RATE)
     return path
 
 
@@ -65,7 +69,7 @@ def draw_explanations(page: Page, address: str, scheme: str) -> None:
     """Draw the pages that show a sound, a model or the corpus."""
     for name, sign in (("predict", "Probability of each emotion"), ("features", "Spectrogram with F0")):
         page.goto(f"{address}/{name if name != 'predict' else ''}")
-        page.locator("input[type=file]").set_input_files(SOUNDS[0])
+        page.locator("input[type=file]").set_input_files(SOUND)
         page.get_by_text(sign).wait_for()
         shoot(page, f"{name}-{scheme}")
     page.goto(f"{address}/metrics")

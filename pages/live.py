@@ -21,7 +21,10 @@ def main() -> None:
         worker = capture() if is_open else None
     if worker is not None:
         note_baseline()
-        show_live(worker, choose_half_life())
+        picture = st.container()
+        half_life = choose_half_life()
+        with picture:
+            show_live(worker, half_life)
     elif state.LIVE_TAKE in st.session_state:
         show_report(st.session_state[state.LIVE_TAKE])
     elif is_open:

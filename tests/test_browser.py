@@ -17,6 +17,7 @@ from typing import Any
 import librosa
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import scipy.signal
 import soundfile as sf
@@ -331,6 +332,50 @@ def test_two_live_browsers_at_once_keep_apart(app, browse, voices, tmp_path):
         assert likeness(take, voices[k]) > 0.8
         assert likeness(take, voices[1 - k]) < 0.4
         assert_answers_are_those_offline(take, report)
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "words"),
+    [
+        ("Object.defineProperty(window, 'isSecureContext', {value: false})", "Open this page by https"),
+        ("navigator.mediaDevices.enumerateDevices = async () => []", "No microphone was found"),
+        ("navigator.permissions.query = async () => ({state: 'denied'})", "The microphone is not allowed"),
+    ],
+)
+def test_live_says_what_keeps_the_browser_from_a_microphone(app, browse, obstacle, words):
+    page = browse(app)
+    page.add_init_script(obstacle)
+    page.goto(f"{app}/live")
+    expect(page.get_by_text(words)).to_be_visible(timeout=TIMEOUT)
+
+
+@pytest.mark.slow
+def test_minutes_of_a_live_stream_leave_no_memory_behind_and_lose_no_sound(browse, voices, tmp_path):
+    talk = write_talk(tmp_path / "talk.wav", voices * 30)
+    duration = sf.info(talk).duration
+    with running_app() as address:
+        page = browse(f"{address}/live", microphone=talk)
+        start_live(page)
+        port = address.rsplit(":", 1)[1]
+        (server,) = (child for child in psutil.Process().children() if port in child.cmdline())
+        page.wait_for_timeout(60_000)
+        before, begin = server.memory_info().rss, sum(server.cpu_times()[:2])
+        page.wait_for_timeout((duration - 60) * 1_000)
+        assert server.memory_info().rss - before < 40 * 2**20
+        assert (sum(server.cpu_times()[:2]) - begin) / (duration - 60) < 0.3
+        take, report = stop_live(page)
+    # The fake microphone runs slow on a busy machine: the file is the clock.
+    heard = [find(take, voices[0], end) for end in (0.2, 1.0)]
+    cycle = sum(len(voice) / 48_000 + 2 for voice in voices)
+    drift = (heard[1] - heard[0] + cycle / 2) % cycle - cycle / 2
+    assert abs(drift) < 0.2
+
+
+def find(take: np.ndarray, voice: np.ndarray, share: float) -> float:
+    """Return where a voice at 48 kHz is last heard in the first share of a take, in seconds."""
+    voice = librosa.resample(voice, orig_sr=48_000, target_sr=SAMPLE_RATE)
+    similar = np.abs(scipy.signal.correlate(take[: int(share * len(take))].astype(float), voice, "valid"))
+    return float(np.flatnonzero(similar > 0.7 * similar.max())[-1] / SAMPLE_RATE)
 
 
 def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(browse, spoken):

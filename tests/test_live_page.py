@@ -1,5 +1,6 @@
 """The Live page, the timeline on Predict, and the baseline in the sidebar, without a browser."""
 
+import json
 import tomllib
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -15,7 +16,7 @@ from core.serving.baseline import enrol
 from core.serving.live import LiveSlots, LiveWorker
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, find_segments, smooth
-from core.serving.timeline import follow
+from core.serving.timeline import Window, follow
 from pages.ui import cache, state
 from tests.conftest import ROOT, encode
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
@@ -97,6 +98,21 @@ def test_a_take_stands_as_a_report_and_can_be_removed(live, published, talk):
     assert labels == ["WAV", "Segments, CSV", "Windows, CSV", "JSON"]
     next(button for button in live.button if button.label == "Remove the take").click().run()
     assert "Nobody speaks yet" in texts(live)
+
+
+def test_a_long_take_has_an_overview_and_shows_a_stretch(live):
+    windows = [Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None) for k in range(300)]
+    take = np.zeros(300 * SAMPLE_RATE, np.int16)
+    live.session_state[state.LIVE_TAKE] = SimpleNamespace(take=take, taken=windows)
+    live.run()
+    assert not live.exception
+    stretch = live.select_slider(key=f"{state.TIMELINE_STRETCH}-take")
+    assert stretch.options == ["0:00 to 2:00", "2:00 to 4:00", "4:00 to 5:00"]
+    assert len(live.get("plotly_chart")) == 3
+    stretch.set_value(240.0).run()
+    assert not live.exception
+    shown = json.loads(live.get("plotly_chart")[1].proto.spec)["layout"]["xaxis"]["range"]
+    assert shown == [240.0, 300.0]
 
 
 def test_long_upload_has_a_timeline_as_core_computes_it(app, published, talk):  # noqa: F811

@@ -69,19 +69,14 @@ def _ask(place: DeltaGenerator, duration: float) -> bool:
 def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "audio/wav") -> None:
     """Show windows as figure, shares and table; a chosen segment can be heard."""
     model = cache.predictor().model
-    readings = smooth(windows, model.threshold, choose_half_life())
-    if not readings:
+    if not windows:
         st.info("The sound is too short to be followed over time.", icon=":material/info:")
         return
+    picture = st.container()
+    readings = smooth(windows, model.threshold, choose_half_life())
     segments = find_segments(readings)
-    start, end = _choose_stretch(segments, key)
-    shown = [reading for reading in readings if reading.window.end > start and reading.window.start < end]
-    st.plotly_chart(
-        plots.timeline(shown, start, end),
-        config=SAVING,
-        key=f"{key}-timeline",
-        alt="Emotion over time; the table beneath tells the same",
-    )
+    with picture:
+        _show_picture(readings, segments, key)
     table_place, share_place = st.columns([3, 2], gap="large")
     with table_place:
         _show_segments(segments, sound, key, mime)
@@ -94,6 +89,18 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
     st.caption(
         f"Each answer rests on the {config.length:g} s before it, on less after a pause. Silence and noise are no "
         f"speech and have no emotion. Answers by {model.name}."
+    )
+
+
+def _show_picture(readings: list[Reading], segments: list[Segment], key: str) -> None:
+    """Show probabilities, level and pitch over time; of long sounds a stretch, and an overview above."""
+    start, end = _choose_stretch(segments, key)
+    shown = [reading for reading in readings if reading.window.end > start and reading.window.start < end]
+    st.plotly_chart(
+        plots.timeline(shown, start, end),
+        config=SAVING,
+        key=f"{key}-timeline",
+        alt="Emotion over time; the table beneath tells the same",
     )
 
 
