@@ -192,7 +192,7 @@ def test_half_an_hour_leaves_no_window_out_and_no_memory_behind(predictor, talks
     talk = np.concatenate(talks)
     process, sizes = psutil.Process(), []
     total = 1_810 * SAMPLE_RATE
-    for first in range(0, total, len(talk)):
+    for _ in range(0, total, len(talk)):
         start = worker._ring.total
         for k in range(0, len(talk), FRAME):
             worker.push(talk[k : k + FRAME])
