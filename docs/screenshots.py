@@ -4,6 +4,7 @@ The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administr
 """
 
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -17,13 +18,14 @@ from playwright.sync_api import Page, sync_playwright
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE, corpus_root
 from core.corpus.samples import list_samples
+from core.labels import EMOTIONS
 
 FOLDER = Path(__file__).parent
 SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
 PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
 PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
-TALK = 17_000
+TALK = 9_000
 """Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
 
 
@@ -87,7 +89,7 @@ def draw_live(page: Page, address: str, scheme: str) -> None:
     stream.get_by_role("button", name="Start").click()
     page.get_by_text("Input level").wait_for()
     page.wait_for_timeout(TALK)
-    page.get_by_text("confident").wait_for()
+    page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
     shoot(page, f"live-{scheme}")
     stream.get_by_role("button", name="Stop").click()
     page.get_by_text("Share of time", exact=True).wait_for()
