@@ -1,6 +1,6 @@
 # make run    environment if needed, then the app on http://localhost:8501
 # make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
-# make test-long   kills, full disks and promotions under load, for minutes
+# make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
