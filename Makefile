@@ -1,6 +1,6 @@
 # make run    environment if needed, then the app on http://localhost:8501
 # make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
-# make test-long   kills, full disks and promotions under load, for minutes
+# make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,10 +28,13 @@ train: .venv/ready
 	$(BIN)/python -m core train --recipe reference
 	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies --promote
 
-# The README's pictures, in Chromium.
+# The README's pictures, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
+PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.passwords import hash_password; \
+	from docs.screenshots import PASSWORD; print(hash_password(PASSWORD))')
 screenshots: .venv/ready-dev
+	export SOUNDWEB_ADMIN_HASH="$(PICTURES_HASH)"; \
 	$(BIN)/streamlit run soundwebapp.py --server.port 8599 --server.headless true & \
-		app=$$!; sleep 8; $(BIN)/python docs/screenshots.py http://localhost:8599; kill $$app
+		app=$$!; sleep 8; $(BIN)/python -m docs.screenshots http://localhost:8599; kill $$app
 
 lock: .venv/ready-dev
 	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --no-emit-index-url --no-annotate \

@@ -55,3 +55,7 @@ class BusyError(SoundWebError):
 
 class BaselineError(SoundWebError):
     """A personal baseline can not be made or used."""
+
+
+class SettingsError(SoundWebError):
+    """A setting of the installation can not be used."""

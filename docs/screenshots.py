@@ -1,39 +1,116 @@
-"""Draw the README's pictures: ``python docs/screenshots.py ADDRESS`` with the app running there."""
+"""Draw the README's pictures: ``python -m docs.screenshots ADDRESS`` with the app running there.
 
+The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as ``make screenshots`` sets it.
+"""
+
+import io
+import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+import numpy as np
+import soundfile as sf
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from core.audio.decode import decode
+from core.config import SAMPLE_RATE, corpus_root
+from core.corpus.samples import list_samples
+from core.labels import EMOTIONS
 
 FOLDER = Path(__file__).parent
 SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
+PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
+PAUSE = 1.0
+"""Silence between the sounds that the microphone plays, in seconds."""
+TALK = 9_000
+"""Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
 
 
 def main(address: str) -> None:
     """Take pictures of each page, with a sound where it needs one: on a wide light screen and on a dark phone."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        talk = write_talk(Path(folder) / "talk.wav")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=[
+                "--no-sandbox",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+                f"--use-file-for-fake-audio-capture={talk}",
+            ],
+        )
         for scheme, width, height in (("light", 1280, 860), ("dark", 390, 1180)):
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                device_scale_factor=1.5,
+                permissions=["microphone"],
             )
             page = context.new_page()
-            page.goto(address)
-            page.locator("input[type=file]").set_input_files(SOUND)
-            page.get_by_text("Probability of each emotion").wait_for(timeout=60_000)
-            page.wait_for_timeout(1_500)
-            page.screenshot(path=FOLDER / f"predict-{scheme}.png")
-            page.goto(f"{address}/features")
-            page.locator("input[type=file]").set_input_files(SOUND)
-            page.get_by_text("Spectrogram with F0").wait_for(timeout=60_000)
-            page.wait_for_timeout(1_500)
-            page.screenshot(path=FOLDER / f"features-{scheme}.png")
-            page.goto(f"{address}/metrics")
-            page.get_by_text("Which emotion is taken for which").wait_for(timeout=60_000)
-            page.wait_for_timeout(1_500)
-            page.screenshot(path=FOLDER / f"metrics-{scheme}.png")
+            page.set_default_timeout(60_000)
+            draw_explanations(page, address, scheme)
+            draw_live(page, address, scheme)
+            draw_admin(page, address, scheme)
         browser.close()
+
+
+def write_talk(path: Path) -> Path:
+    """Write the sample sounds with pauses between them as a WAV for the microphone."""
+    samples = list_samples(corpus_root())
+    parts = []
+    for sample in [sample for sample in samples if sample.is_real] or samples:
+        parts += [decode(sample.path).y, np.zeros(round(PAUSE * SAMPLE_RATE))]
+    sf.write(path, np.concatenate(parts), SAMPLE_RATE)
+    return path
+
+
+def draw_explanations(page: Page, address: str, scheme: str) -> None:
+    """Draw the pages that show a sound, a model or the corpus."""
+    for name, sign in (("predict", "Probability of each emotion"), ("features", "Spectrogram with F0")):
+        page.goto(f"{address}/{name if name != 'predict' else ''}")
+        page.locator("input[type=file]").set_input_files(SOUND)
+        page.get_by_text(sign).wait_for()
+        shoot(page, f"{name}-{scheme}")
+    page.goto(f"{address}/metrics")
+    page.get_by_text("Which emotion is taken for which").wait_for()
+    shoot(page, f"metrics-{scheme}")
+    page.goto(f"{address}/dataset")
+    page.locator(".js-plotly-plot").first.wait_for()
+    shoot(page, f"dataset-{scheme}")
+
+
+def draw_live(page: Page, address: str, scheme: str) -> None:
+    """Draw the Live page while somebody speaks, and the report of the take."""
+    page.goto(f"{address}/live")
+    stream = page.frame_locator("iframe[title*='webrtc']")
+    stream.get_by_role("button", name="Start").click()
+    page.get_by_text("Input level").wait_for()
+    page.wait_for_timeout(TALK)
+    page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
+    shoot(page, f"live-{scheme}")
+    stream.get_by_role("button", name="Stop").click()
+    page.get_by_text("Share of time", exact=True).wait_for()
+    shoot(page, f"take-{scheme}")
+
+
+def draw_admin(page: Page, address: str, scheme: str) -> None:
+    """Draw the models of the Admin page."""
+    page.goto(f"{address}/admin")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_role("combobox", name="Model").first.wait_for()
+    shoot(page, f"admin-{scheme}")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Save what the page shows once it has come to rest, in 256 colours: a third of the size."""
+    page.wait_for_timeout(0 if name.startswith("live") else 2_500)
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import streamlit as st
 
 from core.serving.timeline import LIVE
 from pages.ui import cache, state
+from pages.ui.baseline import note_baseline
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
-from pages.ui.live.capture import capture
+from pages.ui.live.capture import can_start, capture
 from pages.ui.live.picture import show_live
 from pages.ui.live.report import show_report
 from pages.ui.timeline import choose_half_life
@@ -16,12 +17,17 @@ def main() -> None:
     st.title("Live")
     with shown_errors():
         cache.predictor()
-        worker = capture()
+        is_open = can_start()
+        worker = capture() if is_open else None
     if worker is not None:
-        show_live(worker, choose_half_life())
+        note_baseline()
+        picture = st.container()
+        half_life = choose_half_life()
+        with picture:
+            show_live(worker, half_life)
     elif state.LIVE_TAKE in st.session_state:
         show_report(st.session_state[state.LIVE_TAKE])
-    else:
+    elif is_open:
         _show_empty()
     st.caption(DOMAIN_NOTICE)
 

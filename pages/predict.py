@@ -6,7 +6,7 @@ from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import prediction_table, spreadsheet_csv
 from pages.ui import answer, cache, state
-from pages.ui.baseline import personal_shift
+from pages.ui.baseline import note_baseline, personal_shift
 from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.sounds import Sound, choose_sounds
 from pages.ui.timeline import MIN_DURATION, show_upload_timeline
@@ -38,6 +38,7 @@ def main() -> None:
             return
         prediction = cache.prediction(sound.data, personal_shift())
         answer.show_answer(prediction)
+        note_baseline()
         ask_verdict(sound.data, waveform, prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:

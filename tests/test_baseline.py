@@ -67,6 +67,13 @@ def test_saved_baseline_comes_back_the_same(baseline, predictor):
     np.testing.assert_allclose(loaded.mean, baseline.mean, rtol=1e-5)
 
 
+def test_baseline_of_another_length_fits_no_model(baseline, predictor):
+    short = read_baseline(changed(baseline, mean=baseline.mean[:5].tolist()))
+    assert not short.fits(predictor)
+    with pytest.raises(BaselineError, match="another model"):
+        short.shift(predictor, 0.25)
+
+
 def changed(baseline: Baseline, **fields: object) -> bytes:
     return json.dumps(json.loads(baseline.to_json()) | fields).encode()
 

@@ -12,11 +12,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
+import scipy.signal
 import soundfile as sf
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -255,16 +258,25 @@ def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
         expect(page).to_have_url(f"{address}/dataset?emotion=sad", timeout=TIMEOUT)
 
 
-@pytest.fixture(scope="module")
-def spoken(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips with pauses between them as the WAV that Chromium's microphone plays once."""
+def write_talk(path: Path, voices: list[np.ndarray]) -> Path:
+    """Write voices at 48 kHz with pauses between them as the WAV that Chromium's microphone plays once."""
     parts = [np.zeros(4 * 48_000)]
-    for clip in (RECORDED_CLIP, "03-01-04-02-01-01-16"):
-        y = librosa.load(next(ravdess.rglob(f"{clip}.*")), sr=48_000)[0]
-        parts += [librosa.effects.trim(y, top_db=40)[0], np.zeros(2 * 48_000)]
-    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    for y in voices:
+        parts += [y, np.zeros(2 * 48_000)]
     sf.write(path, np.concatenate(parts), 48_000)
     return path
+
+
+@pytest.fixture(scope="module")
+def voices(ravdess: Path) -> list[np.ndarray]:
+    """Two clips of the corpus at 48 kHz, without the silence around them."""
+    paths = [next(ravdess.rglob(f"{clip}.*")) for clip in (RECORDED_CLIP, "03-01-04-02-01-01-16")]
+    return [librosa.effects.trim(librosa.load(path, sr=48_000)[0], top_db=40)[0] for path in paths]
+
+
+@pytest.fixture(scope="module")
+def spoken(voices: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_talk(tmp_path_factory.mktemp("microphone") / "spoken.wav", voices)
 
 
 def start_live(page: Page) -> None:
@@ -272,10 +284,36 @@ def start_live(page: Page) -> None:
     expect(page.get_by_text("Input level")).to_be_visible(timeout=TIMEOUT)
 
 
+def stop_live(page: Page) -> tuple[np.ndarray, dict[str, Any]]:
+    """Stop, and return the take and its report."""
+    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="The take")).to_be_visible(timeout=TIMEOUT)
+    take, samplerate = sf.read(io.BytesIO(download(page, "WAV")), dtype="int16")
+    assert samplerate == SAMPLE_RATE
+    return take, json.loads(download(page, "JSON"))
+
+
 def download(page: Page, name: str) -> bytes:
     with page.expect_download() as started:
         page.get_by_role("button", name=name, exact=True).click()
     return Path(started.value.path()).read_bytes()
+
+
+def assert_answers_are_those_offline(take: np.ndarray, report: dict[str, Any]) -> None:
+    predictor = Predictor.load()
+    answered = [window for window in report["windows"] if window["angry"] is not None]
+    assert answered
+    for window in answered:
+        offline = predictor.predict(decode(wav_bytes(take[window["first_sample"] : window["last_sample"]])))
+        assert {emotion: window[emotion] for emotion in EMOTIONS} == offline.probabilities
+
+
+def likeness(take: np.ndarray, voice: np.ndarray) -> float:
+    """Return the highest correlation of a voice at 48 kHz with an equally long stretch of a take."""
+    voice = librosa.resample(voice, orig_sr=48_000, target_sr=SAMPLE_RATE)
+    y = take.astype(float)
+    energy = np.convolve(y**2, np.ones(len(voice)), "valid").max()
+    return float(np.abs(scipy.signal.correlate(y, voice, "valid")).max() / np.sqrt(energy * np.sum(voice**2)))
 
 
 def test_live_follows_a_voice_and_every_answer_is_that_of_the_take_offline(app, browse, spoken):
@@ -285,21 +323,73 @@ def test_live_follows_a_voice_and_every_answer_is_that_of_the_take_offline(app, 
     expect(page.get_by_text("confident")).to_be_visible(timeout=TIMEOUT)
     expect(page.get_by_role("heading", name="No speech")).to_be_visible(timeout=TIMEOUT)
     page.wait_for_timeout(5_000)
-    page.frame_locator("iframe[title*='webrtc']").get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("heading", name="The take")).to_be_visible(timeout=TIMEOUT)
-    take, samplerate = sf.read(io.BytesIO(download(page, "WAV")), dtype="int16")
-    report = json.loads(download(page, "JSON"))
-    assert samplerate == SAMPLE_RATE
-    predictor = Predictor.load()
-    answered = [window for window in report["windows"] if window["angry"] is not None]
-    assert answered
+    take, report = stop_live(page)
     assert report["share_of_time"]["no speech"] > 0.2
-    for window in answered:
-        offline = predictor.predict(decode(wav_bytes(take[window["first_sample"] : window["last_sample"]])))
-        assert {emotion: window[emotion] for emotion in EMOTIONS} == offline.probabilities
+    assert_answers_are_those_offline(take, report)
     for window in report["windows"]:
         told = take[int(max(window["end"] - 0.6, 0) * SAMPLE_RATE) : window["last_sample"]]
         assert np.abs(told).max() > 100 or window["label"] == "no speech"
+
+
+def test_two_live_browsers_at_once_keep_apart(app, browse, voices, tmp_path):
+    paths = [write_talk(tmp_path / f"{k}.wav", [voice]) for k, voice in enumerate(voices)]
+    pages = [browse(f"{app}/live", microphone=path) for path in paths]
+    for page in pages:
+        start_live(page)
+    for page in pages:
+        expect(page.get_by_text("confident")).to_be_visible(timeout=TIMEOUT)
+    pages[0].wait_for_timeout(3_000)
+    for k, page in enumerate(pages):
+        take, report = stop_live(page)
+        assert likeness(take, voices[k]) > 0.8
+        assert likeness(take, voices[1 - k]) < 0.4
+        assert_answers_are_those_offline(take, report)
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "words"),
+    [
+        ("Object.defineProperty(window, 'isSecureContext', {value: false})", "Open this page by https"),
+        ("devices.enumerateDevices = async () => []", "No microphone was found"),
+        ("navigator.permissions.query = async () => ({state: 'denied'})", "The microphone is not allowed"),
+    ],
+    ids=["insecure", "missing", "denied"],
+)
+def test_live_says_what_keeps_the_browser_from_a_microphone(app, browse, obstacle, words):
+    page = browse(app)
+    found = "const devices = navigator.mediaDevices; devices.enumerateDevices = async () => [{kind: 'audioinput'}];"
+    page.add_init_script(found + obstacle)
+    page.goto(f"{app}/live")
+    expect(page.get_by_text(words)).to_be_visible(timeout=TIMEOUT)
+
+
+@pytest.mark.slow
+def test_minutes_of_a_live_stream_leave_no_memory_behind_and_lose_no_sound(browse, voices, tmp_path):
+    talk = write_talk(tmp_path / "talk.wav", voices * 30)
+    duration = sf.info(talk).duration
+    with running_app() as address:
+        page = browse(f"{address}/live", microphone=talk)
+        start_live(page)
+        port = address.rsplit(":", 1)[1]
+        (server,) = (child for child in psutil.Process().children() if port in child.cmdline())
+        page.wait_for_timeout(60_000)
+        before, begin = server.memory_info().rss, sum(server.cpu_times()[:2])
+        page.wait_for_timeout((duration - 60) * 1_000)
+        assert server.memory_info().rss - before < 40 * 2**20
+        assert (sum(server.cpu_times()[:2]) - begin) / (duration - 60) < 0.3
+        take, _ = stop_live(page)
+    # The fake microphone runs slow on a busy machine: the file is the clock.
+    heard = [find(take, voices[0], end) for end in (0.2, 1.0)]
+    cycle = sum(len(voice) / 48_000 + 2 for voice in voices)
+    drift = (heard[1] - heard[0] + cycle / 2) % cycle - cycle / 2
+    assert abs(drift) < 0.2
+
+
+def find(take: np.ndarray, voice: np.ndarray, share: float) -> float:
+    """Return where a voice at 48 kHz is last heard in the first share of a take, in seconds."""
+    voice = librosa.resample(voice, orig_sr=48_000, target_sr=SAMPLE_RATE)
+    similar = np.abs(scipy.signal.correlate(take[: int(share * len(take))].astype(float), voice, "valid"))
+    return float(np.flatnonzero(similar > 0.7 * similar.max())[-1] / SAMPLE_RATE)
 
 
 def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(browse, spoken):

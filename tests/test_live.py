@@ -3,6 +3,7 @@ import time
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from core.audio.decode import decode
@@ -95,6 +96,22 @@ def test_workers_of_two_users_keep_apart(worker, predictor, talks):
         assert mine.taken == list(follow([mine.take.astype(np.float32) / 32_768], predictor, LIVE))
 
 
+def test_a_changed_baseline_shifts_later_windows_alone(worker, talks, predictor):
+    shift = np.full(len(predictor.usual_features), 5.0, np.float32)
+    talk = np.concatenate([talks[0], talks[0]])
+    feed(worker, talk[: len(talks[0])])
+    before = len(worker.taken)
+    worker.set_shift(shift)
+    for first in range(len(talks[0]), len(talk), worker.config.hop_samples):
+        worker.push(talk[first : first + worker.config.hop_samples])
+        wait_for(lambda first=first: worker.recent[-1].last > first - worker.config.hop_samples)
+    for k, window in enumerate(worker.taken):
+        if window.prediction is not None:
+            waveform = decode(wav_bytes(worker.take[window.first : window.last]))
+            assert window.prediction == predictor.predict(waveform, shift=shift if k >= before else None)
+    assert any(window.prediction for window in worker.taken[before:])
+
+
 def test_packed_stereo_of_a_browser_becomes_mono_at_our_rate(worker):
     mono = np.round(tone(440, duration=1.0) * 32_767).astype(np.int16)
     for first in range(0, 48_000, 960):
@@ -165,3 +182,24 @@ def test_above_the_configured_number_the_server_is_busy(predictor, monkeypatch):
     slots.start(workers[3])
     for worker in workers:
         worker.stop()
+
+
+@pytest.mark.slow
+def test_many_minutes_leave_no_window_out_and_no_memory_behind(predictor, talks):
+    """As fast as it is answered; `test_browser.py` streams in real time."""
+    worker = LiveWorker(predictor, take_duration=300.0)
+    worker.start()
+    hop, talk = worker.config.hop_samples, np.concatenate(talks)
+    process, sizes = psutil.Process(), []
+    while worker._ring.total < 600 * SAMPLE_RATE:
+        for first in range(0, len(talk), FRAME):
+            worker.push(talk[first : first + FRAME])
+            newest = worker._ring.total // hop * hop
+            wait_for(lambda newest=newest: not newest or (worker.recent and worker.recent[-1].last == newest))
+        sizes.append(process.memory_info().rss)
+    worker.stop()
+    worker.join()
+    assert max(sizes) - sizes[len(sizes) // 5] < 40 * 2**20
+    assert len(worker.taken) == 300 / worker.config.hop
+    assert all(window.last - window.begin == hop for window in worker.taken + worker.recent)
+    assert len(worker.recent) == live.RECENT / worker.config.hop

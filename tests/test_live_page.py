@@ -1,5 +1,7 @@
 """The Live page, the timeline on Predict, and the baseline in the sidebar, without a browser."""
 
+import json
+import tomllib
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -14,7 +16,7 @@ from core.serving.baseline import enrol
 from core.serving.live import LiveSlots, LiveWorker
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, find_segments, smooth
-from core.serving.timeline import follow
+from core.serving.timeline import Window, follow
 from pages.ui import cache, state
 from tests.conftest import ROOT, encode
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
@@ -65,7 +67,8 @@ def test_live_without_a_place_says_so(live, monkeypatch):
     monkeypatch.setattr(cache, "st_live_slots", type("Full", (), {"is_full": True, "maximum": 3}))
     live.run()
     assert not live.exception
-    assert "All 3 places" in live.warning[0].value
+    assert "(3 of 3)" in live.warning[0].value
+    assert "Press Start" not in texts(live)
     assert "Try again" in [button.label for button in live.button]
 
 
@@ -95,6 +98,21 @@ def test_a_take_stands_as_a_report_and_can_be_removed(live, published, talk):
     assert labels == ["WAV", "Segments, CSV", "Windows, CSV", "JSON"]
     next(button for button in live.button if button.label == "Remove the take").click().run()
     assert "Nobody speaks yet" in texts(live)
+
+
+def test_a_long_take_has_an_overview_and_shows_a_stretch(live):
+    windows = [Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None) for k in range(300)]
+    take = np.zeros(300 * SAMPLE_RATE, np.int16)
+    live.session_state[state.LIVE_TAKE] = SimpleNamespace(take=take, taken=windows)
+    live.run()
+    assert not live.exception
+    stretch = live.select_slider(key=f"{state.TIMELINE_STRETCH}-take")
+    assert stretch.options == ["0:00 to 2:00", "2:00 to 4:00", "4:00 to 5:00"]
+    assert len(live.get("plotly_chart")) == 3
+    stretch.set_value(240.0).run()
+    assert not live.exception
+    shown = json.loads(live.get("plotly_chart")[1].proto.spec)["layout"]["xaxis"]["range"]
+    assert shown == [240.0, 300.0]
 
 
 def test_long_upload_has_a_timeline_as_core_computes_it(app, published, talk):  # noqa: F811
@@ -158,6 +176,47 @@ def test_stun_and_turn_come_from_the_secrets(app, stream):  # noqa: F811
     assert stream.asked["rtc_configuration"] == {"iceServers": [server]}
 
 
+def test_browsers_can_be_held_to_turn_alone(app, stream):  # noqa: F811
+    app.secrets["webrtc"] = {"relayOnly": True, "iceServers": [{"urls": "turns:turn.example.org:5349"}]}
+    app.switch_page("pages/live.py").run()
+    assert stream.asked["rtc_configuration"]["iceTransportPolicy"] == "relay"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "turn:turn.example.org",
+        {"iceServers": "turn:turn.example.org"},
+        {"iceServers": [{"url": "turn:turn.example.org"}]},
+        {"iceServers": [{"urls": []}]},
+        {"iceServers": [{"urls": ["https://turn.example.org"]}]},
+    ],
+)
+def test_unusable_secrets_are_named(app, stream, section):  # noqa: F811
+    app.secrets["webrtc"] = section
+    app.switch_page("pages/live.py").run()
+    assert not app.exception
+    assert "[[webrtc.iceServers]]" in app.error[0].value
+
+
+def test_the_example_of_secrets_is_one(app, stream):  # noqa: F811
+    lines = (ROOT / ".streamlit/secrets.toml.example").read_text().splitlines()
+    settings = [line.removeprefix("# ") for line in lines if line.startswith(("# [", "# urls", "# user", "# cred"))]
+    app.secrets["webrtc"] = tomllib.loads("\n".join(settings))["webrtc"]
+    app.switch_page("pages/live.py").run()
+    assert not app.error
+    assert len(stream.asked["rtc_configuration"]["iceServers"]) == 2
+
+
+@pytest.mark.parametrize(("found", "words"), [("insecure", "https"), ("denied", "not allowed"), ("missing", "Connect")])
+def test_what_keeps_the_browser_from_a_microphone_is_said(app, stream, monkeypatch, found, words):  # noqa: F811
+    monkeypatch.setattr("pages.ui.live.access._watch", lambda **_: SimpleNamespace(access=found))
+    app.switch_page("pages/live.py").run()
+    assert not app.exception
+    assert words in app.warning[0].value
+    assert bool(stream.asked) == (found != "insecure")
+
+
 def test_start_begins_a_worker_and_stop_ends_it_with_a_report(app, stream, talk):  # noqa: F811
     stream.state.playing = True
     app.switch_page("pages/live.py").run()
@@ -182,7 +241,7 @@ def test_a_second_visitor_is_told_that_it_is_busy(app, stream):  # noqa: F811
     app.switch_page("pages/live.py").run()
     other = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
     other.switch_page("pages/live.py").run()
-    assert "All 1 places" in other.warning[0].value
+    assert "(1 of 1)" in other.warning[0].value
     app.session_state[state.LIVE_INTAKE].end()
     app.session_state[state.LIVE_INTAKE].worker.join()
     other.run()

@@ -11,8 +11,8 @@ from core.labels import EMOTIONS
 from core.plots import metrics
 from core.plots import sound as plots
 from core.plots.style import EMOTION_COLORS
-from core.plots.timeline import moving_bars, shares, timeline
-from core.serving.segments import NO_SPEECH, Reading
+from core.plots.timeline import moving_bars, overview, shares, timeline
+from core.serving.segments import NO_SPEECH, UNSURE, Reading, Segment
 from core.serving.timeline import Window
 
 LIGHT, DARK = "#FFFFFF", "#12161B"  # backgrounds in .streamlit/config.toml
@@ -177,5 +177,17 @@ def test_timeline_stacks_to_one_and_shows_silence_as_a_gap():
 
 
 def test_shares_are_labelled():
-    figure = shares({"sad": 0.75, NO_SPEECH: 0.25})
-    assert list(figure.data[0].text) == ["75%", "25%"]
+    figure = shares({"sad": 0.75, NO_SPEECH: 0.248, "calm": 0.002})
+    assert list(figure.data[0].text) == ["75%", "25%", "&lt;1%"]
+
+
+def test_overview_of_an_hour_fills_each_block_and_marks_the_shown_part():
+    segments = [Segment(0, 1_000, "sad", "sad", 0.9), Segment(1_000, 1_010, UNSURE, "calm", 0.2)]
+    segments.append(Segment(1_010, 3_592, NO_SPEECH, None, 0.0))
+    figure = overview(segments, 240.0, 360.0)
+    assert [bar.name for bar in figure.data] == ["sad", UNSURE, NO_SPEECH]
+    assert len(figure.data[0].x) == 120
+    assert set(figure.data[0].width[:-1]) == {30.0}
+    assert np.sum([bar.y for bar in figure.data], axis=0) == pytest.approx(np.ones(120), abs=2e-3)
+    assert [bar.y[33] for bar in figure.data] == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=1e-3)
+    assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (240.0, 360.0)

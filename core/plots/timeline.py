@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 
 from core.labels import EMOTIONS
 from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
-from core.serving.segments import NO_SPEECH, UNSURE, Reading, find_segments
+from core.serving.segments import NO_SPEECH, UNSURE, Reading, Segment, find_segments, share_by_block
 
 LABEL_COLORS: Final = {**EMOTION_COLORS, UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
+SILENCE_COLOR: Final = "rgba(138,144,153,0.18)"
+"""Time without speech in stacked figures: there, but not seen first, on both themes."""
 MIN_LABELLED: Final = 0.08
 """Share of the time axis from which on a segment has room for its label."""
+BLOCKS: Final = (5.0, 10.0, 15.0, 30.0, 60.0)
+"""Lengths of the blocks of an overview, in seconds."""
+MAX_BLOCKS: Final = 120
 LEVEL_RANGE: Final = (-70.0, 0.0)
 PITCH_RANGE: Final = (60.0, 600.0)
 
@@ -46,7 +51,7 @@ def moving_bars(y_proba: NDArray[np.float64] | None) -> str:
         )
     return (
         '<div style="font-size:14px"><div style="font-size:16px;font-weight:600;padding:4px 0 8px">'
-        f"Probability of each emotion, from 0 to 1</div>{''.join(rows)}</div>"
+        f"Probability, 0 to 1</div>{''.join(rows)}</div>"
     )
 
 
@@ -77,7 +82,7 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     figure = go.Figure(
         [
             *areas,
-            _area(times, silence, NO_SPEECH, "rgba(138,144,153,0.18)"),
+            _area(times, silence, NO_SPEECH, SILENCE_COLOR),
             _line(centres, level, "level (dBFS)", "y2"),
             _line(centres, pitch, "pitch (Hz)", "y3"),
         ]
@@ -126,7 +131,7 @@ def shares(share_of_time: dict[str, float]) -> go.Figure:
             y=names,
             orientation="h",
             marker_color=[LABEL_COLORS[name] for name in names],
-            text=[f"{value:.0%}" for value in values],
+            text=[f"{value:.0%}" if value >= 0.01 else "&lt;1%" for value in values],
             textposition="outside",
             cliponaxis=False,
             hoverinfo="skip",
@@ -139,6 +144,55 @@ def shares(share_of_time: dict[str, float]) -> go.Figure:
         xaxis={"title": "share of time", "range": [0, 1.15], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
         yaxis={"title": None, "ticksuffix": " ", "autorange": "reversed"},
         bargap=0.35,
+    )
+
+
+def overview(segments: Sequence[Segment], start: float, end: float) -> go.Figure:
+    """Draw what long sounds are made of: the shares of time of labels, block by block, and the part shown in detail.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        As from ``core.serving.segments.find_segments``; at least one.
+    start, end : float
+        The part that is shown in detail elsewhere, in seconds.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    duration = segments[-1].end
+    block = next((length for length in BLOCKS if duration / length <= MAX_BLOCKS), BLOCKS[-1])
+    edges = np.append(np.arange(0, duration, block), duration)
+    colors = LABEL_COLORS | {NO_SPEECH: SILENCE_COLOR}
+    bars = [
+        go.Bar(
+            x=edges[:-1],
+            y=share.round(3),
+            width=np.diff(edges),
+            offset=0,
+            name=label,
+            marker={"color": colors[label], "line": {"width": 0}},
+            customdata=list(map(clock, edges[:-1])),
+            hovertemplate="from %{customdata}: %{y:.0%}",
+        )
+        for label, share in share_by_block(segments, edges).items()
+    ]
+    ticks = _ticks(0.0, duration)
+    return frame(
+        go.Figure(bars),
+        f"Share of time in blocks of {block:.0f} s",
+        340,
+        barmode="stack",
+        bargap=0,
+        uirevision="overview",
+        legend={"orientation": "h", "y": -0.5, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        xaxis={"title": "time (min:s)", "range": [0, duration], "tickvals": ticks, "ticktext": list(map(clock, ticks))},
+        yaxis={"title": "share of time", "range": [0, 1], "tickvals": [0, 0.5, 1], "tickformat": ".0%"},
+        shapes=[
+            {"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper"}
+            | {"line": {"color": MUTED_COLOR, "width": 2}}
+        ],
     )
 
 

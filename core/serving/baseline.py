@@ -63,7 +63,8 @@ class Baseline:
 
     def fits(self, predictor: Predictor) -> bool:
         """Tell whether a model reads the features that the baseline holds."""
-        return self.features_hash == configuration_hash(predictor.model.features)
+        is_same = self.features_hash == configuration_hash(predictor.model.features)
+        return is_same and self.mean.shape == predictor.usual_features.shape
 
     def shift(self, predictor: Predictor, strength: float) -> NDArray[np.float32]:
         """Return what is added to the features of this person.
@@ -84,10 +85,9 @@ class Baseline:
         BaselineError
             If the model reads other features.
         """
-        usual = predictor.usual_features
-        if not self.fits(predictor) or self.mean.shape != usual.shape:
+        if not self.fits(predictor):
             raise BaselineError("The baseline was made for another model. Record the neutral sentences again.")
-        return baseline_shift(usual, self.mean, strength)
+        return baseline_shift(predictor.usual_features, self.mean, strength)
 
 
 def enrol(waveforms: Sequence[Waveform], predictor: Predictor) -> Baseline:

@@ -118,6 +118,10 @@ class LiveWorker:
         """Wait until the thread has ended, at most ``timeout`` seconds."""
         self._thread.join(timeout)
 
+    def set_shift(self, shift: NDArray[np.float32] | None) -> None:
+        """Shift the features of later windows, as ``Predictor.predict`` does; may be called from any thread."""
+        self._listener.shift = shift
+
     @property
     def is_running(self) -> bool:
         """Whether the thread runs."""

@@ -145,3 +145,33 @@ def share_of_time(segments: Iterable[Segment]) -> dict[str, float]:
         seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
     total = sum(seconds.values())
     return {label: t / total for label, t in sorted(seconds.items(), key=lambda item: -item[1])} if total else {}
+
+
+def share_by_block(segments: Sequence[Segment], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the share of time of each label that occurs, block by block.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Without gaps, as from ``find_segments``; at least one.
+    edges : np.ndarray [shape=(n_blocks + 1,)]
+        Where the blocks begin and the last one ends, in seconds.
+
+    Returns
+    -------
+    dict of str to np.ndarray [shape=(n_blocks,)]
+        In the order of ``LABELS``; over labels, the shares of a block that is covered by segments sum to 1.
+
+    Examples
+    --------
+    >>> halves = [Segment(0, 3, "sad", "sad", 0.9), Segment(3, 4, "no speech", None, 0)]
+    >>> {label: share.tolist() for label, share in share_by_block(halves, np.array([0.0, 2.0, 4.0])).items()}
+    {'sad': [1.0, 0.5], 'no speech': [0.0, 0.5]}
+    """
+    bounds = [segments[0].start, *(segment.end for segment in segments)]
+    shares = {}
+    for label in LABELS:
+        spent = np.cumsum([0.0, *(segment.duration * (segment.label == label) for segment in segments)])
+        if spent[-1] > 0:
+            shares[label] = np.diff(np.interp(edges, bounds, spent)) / np.diff(edges)
+    return shares

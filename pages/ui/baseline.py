@@ -26,6 +26,13 @@ def personal_shift() -> Shift | None:
     return Shift(f"{baseline.digest}-{strength}", baseline.shift(predictor, strength))
 
 
+def note_baseline() -> None:
+    """Say beside an answer that a baseline shifts it: on phones the sidebar is folded away."""
+    if personal_shift() is not None:
+        strength = st.session_state.get(state.BASELINE_STRENGTH, STRENGTHS[0])
+        st.caption(f":material/person_check: Personal baseline active, strength {strength:g}")
+
+
 def show_baseline() -> None:
     """Show the baseline in use with a way to remove it, or the ways to one."""
     baseline: Baseline | None = st.session_state.get(state.BASELINE)

@@ -26,6 +26,13 @@ once, but the same voices still stand on both sides. The `speaker` protocols kee
 person gets whom the model has never heard. People who listened to the speech clips chose the intended emotion in
 {HUMAN_ACCURACY:.1%} of the cases ([Livingstone & Russo 2018]({HUMAN_SOURCE}))."""
 
+STUDY_NOTES = {
+    "baseline": "A protocol of its own: each unheard actor is enrolled with neutral clips of speech, the first "
+    "repetition of each sentence. These are judged in no row but the first. The app shifts features to the mean of "
+    "the training clips, at the strength that is chosen in the sidebar; models hold no neutral mean.",
+}
+"""What must be known to read a study."""
+
 
 def show_curves(judged: Judged) -> None:
     """Show how the model was trained, fold by fold."""
@@ -141,6 +148,8 @@ def show_studies(judged: Judged) -> None:
         if name in studies:
             table = comparisons.tabulate_study(studies[name], key, unchanged, predictions)
             show_chart(plots.study_bars(table, heading), f"{judged.model.name}-{name}", f"UAR by {key}", table)
+            if name in STUDY_NOTES:
+                st.caption(STUDY_NOTES[name])
         else:
             st.caption(f"The files of this model hold no {name}.")
     st.caption(f"Unheard speakers, protocol `{STUDY_PROTOCOL}`, first seed.")

@@ -1,6 +1,9 @@
 """Showing a sound over time: figure, shares, segments to hear, files."""
 
+import math
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.plots import timeline as plots
 from core.plots.style import SAVING
@@ -14,6 +17,8 @@ MIN_DURATION = 4.0
 """Length above which a sound gets a timeline, in seconds."""
 UNASKED_DURATION = 60.0
 """Length up to which the timeline is computed without being asked for, in seconds."""
+STRETCH = 120.0
+"""What the timeline of a longer sound shows at once, in seconds."""
 
 
 def choose_half_life() -> float:
@@ -40,37 +45,38 @@ def show_upload_timeline(data: bytes, duration: float) -> None:
     windows = timelines.get(data, personal)
     st.subheader("Over time")
     if windows is None:
-        minutes = duration / 60
-        if duration > UNASKED_DURATION:
-            st.caption(f"{minutes:.0f} minutes of sound, up to an hour is possible. Stay on this page while it runs.")
-            if not st.button("Follow over time", icon=":material/timeline:"):
-                return
-        bar = st.progress(0.0, text="Listening ...")
+        place = st.empty()
+        if duration > UNASKED_DURATION and not _ask(place.container(), duration):
+            return
+        bar = place.progress(0.0, text="Listening ...")
 
         def show(done: float) -> None:
             share = min(done / duration, 1.0) if duration else 0.0
-            bar.progress(share, text=f"Listened to {plots.clock(done)} of {plots.clock(duration)}")
+            bar.progress(share, text=f"Listened to {plots.clock(done)} of {plots.clock(duration)}. Stay on this page.")
 
         windows = timelines.compute(data, show, personal)
         bar.empty()
     show_timeline(windows, data, key="upload")
 
 
+def _ask(place: DeltaGenerator, duration: float) -> bool:
+    """Offer to follow a long sound; tell whether that was wanted."""
+    place.caption(f"{duration / 60:.0f} minutes of sound; an hour takes a few minutes.")
+    return bool(place.button("Follow over time", icon=":material/timeline:"))
+
+
 @st.fragment
 def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "audio/wav") -> None:
     """Show windows as figure, shares and table; a chosen segment can be heard."""
     model = cache.predictor().model
-    readings = smooth(windows, model.threshold, choose_half_life())
-    if not readings:
+    if not windows:
         st.info("The sound is too short to be followed over time.", icon=":material/info:")
         return
+    picture = st.container()
+    readings = smooth(windows, model.threshold, choose_half_life())
     segments = find_segments(readings)
-    st.plotly_chart(
-        plots.timeline(readings, 0.0, readings[-1].window.end),
-        config=SAVING,
-        key=f"{key}-timeline",
-        alt="Emotion over time; the table beneath tells the same",
-    )
+    with picture:
+        _show_picture(readings, segments, key)
     table_place, share_place = st.columns([3, 2], gap="large")
     with table_place:
         _show_segments(segments, sound, key, mime)
@@ -86,10 +92,47 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
     )
 
 
+def _show_picture(readings: list[Reading], segments: list[Segment], key: str) -> None:
+    """Show probabilities, level and pitch over time; of long sounds a stretch, and an overview above."""
+    start, end = _choose_stretch(segments, key)
+    shown = [reading for reading in readings if reading.window.end > start and reading.window.start < end]
+    st.plotly_chart(
+        plots.timeline(shown, start, end),
+        config=SAVING,
+        key=f"{key}-timeline",
+        alt="Emotion over time; the table beneath tells the same",
+    )
+
+
+def _choose_stretch(segments: list[Segment], key: str) -> tuple[float, float]:
+    """Return the ends of the time to show: all of it, or a stretch that is chosen on an overview."""
+    duration = segments[-1].end
+    if duration <= STRETCH:
+        return 0.0, duration
+    starts = [k * STRETCH for k in range(math.ceil(duration / STRETCH))]
+    place = st.container()
+    start = st.select_slider(
+        "Shown beneath",
+        starts,
+        format_func=lambda start: f"{plots.clock(start)} to {plots.clock(min(start + STRETCH, duration))}",
+        key=f"{state.TIMELINE_STRETCH}-{key}",
+    )
+    end = min(start + STRETCH, duration)
+    place.plotly_chart(
+        plots.overview(segments, start, end),
+        config=SAVING,
+        key=f"{key}-overview",
+        alt="Share of time of each answer over the whole sound; the table beneath tells the same",
+    )
+    return start, end
+
+
 def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -> None:
     """Show the table of segments and the player of the chosen one."""
     table = segment_table(segments)
     table["emotion"] = table["emotion"].fillna("")
+    is_heard = table["emotion"] != ""
+    table["confidence"] = table["confidence"].map("{:.2f}".format).where(is_heard, "")
     table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
     event = st.dataframe(
         table,
@@ -100,7 +143,7 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
             "end": st.column_config.TextColumn("To", help="Minutes and seconds", width=60),
             "label": st.column_config.TextColumn("Answer", width=90),
             "emotion": st.column_config.TextColumn("Most likely", width=90),
-            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "confidence": st.column_config.TextColumn("Confidence", alignment="right"),
         },
         on_select="rerun",
         selection_mode="single-row",

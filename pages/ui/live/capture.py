@@ -1,6 +1,5 @@
 """The microphone of this session: the browser's stream, and the worker that answers it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import av
@@ -10,20 +9,20 @@ from streamlit_webrtc import WebRtcMode, create_audio_sink_track, webrtc_streame
 from core.serving.live import LiveWorker
 from pages.ui import cache, state
 from pages.ui.baseline import personal_shift
+from pages.ui.live.access import WORDS, show_access
+from pages.ui.live.connection import rtc_configuration
 
 RAW_AUDIO = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
 """What browsers do to voices for telephony takes out what an emotion is heard by."""
-WORDS = {
+LABELS = {
     "start": "Start",
     "stop": "Stop",
     "select_device": "Choose microphone",
-    "media_api_not_available": "The browser gives no access to a microphone here. Open this page by https, or on "
-    "localhost.",
+    "media_api_not_available": WORDS["insecure"],
     "device_ask_permission": "Allow the microphone in the browser's question.",
-    "device_not_available": "No microphone was found. Connect one and start again.",
-    "device_access_denied": "The microphone is not allowed. Allow it beside the page's address and start again.",
+    "device_not_available": WORDS["missing"],
+    "device_access_denied": WORDS["denied"],
 }
-LOCAL_HOSTS = ("http://localhost", "http://127.0.0.1", "http://[::1]")
 
 
 class Intake:
@@ -45,6 +44,20 @@ class Intake:
             worker.stop()
 
 
+def can_start() -> bool:
+    """Say what stands in the way of a stream; tell whether one can be started, or runs, all the same."""
+    slots = cache.st_live_slots()
+    if _intake().worker is None and slots.is_full:
+        st.warning(
+            f"All places for live streams are taken ({slots.maximum} of {slots.maximum}). Try again in a minute, or "
+            "upload a recording on Predict.",
+            icon=":material/hourglass_top:",
+        )
+        st.button("Try again", icon=":material/refresh:")
+        return False
+    return show_access()
+
+
 def capture() -> LiveWorker | None:
     """Show start, stop and the choice of the microphone; return the worker while a stream runs.
 
@@ -53,33 +66,22 @@ def capture() -> LiveWorker | None:
     BusyError
         If a stream was started and no place is free for a worker.
     """
-    intake: Intake = st.session_state.setdefault(state.LIVE_INTAKE, Intake())
-    slots = cache.st_live_slots()
-    url = st.context.url or ""
-    if url.startswith("http://") and not url.startswith(LOCAL_HOSTS):
-        st.warning(WORDS["media_api_not_available"], icon=":material/lock_open:")
-    if intake.worker is None and slots.is_full:
-        st.warning(
-            f"All {slots.maximum} places for live streams are taken. Try again in a minute, or upload a recording on "
-            "Predict.",
-            icon=":material/hourglass_top:",
-        )
-        st.button("Try again", icon=":material/refresh:")
-        return None
+    intake = _intake()
     context = webrtc_streamer(
         key=state.LIVE_STREAM,
         mode=WebRtcMode.SENDONLY,
         sink_audio_track=create_audio_sink_track(intake.push, key=state.LIVE_SINK, on_ended=intake.end),
-        rtc_configuration=_rtc_configuration(),
+        rtc_configuration=rtc_configuration(),
         media_stream_constraints={"audio": RAW_AUDIO, "video": False},
-        translations=WORDS,
+        translations=LABELS,
     )
     if context.state.playing:
         if intake.worker is None:
-            worker = LiveWorker(cache.predictor(), shift=_shift())
-            slots.start(worker)
+            worker = LiveWorker(cache.predictor())
+            cache.st_live_slots().start(worker)
             intake.worker = worker
             st.session_state.pop(state.LIVE_TAKE, None)
+        intake.worker.set_shift(_shift())
     elif intake.worker is not None:
         intake.worker.stop()
         intake.worker.join()
@@ -94,16 +96,11 @@ def capture() -> LiveWorker | None:
     return intake.worker
 
 
+def _intake() -> Intake:
+    intake: Intake = st.session_state.setdefault(state.LIVE_INTAKE, Intake())
+    return intake
+
+
 def _shift() -> Any:
     personal = personal_shift()
     return personal.values if personal else None
-
-
-def _rtc_configuration() -> dict[str, Any]:
-    """Return the STUN and TURN servers that the secrets name; none by default, which suits one host or network."""
-    try:
-        section = st.secrets.get("webrtc", {})
-    except FileNotFoundError:
-        return {"iceServers": []}
-    servers = section.get("iceServers", []) if isinstance(section, Mapping) else []
-    return {"iceServers": [dict(server) for server in servers]}

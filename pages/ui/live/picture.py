@@ -8,7 +8,7 @@ from core.serving.segments import Reading, smooth
 from pages.ui import cache
 from pages.ui.answer import EMOTION_ICONS
 
-REDRAW = 0.4
+REDRAW = 0.3
 """Time between two drawings of the moment, in seconds."""
 REDRAW_TIMELINE = 2.0
 """Time between two drawings of the timeline, in seconds: the dearer picture, of which less depends on the moment."""
