@@ -13,12 +13,15 @@ from core.errors import DatabaseError, NotSignedIn
 from core.operations import archives, audit, feedback, running, sign_in
 from core.operations.database import writing
 from core.operations.feedback import list_feedback
+from core.operations.jobs import submit
 from core.operations.passwords import hash_password
-from core.operations.records import list_jobs, running_job
+from core.operations.records import get_job, list_jobs, running_job
 from core.operations.sessions import IDLE_TIMEOUT, require_admin
 from core.operations.sign_in import ensure_unlock_code, set_password, waiting_time
+from core.operations.specs import TrainingSpec
 from core.operations.tables import sessions
 from pages.ui import state
+from pages.ui.start import start
 from tests.conftest import ROOT, encode, tone
 from tests.test_contributions import LIVELY, send
 from tests.test_model_operations import OTHER, copy_model, with_recall
@@ -105,8 +108,8 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def fill(app: AppTest, **values: str) -> None:
     for element in app.text_input:
-        for start, value in values.items():
-            if element.label.startswith(start.replace("_", " ")):
+        for label, value in values.items():
+            if element.label.startswith(label.replace("_", " ")):
                 element.set_value(value)
 
 
@@ -124,11 +127,30 @@ def test_closed_without_a_sign_in(door):
         assert labels(checked(door)) == ["Set password"]
 
 
-def test_the_unlock_code_is_printed_once_and_never_shown(fresh, capfd):
+def test_the_unlock_code_is_printed_when_the_server_starts_and_never_shown(fresh, capfd):
+    start()
     code = ensure_unlock_code()
-    door = checked(fresh.run().switch_page("pages/admin.py"))
     assert capfd.readouterr().err.count(code) == 1
+    door = checked(fresh.run().switch_page("pages/admin.py"))
     assert code not in texts(door)
+    set_password(code, PASSWORD)
+    start()
+    assert "unlock code" not in capfd.readouterr().err
+
+
+def test_a_server_that_starts_notices_what_was_cut_off(token, sleeping, caplog):
+    job = submit(token, TrainingSpec()).id
+    sleeping[0].kill()
+    sleeping[0].wait()
+    start()
+    assert get_job(job).status == "lost"
+    assert caplog.text == ""
+
+
+def test_a_server_starts_without_a_database(database, monkeypatch, caplog):
+    monkeypatch.setenv("DATABASE_URL", "nonsense")
+    start()
+    assert "DATABASE_URL" in caplog.text
 
 
 def test_unlock_code_sets_the_password_and_signs_in(door):

@@ -7,7 +7,6 @@ import dataclasses
 import gc
 import hashlib
 import logging
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +25,8 @@ from core.corpus.browsing import join_answers
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.parallel import Progress
 from core.corpus.samples import Sample, list_samples
-from core.errors import SoundWebError
 from core.learning.reports import select
 from core.operations.comparison import Comparison, compare_models
-from core.operations.sign_in import ensure_unlock_code
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.leakage import measure_twins
@@ -312,20 +309,3 @@ def st_comparison(root: str, first: str, second: str) -> list[Comparison]:
     """Compare two stored models; models never change."""
     registry = Registry(Path(root))
     return compare_models(registry.load(first), registry.load(second))
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def st_unlock_code(data: str, configured_hash: str | None) -> None:
-    """Print the code that sets the administrator's password, once a server, where no password is set."""
-    del data
-    try:
-        code = ensure_unlock_code(configured_hash)
-    except (SoundWebError, OSError) as error:
-        logger.warning("No unlock code could be made for the Admin page: %s", error)
-        return
-    if code:
-        sys.stderr.write(
-            "\n  No administrator's password is set. Set one on the Admin page of the app with this unlock code,\n"
-            f"  which works once: {code}\n\n"
-        )
-        sys.stderr.flush()

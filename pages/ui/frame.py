@@ -7,7 +7,6 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from core.config import data_folder
 from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.serving.cards import percent
@@ -23,7 +22,6 @@ DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, 
 
 def open_frame() -> None:
     """Note that the entry script runs; its last line before the page."""
-    cache.st_unlock_code(str(data_folder()), secret(HASH_NAME))
     st.session_state[state.FRAMED] = True
 
 
