@@ -156,6 +156,8 @@ def test_a_failed_job_says_why_in_a_sentence(database, token, monkeypatch, tmp_p
         ({"recipe": "voice", "epochs": 3}, "solved in one step"),
         ({"feedback": True, "channels": ("song",)}, "count as speech"),
         ({"feedback": 1}, "count as speech"),
+        ({"studies": True, "protocols": ("reference",)}, "Studies are made with protocol 'speaker-emobox'"),
+        ({"studies": True, "channels": ("song",)}, "and clips of speech"),
     ],
 )
 def test_wishes_that_are_not_on_the_lists_are_refused(idle, token, changes, message):
