@@ -62,7 +62,21 @@ def test_other_features_are_refused(registry, published):
         registry.load()
 
 
-@pytest.mark.parametrize("changes", [{"format": 2}, {"name": "reference-00000000"}, {"files": {}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"name": "reference-00000000"},
+        {"files": {}},
+        {"files": []},
+        {"features": []},
+        {"recipe": {}},
+        {"recipe": {"name": 7}},
+        {"corpus": []},
+        {"created": None},
+        {"decision": {"threshold": None}},
+    ],
+)
 def test_manifests_of_other_models_are_refused(registry, published, changes):
     edit_manifest(registry, published, **changes)
     with pytest.raises(ModelError):

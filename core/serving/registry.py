@@ -325,7 +325,7 @@ def _check_files(name: str, folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         _check_manifest(name, manifest)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
     for file, expected in manifest["files"].items():
         if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
@@ -345,12 +345,16 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
         current = dataclasses.replace(features, version=VoiceConfig.version)
     if features != current or configuration_hash(features) != manifest["features_hash"]:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
-    missing = set(MODEL_FILES) - set(manifest["files"])
+    missing = set(MODEL_FILES) - manifest["files"].keys()
     if missing:
         raise ModelError(
             f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again."
         )
     float(manifest["decision"]["threshold"] or 0)
+    float(manifest["decision"]["precision"])
+    for text in (manifest["created"], manifest["recipe"]["name"], *manifest["corpus"]["channels"]):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is not a text")
 
 
 def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
