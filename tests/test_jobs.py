@@ -166,6 +166,11 @@ def test_wishes_that_are_not_on_the_lists_are_refused(idle, token, changes, mess
     assert list_jobs() == []
 
 
+def test_notes_that_a_database_can_not_hold_are_refused(idle, token):
+    with pytest.raises(JobError, match="notes"):
+        submit(token, SHORT, "a\0b")
+
+
 def test_long_notes_and_long_queues_are_refused(idle, token):
     with pytest.raises(JobError, match="notes"):
         submit(token, SHORT, "x" * 1_001)
@@ -234,6 +239,19 @@ def test_jobs_of_other_machines_are_lost_after_a_silence(idle, token):
     tick()
     assert get_job(job).status == "lost"
     assert get_job(job).finished == silent
+
+
+@pytest.mark.parametrize("host", ["another", ""])
+def test_a_clock_that_was_ahead_hides_no_lost_job(idle, token, host):
+    job = submit(token, SHORT).id
+    ahead = now() + datetime.timedelta(days=1)
+    with writing() as connection:
+        connection.execute(sa.update(jobs).values(heartbeat=ahead, started=ahead, process="gone"))
+        if host:
+            connection.execute(sa.update(jobs).values(host=host))
+    tick()
+    assert get_job(job).status == "lost"
+    assert get_job(job).elapsed == 0
 
 
 def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):

@@ -82,7 +82,8 @@ def reconcile() -> None:
     if job is None:
         return
     if job.host != host_name():
-        if job.heartbeat is None or now() - job.heartbeat > HEARTBEAT_LIMIT:
+        # A sign from the future is of a clock that was ahead: it would hide a lost job until then.
+        if job.heartbeat is None or abs(now() - job.heartbeat) > HEARTBEAT_LIMIT:
             bury(job)
         return
     found = identity(job.claimer if job.pid is None else job.pid)
@@ -112,7 +113,7 @@ def finish(job: Job, status: str, *, message: str = "", model: str = "", process
     """
     # What is lost was lost at its last sign of life, not when somebody noticed.
     end = get_job(job.id).heartbeat if status == "lost" else None
-    elapsed = ((end or now()) - job.started).total_seconds() if job.started is not None else 0.0
+    elapsed = max(((end or now()) - job.started).total_seconds(), 0.0) if job.started is not None else 0.0
     values: dict[str, Any] = {"status": status, "finished": end or now(), "message": message, "model": model}
     values |= {"remaining": None, "elapsed": jobs.c.elapsed + elapsed}
     if status == "done":
