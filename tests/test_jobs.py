@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -252,6 +253,21 @@ def test_a_clock_that_was_ahead_hides_no_lost_job(idle, token, host):
     tick()
     assert get_job(job).status == "lost"
     assert get_job(job).elapsed == 0
+
+
+def test_what_a_killed_worker_shared_with_its_own_is_removed(idle, token, monkeypatch):
+    job = submit(token, SHORT)
+    started = []
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, **options: started.append(options) or idle[0])
+    processes.start_worker(job.id, job.attempt)
+    shared = Path(started[0]["env"]["JOBLIB_TEMP_FOLDER"])
+    assert shared.parent == processes.job_folder(job.id)
+    (shared / "joblib_memmapping_folder").mkdir(parents=True)
+    idle[0].kill()
+    idle[0].wait()
+    tick()
+    assert get_job(job.id).status == "lost"
+    assert not shared.exists()
 
 
 def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):

@@ -6,13 +6,21 @@ attempt's number is its own.
 
 import datetime
 import os
+import shutil
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from core.config import artifacts_folder, data_folder
 from core.operations.database import now, reading, writing
-from core.operations.processes import end_orphans, host_name, identity, remove_partials, start_worker
+from core.operations.processes import (
+    end_orphans,
+    host_name,
+    identity,
+    remove_partials,
+    shared_folder,
+    start_worker,
+)
 from core.operations.records import Job, get_job, read_job, running_job
 from core.operations.specs import RUNS
 from core.operations.tables import jobs
@@ -136,6 +144,7 @@ def bury(job: Job) -> None:
     status, message = ("cancelled", "") if cancelled else ("lost", LOST)
     if not finish(job, status, message=message, process=job.process):
         return  # the claimer has ended, and its worker has taken over since
+    shutil.rmtree(shared_folder(job.id), ignore_errors=True)
     if job.pid is not None:
         remove_partials(artifacts_folder(), job.pid)
     if job.run:

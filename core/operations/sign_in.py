@@ -43,15 +43,22 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
     """Return the code that sets the first password, made where there is none; None where a password is set.
 
     The caller prints it on the server's console; its file can be read by its owner alone.
+
+    Raises
+    ------
+    SignInError
+        If its file can not be written.
     """
     if is_configured(configured_hash):
         return None
     path = _code_path()
-    _write_code(path)
     try:
+        _write_code(path)
         return path.read_text().strip()
     except FileNotFoundError:  # used up by somebody else just now
         return None
+    except OSError as error:
+        raise SignInError(f"No unlock code can be written to the data folder: {error.strerror}.") from error
 
 
 def _write_code(path: Path) -> None:

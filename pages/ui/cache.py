@@ -320,7 +320,7 @@ def st_unlock_code(data: str, configured_hash: str | None) -> None:
     del data
     try:
         code = ensure_unlock_code(configured_hash)
-    except (SoundWebError, OSError) as error:
+    except SoundWebError as error:
         logger.warning("No unlock code could be made for the Admin page: %s", error)
         return
     if code:
