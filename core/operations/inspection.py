@@ -98,20 +98,18 @@ def _check_network(model: StoredModel) -> None:
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise ModelError("The network in the archive is not an ONNX network that can be read.") from error
     foreign = {entry.domain for entry in network.opset_import} - set(OPERATOR_SETS)
-    graphs = list(_graphs(network.graph))
+    graphs = _graphs(network.graph)
     if foreign or network.functions or any(tensor.external_data for graph in graphs for tensor in _tensors(graph)):
         raise ModelError("The network in the archive uses parts outside of itself and is not accepted.")
     if len(graphs) > 1:
         raise ModelError("The network in the archive has loops or branches, which no recipe here makes.")
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
-    """Walk through an ONNX graph and the graphs within it."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _graphs(inner)
+def _graphs(graph: Any) -> list[Any]:
+    """Return an ONNX graph and the graphs within it."""
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    inner = [one for a in attributes for one in (*([a.g] if a.HasField("g") else []), *a.graphs)]
+    return [graph, *(deeper for one in inner for deeper in _graphs(one))]
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
