@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 
@@ -17,12 +18,20 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     mode : int
         Who may read and write it, less what the process denies to all new files.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    partial = partial_of(path)
+    try:
+        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def partial_of(path: Path) -> Path:
+    """Return a place beside a file or folder, of this call alone, whose name ends with that of this process."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.{os.getpid()}.partial")
 
 
 def sha256_of_file(path: Path) -> str:

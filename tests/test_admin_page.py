@@ -403,6 +403,29 @@ def test_an_app_without_a_database_still_answers(registry, database, monkeypatch
     assert not app.tabs
 
 
+def test_the_door_says_nothing_of_where_the_database_is(fresh, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret@127.0.0.1:1/inner")
+    door = checked(fresh.run().switch_page("pages/admin.py"))
+    assert "The database can not be used. The server's log says why" in texts(door)
+    assert not any(word in texts(door) for word in ("127.0.0.1", "owner", "inner"))
+
+
+def test_feedback_whose_sound_is_gone_can_be_deleted(admin, token):
+    send(LIVELY, "sad")
+    list_feedback(token)[0].path.unlink()
+    assert "can not be read here" in texts(open_tab(admin, "Feedback"))
+    press(admin, "Delete, with its sound")
+    assert list_feedback(token) == []
+
+
+def test_a_folder_that_takes_no_unlock_code_is_a_sentence(door, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sign_in, "_write_code", refuse)
+    assert "No unlock code can be written" in texts(checked(door))
+
+
 def test_feedback_is_listed_drawn_and_deleted(admin, token, published):
     probabilities = dict.fromkeys(feedback.EMOTIONS, 0.125)
     data = encode(tone(250), 48_000)

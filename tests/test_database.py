@@ -99,6 +99,11 @@ def test_addresses_are_understood(monkeypatch, value, driver):
     assert ":p@" not in describe_database()
 
 
+def test_a_password_among_the_parameters_of_an_address_is_not_shown(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d?password=secret&sslpassword=secret")
+    assert describe_database() == "postgresql+psycopg://u@h/d"
+
+
 @pytest.mark.parametrize("value", ["mysql://h/d", "nonsense", "sqlite://", "postgresql://h:port/d"])
 def test_other_addresses_are_refused(monkeypatch, value):
     monkeypatch.setenv("DATABASE_URL", value)
@@ -130,6 +135,15 @@ def test_sessions_end_by_a_long_pause_but_not_by_use(database, monkeypatch, toke
     clock[0] += datetime.timedelta(minutes=29)
     assert require_admin(token, is_active=False) == "admin"
     clock[0] += datetime.timedelta(minutes=2)
+    with pytest.raises(NotSignedIn, match="has ended"):
+        require_admin(token)
+
+
+def test_sessions_of_a_clock_that_was_ahead_end(database, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions, "now", lambda: now() + datetime.timedelta(days=365))
+        with writing() as connection:
+            token = open_session("admin", connection)
     with pytest.raises(NotSignedIn, match="has ended"):
         require_admin(token)
 

@@ -99,6 +99,34 @@ def test_there_is_an_end_to_what_is_kept(database, monkeypatch):
         add("sad", ANSWER, **ABOUT)
 
 
+def test_a_flood_ends_with_the_hour_and_not_with_the_room(database, token, monkeypatch):
+    monkeypatch.setattr(feedback, "MAX_HOURLY", 2)
+    monkeypatch.setattr(feedback, "MAX_HOURLY_STORED", len(SOUND))
+    add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    with pytest.raises(FeedbackError, match="last hour"):
+        add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    add("sad", ANSWER, **ABOUT)
+    with pytest.raises(FeedbackError, match="last hour"):
+        add("sad", ANSWER, **ABOUT)
+    for shift in (datetime.timedelta(hours=-2), datetime.timedelta(hours=2)):
+        with writing() as connection:
+            connection.execute(sa.update(table).values(time=now() + shift))
+        add("sad", ANSWER, **ABOUT)
+
+
+def test_a_sound_that_can_not_be_removed_stays_listed(database, token, monkeypatch):
+    add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(feedback.Path, "unlink", refuse)
+    entry = list_feedback(token)[0]
+    with pytest.raises(FeedbackError, match="can not be removed: Permission denied"):
+        delete(token, entry.id)
+    assert list_feedback(token) == [entry]
+
+
 def test_agreement_is_counted_by_day_and_model(database, token):
     for label in ("sad", "sad", "calm"):
         add(label, ANSWER, **ABOUT)

@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import os
 import random
@@ -5,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -156,12 +158,19 @@ def test_a_failed_job_says_why_in_a_sentence(database, token, monkeypatch, tmp_p
         ({"recipe": "voice", "epochs": 3}, "solved in one step"),
         ({"feedback": True, "channels": ("song",)}, "count as speech"),
         ({"feedback": 1}, "count as speech"),
+        ({"studies": True, "protocols": ("reference",)}, "Studies are made with protocol 'speaker-emobox'"),
+        ({"studies": True, "channels": ("song",)}, "and clips of speech"),
     ],
 )
 def test_wishes_that_are_not_on_the_lists_are_refused(idle, token, changes, message):
     with pytest.raises(JobError, match=message):
         submit(token, TrainingSpec(**changes))
     assert list_jobs() == []
+
+
+def test_notes_that_a_database_can_not_hold_are_refused(idle, token):
+    with pytest.raises(JobError, match="notes"):
+        submit(token, SHORT, "a\0b")
 
 
 def test_long_notes_and_long_queues_are_refused(idle, token):
@@ -232,6 +241,36 @@ def test_jobs_of_other_machines_are_lost_after_a_silence(idle, token):
     tick()
     assert get_job(job).status == "lost"
     assert get_job(job).finished == silent
+
+
+def test_a_clock_that_was_ahead_hides_no_lost_job(idle, token):
+    job = submit(token, SHORT).id
+    with writing() as connection:
+        connection.execute(sa.update(jobs).values(host="another", heartbeat=now() + datetime.timedelta(days=1)))
+    tick()
+    assert get_job(job).status == "lost"
+
+
+def test_no_time_is_negative(idle, token):
+    job = submit(token, SHORT)
+    ahead = dataclasses.replace(job, started=now() + datetime.timedelta(days=1))
+    running.finish(ahead, "failed")
+    assert get_job(job.id).elapsed == 0
+
+
+def test_what_a_killed_worker_shared_with_its_own_is_removed(idle, token, monkeypatch):
+    job = submit(token, SHORT)
+    started = []
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, **options: started.append(options) or idle[0])
+    processes.start_worker(job.id, job.attempt)
+    shared = Path(started[0]["env"]["JOBLIB_TEMP_FOLDER"])
+    assert shared.parent == processes.job_folder(job.id)
+    (shared / "joblib_memmapping_folder").mkdir(parents=True)
+    idle[0].kill()
+    idle[0].wait()
+    tick()
+    assert get_job(job.id).status == "lost"
+    assert not shared.exists()
 
 
 def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):

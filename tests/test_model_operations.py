@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import ModelError, NotSignedIn
+from core.config import VoiceConfig
+from core.errors import DatabaseError, ModelError, NotSignedIn
 from core.labels import EMOTIONS
 from core.operations import audit
 from core.operations.archives import export_model, import_model
@@ -24,6 +25,8 @@ from core.serving.registry import MODEL_FILES, Registry, StoredModel
 from tests.conftest import ROOT
 
 OTHER = "reference-11111111"
+VOICE = dataclasses.asdict(VoiceConfig())
+DECISION = {"precision": 0.8, "answered": 1.0, "answered_precision": 1.0}
 PUBLISH = """
 import resource, sys
 from pathlib import Path
@@ -86,6 +89,45 @@ def test_the_gate_wants_the_name_typed(registry, published, token, case):
     promote(token, OTHER, OTHER, registry=registry)
     assert registry.champion() == OTHER
     assert "confirmed although" in audit.list_entries(token)[0].detail
+
+
+def test_a_model_that_was_judged_on_fewer_clips_needs_confirmation(registry, published, token):
+    report = with_recall(published, 0.3)
+    report["speaker-emobox"]["speech"]["n_clips"] = 8
+    copy_model(registry, published, **report)
+    with pytest.raises(ModelError, match="judged on 8 clips"):
+        promote(token, OTHER, registry=registry)
+    assert promote_by_job("admin", OTHER, registry=registry).startswith("Not put in use")
+
+
+@pytest.mark.parametrize("act", ["promote", "promote_by_job", "roll_back", "delete"])
+def test_nothing_is_done_that_can_not_be_noted(registry, published, token, monkeypatch, act):
+    copy_model(registry, published)
+    if act == "roll_back":
+        promote(token, OTHER, registry=registry)
+    used = registry.champion()
+
+    def fail(*_, **__):
+        raise DatabaseError("full")
+
+    monkeypatch.setattr(audit, "record", fail)
+    acts = {
+        "promote": lambda: promote(token, OTHER, registry=registry),
+        "promote_by_job": lambda: promote_by_job("admin", OTHER, registry=registry),
+        "roll_back": lambda: roll_back(token, registry=registry),
+        "delete": lambda: delete(token, OTHER, OTHER, registry=registry),
+    }
+    with pytest.raises(DatabaseError):
+        acts[act]()
+    assert (registry.champion(), OTHER in registry.names()) == (used, True)
+
+
+def test_what_was_not_done_is_not_noted(registry, published, token):
+    with pytest.raises(ModelError, match="is in use"):
+        delete(token, published.name, published.name, registry=registry)
+    with pytest.raises(ModelError, match="No model was in use before"):
+        roll_back(token, registry=registry)
+    assert audit.list_entries(token) == []
 
 
 def test_a_model_that_is_as_good_needs_no_confirmation(registry, published, token):
@@ -247,6 +289,20 @@ def boast(data):
     return vouched(data, "metrics.json", json.dumps(metrics).encode())
 
 
+def claim(data, change):
+    """Return an archive whose figures are changed by a function, and vouched for."""
+    metrics = json.loads(zipfile.ZipFile(io.BytesIO(data)).read("metrics.json"))
+    change(metrics)
+    return vouched(data, "metrics.json", json.dumps(metrics).encode())
+
+
+def boast_of(figure):
+    def change(metrics):
+        metrics["speaker-emobox"]["speech"][figure]["interval"] = [0.98, 0.99]
+
+    return change
+
+
 def link(data):
     buffer = io.BytesIO(data)
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -264,6 +320,45 @@ def external(data):
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="/etc/passwd")
+    return vouched(data, "network.onnx", network.SerializeToString())
+
+
+def endless(data):
+    """Return an archive whose network counts for ever."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    network = onnx.load_model_from_string(zipfile.ZipFile(io.BytesIO(data)).read("network.onnx"))
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["i"], ["count"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("count", TensorProto.INT64, []),
+        ],
+    )
+    network.graph.initializer.append(helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
+    network.graph.node.append(helper.make_node("Loop", ["", "yes"], ["counts"], body=body))
+    return vouched(data, "network.onnx", network.SerializeToString())
+
+
+def hungry(data):
+    """Return an archive whose network wants 400 GB, in a few bytes."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    network = onnx.load_model_from_string(zipfile.ZipFile(io.BytesIO(data)).read("network.onnx"))
+    (output,) = network.graph.output
+    shape = helper.make_tensor("huge", TensorProto.INT64, [3], [100_000, 1_000, 1_000])
+    network.graph.initializer.append(shape)
+    network.graph.node.append(helper.make_node("ConstantOfShape", ["huge"], ["much"]))
+    network.graph.node.append(helper.make_node("ReduceMax", ["much"], ["little"], keepdims=0))
+    network.graph.node.append(helper.make_node("Add", [output.name, "little"], ["sum"]))
+    output.name = "sum"
     return vouched(data, "network.onnx", network.SerializeToString())
 
 
@@ -297,8 +392,25 @@ def foreign(data):
         (lambda data: vouched(data, "network.onnx", b"no network"), "not an ONNX network"),
         (external, r"parts outside of itself|not an ONNX network"),
         (foreign, "parts outside of itself"),
+        (endless, "loops or branches"),
+        (hungry, "does not answer for a sound"),
+        (lambda data: with_manifest(data, features=VOICE | {"n_kernels": 10**9}), "made for other features"),
+        (lambda data: with_manifest(data, features=[]), "can not be read"),
+        (lambda data: with_manifest(data, features=1), "can not be read"),
         (boast, "do not follow from its predictions"),
+        (lambda data: claim(data, boast_of("accuracy")), "do not follow from its predictions"),
+        (lambda data: claim(data, boast_of("unweighted_average_recall")), "do not follow from its predictions"),
+        (lambda data: claim(data, lambda metrics: metrics.update(other={})), "do not follow from its predictions"),
+        (lambda data: claim(data, lambda metrics: metrics["reference"].pop("twin_share")), "do not follow"),
         (lambda data: vouched(data, "predictions.csv", b"a,b"), "do not follow from its predictions"),
+        (lambda data: vouched(data, "card.md", b"\xff"), "'card.md'.*not be shown"),
+        (lambda data: vouched(data, "history.csv", b"epoch\n1"), "'history.csv'.*not be shown"),
+        (lambda data: vouched(data, "robustness.csv", b"a,b\n1,2"), "'robustness.csv'.*not be shown"),
+        (lambda data: with_manifest(data, recipe={}), "manifest.*can not be read"),
+        (lambda data: with_manifest(data, corpus={"channels": 7}), "manifest.*can not be read"),
+        (lambda data: with_manifest(data, created=None), "manifest.*can not be read"),
+        (lambda data: with_manifest(data, decision={"threshold": 0.5}), "do not follow"),
+        (lambda data: with_manifest(data, decision=DECISION | {"threshold": 0.0}), "threshold.*does not follow"),
         (lambda data: vouched(data, "scaler.json", b"{}"), "does not answer"),
         (lambda data: edit(data, manifest__json=b" " * (2**20 + 1)), "more than 1,048,576 bytes"),
     ],

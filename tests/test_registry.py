@@ -1,9 +1,12 @@
 import json
+import threading
 
 import pytest
+from filelock import FileLock
 
 from core.errors import ModelError, TrainingError
 from core.learning.runs import TrainingResult
+from core.serving import registry as module
 from core.serving.publishing import publish_training
 from core.serving.registry import MODEL_FILES, Registry
 
@@ -59,7 +62,21 @@ def test_other_features_are_refused(registry, published):
         registry.load()
 
 
-@pytest.mark.parametrize("changes", [{"format": 2}, {"name": "reference-00000000"}, {"files": {}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"name": "reference-00000000"},
+        {"files": {}},
+        {"files": []},
+        {"features": []},
+        {"recipe": {}},
+        {"recipe": {"name": 7}},
+        {"corpus": []},
+        {"created": None},
+        {"decision": {"threshold": None}},
+    ],
+)
 def test_manifests_of_other_models_are_refused(registry, published, changes):
     edit_manifest(registry, published, **changes)
     with pytest.raises(ModelError):
@@ -134,3 +151,76 @@ def copy_model(registry, published, name):
             (folder / file).write_bytes((published.folder / file).read_bytes())
 
     return registry.publish(name, manifest, write_files).name
+
+
+def test_a_model_that_is_deleted_while_it_is_put_in_use_is_not_in_use(registry, published, monkeypatch):
+    other = _copy(registry, published, "reference-11111111")
+    checked = Registry.load
+
+    def delete_after_the_check(self, name=None):
+        model = checked(self, name)
+        if name == other:
+            monkeypatch.undo()
+            Registry(self.root).delete(name)
+        return model
+
+    monkeypatch.setattr(Registry, "load", delete_after_the_check)
+    with pytest.raises(ModelError, match="no model"):
+        registry.promote(other)
+    assert registry.load().name == published.name
+
+
+def test_of_two_that_store_one_model_at_once_one_does(registry, published):
+    begun, ended = threading.Event(), threading.Event()
+    failures = []
+
+    def write_first(folder):
+        _copy_files(published, folder)
+        thread.start()
+        begun.wait(20)
+
+    def write_second(folder):
+        begun.set()
+        ended.wait(20)
+        _copy_files(published, folder)
+
+    def store(write_files):
+        try:
+            _copy(registry, published, "reference-11111111", write_files)
+        except ModelError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=store, args=(write_second,))
+    store(write_first)
+    ended.set()
+    thread.join()
+    assert len(failures) == 1
+    assert registry.load("reference-11111111").folder.is_dir()
+    assert not list(registry.root.glob(".*.partial"))
+
+
+def test_a_folder_that_is_locked_or_full_is_a_sentence(registry, published, monkeypatch):
+    other = _copy(registry, published, "reference-11111111")
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.1)
+    for act in (lambda: registry.promote(other), lambda: registry.delete(other), registry.roll_back):
+        with FileLock(registry.root / ".lock"), pytest.raises(ModelError, match="Try again"):
+            act()
+
+    def fill(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_atomically", fill)
+    with pytest.raises(ModelError, match="can not be written: No space left"):
+        registry.promote(other)
+    assert registry.champion() == published.name
+
+
+def _copy(registry, published, name, write_files=None):
+    """Publish the small model again under another name, which is returned."""
+    manifest = {key: value for key, value in published.manifest.items() if key not in ("name", "files")}
+    return registry.publish(name, manifest, write_files or (lambda folder: _copy_files(published, folder))).name
+
+
+def _copy_files(published, folder):
+    for file in MODEL_FILES:
+        (folder / file).write_bytes((published.folder / file).read_bytes())

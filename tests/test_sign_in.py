@@ -150,6 +150,40 @@ def test_the_wait_grows_and_a_right_password_waits_too_and_ends_it(configured, m
         assert waiting_time() == 0
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out(configured, monkeypatch):
+    ahead = now() + datetime.timedelta(days=365)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "now", lambda: ahead)
+        for _ in range(4):
+            with pytest.raises(SignInError, match=r"wrong|Try again"):
+                sign_in("guess")
+    assert waiting_time() <= module.MAX_DELAY
+    assert require_admin(sign_in(PASSWORD)) == "admin"
+
+
+def test_a_password_is_hashed_only_for_the_right_code(database, monkeypatch):
+    ensure_unlock_code()
+    monkeypatch.setattr(module, "hash_password", lambda _: pytest.fail("hashed"))
+    with pytest.raises(SignInError, match="not the unlock code"):
+        set_password("guess", PASSWORD)
+
+
+def test_a_code_that_is_used_up_meanwhile_is_no_error(database, monkeypatch):
+    code = ensure_unlock_code()
+    monkeypatch.setattr(module, "_write_code", lambda path: path.unlink())
+    assert ensure_unlock_code() is None
+    monkeypatch.undo()
+    assert code
+
+
+def test_refused_addresses_do_not_fill_the_audit(database, token):
+    for k in range(40):
+        with pytest.raises(NotSignedIn):
+            admit(f"eve{k}@example.org", ["ada@example.org"])
+    assert len(audit.list_entries(token)) < 10
+    assert require_admin(admit("ada@example.org", ["ada@example.org"])) == "ada@example.org"
+
+
 def test_the_throttle_is_asked_before_anything_is_compared(configured, monkeypatch):
     for _ in range(3):
         with pytest.raises(SignInError, match="wrong"):

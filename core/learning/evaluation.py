@@ -25,6 +25,10 @@ N_BINS: Final = 15
 N_PERMUTATIONS: Final = 20_000
 MIN_ANSWERS: Final = 30
 """Fewest answers on which a precision is stated."""
+DECISION_PROTOCOL: Final = "speaker-emobox"
+"""Protocol whose out-of-fold predictions set the confidence below which an answer is unsure."""
+DECISION_PRECISION: Final = 0.8
+"""Share of right answers that is wanted among those given to people never heard before."""
 STUDY_PROTOCOL: Final = "speaker-emobox"
 """Protocol whose folds are tried on degraded sound and with parts missing."""
 
@@ -229,6 +233,14 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
         "answered": float(given.mean()),
         "answered_precision": float(answers.is_right[given].mean()) if given.any() else 0.0,
     }
+
+
+def decide(predictions: pd.DataFrame, precision: float = DECISION_PRECISION) -> Mapping[str, float | None]:
+    """Return the threshold of confidence and its worth; None where nobody unheard was judged: then all is unsure."""
+    rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
+    if rows.empty:
+        return {"threshold": None, "precision": precision, "answered": 0.0, "answered_precision": 0.0}
+    return evaluate_threshold(rows, precision)
 
 
 def accuracy_at_coverage(predictions: pd.DataFrame, coverage: float) -> float:

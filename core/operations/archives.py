@@ -1,8 +1,7 @@
 """Models as zip files: out of one installation, into another, every file checked.
 
 What comes in is hostile until shown otherwise. Only the files that a model has are taken, by name; each must be what
-the manifest says; the network must be plain ONNX operators that answer for a sound. The Keras file is stored, and
-never loaded here.
+the manifest says, and hold up in ``core.operations.inspection``. The Keras file is stored, and never loaded here.
 """
 
 import io
@@ -10,19 +9,13 @@ import json
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from core.audio.extraction import feature_shape
 from core.errors import ModelError
-from core.labels import CHANNELS
-from core.learning.evaluation import evaluate
 from core.operations import audit
+from core.operations.inspection import check_content
 from core.operations.sessions import require_admin
-from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, NAME_PATTERN, STUDY_FILES, Registry, StoredModel
 
 MANIFEST: Final = "manifest.json"
@@ -31,8 +24,6 @@ MAX_ARCHIVE: Final = 100 * 2**20
 MAX_FILE: Final = 100 * 2**20
 """Size of a file in it, in bytes, counted while unpacking: headers lie."""
 MAX_MANIFEST: Final = 2**20
-OPERATOR_SETS: Final = ("", "ai.onnx", "ai.onnx.ml")
-"""Origins of operators that a network may use: those of ONNX itself."""
 
 
 def export_model(token: str, name: str, *, registry: Registry | None = None) -> bytes:
@@ -86,9 +77,7 @@ def import_model(token: str, data: bytes, *, registry: Registry | None = None) -
     def write_files(folder: Path) -> None:
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        model = StoredModel(name, folder, manifest)
-        _try_out(model, files["network.onnx"])
-        _check_figures(model)
+        check_content(StoredModel(name, folder, manifest))
 
     model = (registry or Registry()).adopt(name, write_files)
     audit.record(actor, "import", name)
@@ -138,55 +127,3 @@ def _read_manifest(files: dict[str, bytes]) -> dict[str, Any]:
     if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or not isinstance(manifest, dict):
         raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
     return manifest
-
-
-def _try_out(model: StoredModel, network: bytes) -> None:
-    """Refuse a network with parts outside of itself, and one that does not answer."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        graph = onnx.load_model_from_string(network)
-        onnx.checker.check_model(graph)
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ModelError("The network in the archive is not an ONNX network that can be read.") from error
-    foreign = {entry.domain for entry in graph.opset_import} - set(OPERATOR_SETS)
-    if foreign or graph.functions or any(tensor.external_data for tensor in _tensors(graph.graph)):
-        raise ModelError("The network in the archive uses parts outside of itself and is not accepted.")
-    try:
-        y_proba = Predictor(model).predict_features(np.zeros((2, *feature_shape(model.features)), np.float32))
-    except Exception as error:  # onnxruntime's own errors have no common class but this
-        raise ModelError(f"The network in the archive does not answer ({type(error).__name__}).") from error
-    if y_proba.shape != (2, len(model.manifest["labels"])) or not np.isfinite(y_proba).all():
-        raise ModelError("The network in the archive does not give a probability for each emotion.")
-
-
-def _check_figures(model: StoredModel) -> None:
-    """Refuse a model whose figures do not follow from its own predictions: the gate of promotions goes by them."""
-    try:
-        claimed, found = (_figures(report) for report in (model.metrics(), evaluate(model.predictions())))
-        agree = claimed.keys() == found.keys() and all(np.isclose(claimed[key], found[key]) for key in found)
-    except Exception as error:  # tables and reports can be wrong in any way
-        raise ModelError("The figures of the archive do not follow from its predictions.") from error
-    if not agree:
-        raise ModelError("The figures of the archive do not follow from its predictions. Export the model again.")
-
-
-def _figures(report: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """Return the unweighted average recall of each protocol and channel."""
-    return {
-        (protocol, channel): float(figures[channel]["unweighted_average_recall"]["mean"])
-        for protocol, figures in report.items()
-        for channel in CHANNELS
-        if channel in figures
-    }
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Yield all constants of an ONNX graph and of the graphs within it."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)

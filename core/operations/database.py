@@ -53,8 +53,8 @@ def database_url() -> sa.URL:
 
 
 def describe_database() -> str:
-    """Return where the database is, without a password."""
-    return database_url().render_as_string(hide_password=True)
+    """Return where the database is, without a password; parameters can hold one too."""
+    return database_url().set(query={}).render_as_string(hide_password=True)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,9 @@ CONTAINERS: Final = ("wav", "flac", "ogg", "mp3", "m4a", "webm")
 MAX_ENTRIES: Final = 100_000
 MAX_STORED: Final = 2**30
 """Most that kept sounds may take together, in bytes."""
+MAX_HOURLY: Final = 1_000
+MAX_HOURLY_STORED: Final = 2**27
+"""Entries, and bytes of kept sounds, of an hour: nobody fills the room for all others in one go."""
 SUM_TOLERANCE: Final = 1e-3
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -105,10 +108,8 @@ def add(
     if consented is not None:
         _check_sound(consented, clip)
     with writing() as connection:
-        n, size = connection.execute(sa.select(sa.func.count(), sa.func.sum(feedback.c.size))).one()
         kept = len(consented.data) if consented is not None else 0
-        if n >= MAX_ENTRIES or (size or 0) + kept > MAX_STORED:
-            raise FeedbackError("There is no room for more feedback. An administrator can delete some.")
+        _check_room(connection, kept)
         if consented is not None:
             values |= {"container": consented.container, "size": kept}
         connection.execute(sa.insert(feedback).values(time=now(), **values))
@@ -145,7 +146,7 @@ def delete(token: str, number: int) -> None:
     NotSignedIn
         If nobody is signed in with the token.
     FeedbackError
-        If there is none with this number.
+        If there is none with this number, or its sound can not be removed.
     """
     actor = require_admin(token)
     with writing() as connection:
@@ -156,7 +157,10 @@ def delete(token: str, number: int) -> None:
         same = (feedback.c.clip == row.clip) & (feedback.c.container == row.container)
         path = Feedback(**row._mapping).path
         if path is not None and not connection.scalar(sa.select(sa.func.count()).where(same)):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise FeedbackError(f"The sound can not be removed: {error.strerror}.") from error
             shutil.rmtree(features_folder(), ignore_errors=True)
         audit.record(actor, "delete feedback", str(number), within=connection)
 
@@ -196,6 +200,19 @@ def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: s
     ordered = {emotion: float(probabilities[emotion]) for emotion in EMOTIONS}
     answer = max(ordered, key=lambda emotion: ordered[emotion])
     return {"label": label, "answer": answer, "probabilities": ordered, "model": model, "clip": clip}
+
+
+def _check_room(connection: sa.Connection, size: int) -> None:
+    """Refuse an entry with a sound of some bytes where there is too much feedback, in all or of the last hour."""
+    held = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(feedback.c.size), 0))
+    n, stored = connection.execute(held).one()
+    if n >= MAX_ENTRIES or stored + size > MAX_STORED:
+        raise FeedbackError("There is no room for more feedback. An administrator can delete some.")
+    n, stored = connection.execute(
+        held.where(feedback.c.time.between(now() - datetime.timedelta(hours=1), now()))
+    ).one()
+    if n >= MAX_HOURLY or (size and stored + size > MAX_HOURLY_STORED):
+        raise FeedbackError("Much feedback came in during the last hour. Try again later.")
 
 
 def _check_sound(sound: Sound, clip: str) -> None:

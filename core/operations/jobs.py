@@ -34,6 +34,8 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
     check_spec(spec)
     if len(notes) > MAX_NOTES:
         raise JobError(f"The notes have {len(notes):,} characters; {MAX_NOTES:,} are the limit. Shorten them.")
+    if "\0" in notes:
+        raise JobError("The notes hold a character that can not be stored. Type them anew.")
     wishes = (*spec.protocols, *(["with feedback"] if spec.feedback else []))
     values = {"spec": spec.to_json(), "notes": notes, "actor": actor, "status": "queued"}
     with writing() as connection:

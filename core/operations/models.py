@@ -1,4 +1,7 @@
-"""What an administrator does with stored models: look over, put in use behind a gate, take back, delete."""
+"""What an administrator does with stored models: look over, put in use behind a gate, take back, delete.
+
+An action is noted in the transaction in which it is done: nothing is done that can not be noted.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ from core.errors import ModelError
 from core.labels import CHANNELS
 from core.learning.evaluation import STUDY_PROTOCOL
 from core.operations import audit
+from core.operations.database import writing
 from core.operations.sessions import require_admin
 from core.serving.registry import Registry, StoredModel
 
@@ -27,6 +31,10 @@ class Gate:
     """Name of the model in use, if any."""
     used_recall: float | None
     """The same figure of the model in use."""
+    n_clips: int = 0
+    """Clips that the model was judged on for it."""
+    used_n_clips: int = 0
+    """The same of the model in use."""
 
     @property
     def objection(self) -> str:
@@ -37,6 +45,11 @@ class Gate:
             return (
                 f"{self.model} finds {self.recall:.1%} of unheard speakers' emotions, "
                 f"{self.used}, which is in use, {self.used_recall:.1%}"
+            )
+        if self.n_clips < self.used_n_clips:
+            return (
+                f"{self.model} was judged on {self.n_clips:,} clips of unheard speakers, "
+                f"{self.used}, which is in use, on {self.used_n_clips:,}"
             )
         return ""
 
@@ -106,18 +119,19 @@ def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
         If the model can not be loaded.
     """
     registry = registry or Registry()
-    recall = speaker_independent_recall(registry.load(name))
+    recall, n_clips = _speaker_independent_recall(registry.load(name))
     try:
         used = registry.load()
     except ModelError:  # none, or one that can not answer: any model is better
-        return Gate(name, recall, None, None)
-    return Gate(name, recall, used.name, speaker_independent_recall(used))
+        return Gate(name, recall, None, None, n_clips)
+    used_recall, used_n_clips = _speaker_independent_recall(used)
+    return Gate(name, recall, used.name, used_recall, n_clips, used_n_clips)
 
 
-def speaker_independent_recall(model: StoredModel) -> float | None:
-    """Return the unweighted average recall on unheard speakers' speech; None where a model was not judged so."""
+def _speaker_independent_recall(model: StoredModel) -> tuple[float | None, int]:
+    """Return the unweighted average recall on unheard speakers' speech, and of how many clips; None where of none."""
     figures = model.metrics().get(STUDY_PROTOCOL, {}).get(GATE_CHANNEL)
-    return None if figures is None else float(figures["unweighted_average_recall"]["mean"])
+    return (None, 0) if figures is None else (float(figures["unweighted_average_recall"]["mean"]), figures["n_clips"])
 
 
 def promote(token: str, name: str, confirmation: str | None = None, *, registry: Registry | None = None) -> Gate:
@@ -154,9 +168,10 @@ def promote(token: str, name: str, confirmation: str | None = None, *, registry:
     if gate.objection and confirmation != name:
         audit.record(actor, "promotion refused", name, gate.objection)
         raise ModelError(f"{gate.objection}. To put it in use all the same, type its name.")
-    registry.promote(name)
     detail = f"instead of {gate.used}" + (f"; confirmed although {gate.objection}" if gate.objection else "")
-    audit.record(actor, "promote", name, detail)
+    with writing() as connection:
+        audit.record(actor, "promote", name, detail, within=connection)
+        registry.promote(name)
     return gate
 
 
@@ -184,8 +199,9 @@ def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -
     if gate.objection:
         audit.record(actor, "promotion by job refused", name, gate.objection)
         return f"Not put in use: {gate.objection}."
-    registry.promote(name)
-    audit.record(actor, "promote by job", name, f"instead of {gate.used}")
+    with writing() as connection:
+        audit.record(actor, "promote by job", name, f"instead of {gate.used}", within=connection)
+        registry.promote(name)
     return f"{name} is in use."
 
 
@@ -201,9 +217,9 @@ def roll_back(token: str, *, registry: Registry | None = None) -> str:
     """
     actor = require_admin(token)
     registry = registry or Registry()
-    name = registry.roll_back()
-    audit.record(actor, "roll back", name)
-    return name
+    with writing() as connection:
+        audit.record(actor, "roll back", registry.previous() or "", within=connection)
+        return registry.roll_back()
 
 
 def delete(token: str, name: str, confirmation: str, *, registry: Registry | None = None) -> None:
@@ -219,5 +235,6 @@ def delete(token: str, name: str, confirmation: str, *, registry: Registry | Non
     actor = require_admin(token)
     if confirmation != name:
         raise ModelError(f"Type the name {name!r} to delete this model for good.")
-    (registry or Registry()).delete(name)
-    audit.record(actor, "delete", name)
+    with writing() as connection:
+        audit.record(actor, "delete", name, within=connection)
+        (registry or Registry()).delete(name)

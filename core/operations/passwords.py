@@ -32,11 +32,22 @@ def hash_password(password: str) -> str:
     SignInError
         If the password is too short or too long.
     """
-    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise SignInError(f"A password has {MIN_LENGTH} to {MAX_LENGTH:,} characters; this one has {len(password):,}.")
+    check_length(password)
     salt = secrets.token_bytes(SALT_BYTES)
     key = _derive(password, salt, *COST)
     return "$".join(["scrypt", *map(str, COST), _encode(salt), _encode(key)])
+
+
+def check_length(password: str) -> None:
+    """Refuse a password that is too short or too long.
+
+    Raises
+    ------
+    SignInError
+        If it is.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise SignInError(f"A password has {MIN_LENGTH} to {MAX_LENGTH:,} characters; this one has {len(password):,}.")
 
 
 def is_password(password: str, encoded: str) -> bool:

@@ -47,13 +47,20 @@ def job_folder(job: int) -> Path:
     return data_folder() / "jobs" / str(int(job))
 
 
+def shared_folder(job: int) -> Path:
+    """Return the folder in which a worker and its own share arrays: in memory, killed ones would leave them there."""
+    return job_folder(job) / "shared"
+
+
 def start_worker(job: int, attempt: int) -> int:
     """Start the process of a job, which lives on without this one, and return its number."""
     folder = job_folder(job)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shutil.rmtree(shared_folder(job), ignore_errors=True)
     threads = str(spare_cores())
     environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
     environment |= dict.fromkeys(THREAD_LIMITS, threads) | {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environment["JOBLIB_TEMP_FOLDER"] = str(shared_folder(job).absolute())
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, *_arguments(job, attempt)],

@@ -22,7 +22,7 @@ from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, requir
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
 from core.operations.contributions import collect_contributions
 from core.operations.feedback import features_folder, feedback_folder
-from core.operations.specs import RUNS, TrainingSpec, chosen_recipe
+from core.operations.specs import RUNS, TrainingSpec, check_studies, chosen_recipe
 from core.serving.publishing import model_name, publish_training
 from core.serving.registry import Registry, StoredModel
 
@@ -92,6 +92,7 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     SoundWebError
         If the corpus is missing, the training can not be planned, or the model not be stored.
     """
+    check_studies(spec)
     root = configured_corpus()
     recipe = chosen_recipe(spec)
     corpus = distinct_clips(read_index(root, n_jobs=n_jobs, report=report))

@@ -6,13 +6,21 @@ attempt's number is its own.
 
 import datetime
 import os
+import shutil
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from core.config import artifacts_folder, data_folder
 from core.operations.database import now, reading, writing
-from core.operations.processes import end_orphans, host_name, identity, remove_partials, start_worker
+from core.operations.processes import (
+    end_orphans,
+    host_name,
+    identity,
+    remove_partials,
+    shared_folder,
+    start_worker,
+)
 from core.operations.records import Job, get_job, read_job, running_job
 from core.operations.specs import RUNS
 from core.operations.tables import jobs
@@ -82,7 +90,8 @@ def reconcile() -> None:
     if job is None:
         return
     if job.host != host_name():
-        if job.heartbeat is None or now() - job.heartbeat > HEARTBEAT_LIMIT:
+        # A sign from the future is of a clock that was ahead: it would hide a lost job until then.
+        if job.heartbeat is None or abs(now() - job.heartbeat) > HEARTBEAT_LIMIT:
             bury(job)
         return
     found = identity(job.claimer if job.pid is None else job.pid)
@@ -112,7 +121,7 @@ def finish(job: Job, status: str, *, message: str = "", model: str = "", process
     """
     # What is lost was lost at its last sign of life, not when somebody noticed.
     end = get_job(job.id).heartbeat if status == "lost" else None
-    elapsed = ((end or now()) - job.started).total_seconds() if job.started is not None else 0.0
+    elapsed = max(((end or now()) - job.started).total_seconds(), 0.0) if job.started is not None else 0.0
     values: dict[str, Any] = {"status": status, "finished": end or now(), "message": message, "model": model}
     values |= {"remaining": None, "elapsed": jobs.c.elapsed + elapsed}
     if status == "done":
@@ -135,6 +144,7 @@ def bury(job: Job) -> None:
     status, message = ("cancelled", "") if cancelled else ("lost", LOST)
     if not finish(job, status, message=message, process=job.process):
         return  # the claimer has ended, and its worker has taken over since
+    shutil.rmtree(shared_folder(job.id), ignore_errors=True)
     if job.pid is not None:
         remove_partials(artifacts_folder(), job.pid)
     if job.run:

@@ -4,6 +4,7 @@ Nothing is open by default. Every attempt, right or wrong, takes its place in th
 and the waiting time grows with each that fails, so guessing is slow whatever the number of processes that guess.
 """
 
+import contextlib
 import datetime
 import hmac
 import math
@@ -19,11 +20,13 @@ from core.config import data_folder
 from core.errors import NotSignedIn, SignInError
 from core.operations import audit
 from core.operations.database import now, reading, writing
-from core.operations.passwords import hash_password, is_password
+from core.operations.passwords import check_length, hash_password, is_password
 from core.operations.sessions import close_session, open_session, require_admin
 from core.operations.tables import credentials, sessions, throttle
 
 ADMIN: Final = "admin"
+STRANGERS: Final = "strangers"
+"""Accounts that are not on the list: how often they are noted grows as slowly as guesses of the password."""
 HASH_VARIABLE: Final = "SOUNDWEB_ADMIN_HASH"
 CODE_FILE: Final = "unlock-code"
 FREE_FAILURES: Final = 3
@@ -40,10 +43,26 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
     """Return the code that sets the first password, made where there is none; None where a password is set.
 
     The caller prints it on the server's console; its file can be read by its owner alone.
+
+    Raises
+    ------
+    SignInError
+        If its file can not be written.
     """
     if is_configured(configured_hash):
         return None
     path = _code_path()
+    try:
+        _write_code(path)
+        return path.read_text().strip()
+    except FileNotFoundError:  # used up by somebody else just now
+        return None
+    except OSError as error:
+        raise SignInError(f"No unlock code can be written to the data folder: {error.strerror}.") from error
+
+
+def _write_code(path: Path) -> None:
+    """Make a code where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -55,7 +74,6 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
         pass
     finally:
         aside.unlink()
-    return path.read_text().strip()
 
 
 def set_password(code: str, password: str, *, configured_hash: str | None = None) -> None:
@@ -69,11 +87,12 @@ def set_password(code: str, password: str, *, configured_hash: str | None = None
     expected = ensure_unlock_code(configured_hash)
     if expected is None:
         raise SignInError("A password is set already. To replace it, run 'python -m core admin reset' on the server.")
-    encoded = hash_password(password)
-    _take_turn()
+    check_length(password)
+    _take_turn(ADMIN)
     if not hmac.compare_digest(code.strip().encode(), expected.encode()):
         audit.record("unknown", "wrong unlock code")
         raise SignInError("This is not the unlock code. The server printed it on its console when it started.")
+    encoded = hash_password(password)
     try:
         with writing() as connection:
             connection.execute(sa.insert(credentials).values(name=ADMIN, hash=encoded, created=now()))
@@ -107,7 +126,7 @@ def sign_in(password: str, *, configured_hash: str | None = None) -> str:
     encoded = _stored_hash(configured_hash)
     if encoded is None:
         raise SignInError("No password is set. Set one with the unlock code that the server printed on its console.")
-    _take_turn()
+    _take_turn(ADMIN)
     if not is_password(password, encoded):
         audit.record("unknown", "wrong password")
         raise SignInError("The password is wrong.")
@@ -137,7 +156,9 @@ def admit(email: str | None, allowed: Iterable[str]) -> str:
         If the address is not on the list.
     """
     if not email or not is_allowed(email, allowed):
-        audit.record(str(email), "address refused")
+        with contextlib.suppress(SignInError):  # strangers, of whom there can be any number, fill no table
+            _take_turn(STRANGERS)
+            audit.record(str(email), "address refused")
         raise NotSignedIn(f"The address {email!r} is not on the list of administrators.")
     with writing() as connection:
         audit.record(normalize_address(email), "sign in", within=connection)
@@ -200,7 +221,7 @@ def waiting_time() -> float:
     """Return how long the next attempt must wait, in seconds; 0 where it need not."""
     with reading() as connection:
         not_before = connection.scalar(sa.select(throttle.c.not_before).where(throttle.c.name == ADMIN))
-    return 0.0 if not_before is None else max((not_before - now()).total_seconds(), 0.0)
+    return 0.0 if not_before is None else _wait_until(not_before)
 
 
 def delay_after(failures: int) -> float:
@@ -212,28 +233,33 @@ def delay_after(failures: int) -> float:
     return 0.0 if failures < FREE_FAILURES else min(2.0 ** min(failures - FREE_FAILURES, 10), MAX_DELAY)
 
 
-def _take_turn() -> None:
+def _take_turn(name: str) -> None:
     """Count an attempt as failed before it is judged, or refuse it where it comes too soon."""
-    mine = throttle.c.name == ADMIN
+    mine = throttle.c.name == name
     with writing() as connection:
-        _ensure_throttle(connection)
+        _ensure_throttle(connection, name)
         row = connection.execute(sa.select(throttle).where(mine).with_for_update()).one()
-        time = now()
-        wait = (row.not_before - time).total_seconds()
+        wait = _wait_until(row.not_before)
         if wait <= 0:
             failures = row.failures + 1
-            not_before = time + datetime.timedelta(seconds=delay_after(failures))
+            not_before = now() + datetime.timedelta(seconds=delay_after(failures))
             connection.execute(sa.update(throttle).where(mine).values(failures=failures, not_before=not_before))
     if wait > 0:
         raise SignInError(f"Too many attempts failed. Try again in {math.ceil(wait)} s.")
 
 
-def _ensure_throttle(connection: sa.Connection) -> None:
+def _wait_until(not_before: datetime.datetime) -> float:
+    """Return how long it is to a time, in seconds; 0 where it is past, or was set by a clock that was ahead."""
+    wait = (not_before - now()).total_seconds()
+    return wait if 0 < wait <= MAX_DELAY else 0.0
+
+
+def _ensure_throttle(connection: sa.Connection, name: str) -> None:
     """Make the row that counts, in a way that two may do at once."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(insert(throttle).values(name=ADMIN, failures=0, not_before=now()).on_conflict_do_nothing())
+    connection.execute(insert(throttle).values(name=name, failures=0, not_before=now()).on_conflict_do_nothing())
 
 
 def _stored_hash(configured_hash: str | None) -> str | None:

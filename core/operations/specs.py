@@ -7,6 +7,7 @@ from typing import Any, Final
 from core.corpus.splits import DEPLOYMENT, EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS
 from core.errors import JobError
 from core.labels import CHANNELS
+from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.recipes import RECIPES, AnyRecipe, Recipe, get_recipe
 
 RUNS: Final = "runs"
@@ -94,7 +95,22 @@ def check_spec(spec: TrainingSpec) -> None:
         )
     if type(spec.feedback) is not bool or (spec.feedback and "speech" not in spec.channels):
         raise JobError("Sounds from feedback count as speech. Choose clips of speech too, or leave them out.")
+    check_studies(spec)
     _check_epochs(spec, recipe)
+
+
+def check_studies(spec: TrainingSpec) -> None:
+    """Refuse studies of what is not trained, before the training and not after hours of it.
+
+    Raises
+    ------
+    JobError
+        If studies are asked for without the protocol or the clips that they need.
+    """
+    if spec.studies and not (STUDY_PROTOCOL in spec.protocols and "speech" in spec.channels):
+        raise JobError(
+            f"Studies are made with protocol {STUDY_PROTOCOL!r} and clips of speech. Choose both, or no studies."
+        )
 
 
 def chosen_recipe(spec: TrainingSpec) -> AnyRecipe:

@@ -5,6 +5,7 @@ Run as ``python -m core job NUMBER --attempt K`` by ``core.operations.processes.
 
 import logging
 import os
+import shutil
 import signal
 import threading
 import time
@@ -13,7 +14,14 @@ from typing import Any, Final
 from core.config import artifacts_folder
 from core.errors import DatabaseError, JobError, SoundWebError
 from core.operations import models, running
-from core.operations.processes import identity, memory_in_use, remove_partials, spare_cores, step_behind
+from core.operations.processes import (
+    identity,
+    memory_in_use,
+    remove_partials,
+    shared_folder,
+    spare_cores,
+    step_behind,
+)
 from core.operations.records import Job, estimate, get_job
 from core.operations.retraining import Step, retrain
 
@@ -110,6 +118,7 @@ class _Heart:
         logger.info("Stopped by request, or because another attempt has taken over.")
         running.finish(self.job, "cancelled")
         remove_partials(artifacts_folder(), os.getpid())
+        shutil.rmtree(shared_folder(self.job.id), ignore_errors=True)
         running.tick()
         os.killpg(0, signal.SIGKILL)
 

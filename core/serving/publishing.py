@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -12,16 +12,11 @@ from core.config import configuration_hash
 from core.corpus.index import corpus_digest
 from core.corpus.splits import UNKNOWN_ACTOR
 from core.labels import EMOTIONS
-from core.learning.evaluation import evaluate, evaluate_threshold
+from core.learning.evaluation import decide, evaluate
 from core.learning.recipes import seeded_features
 from core.learning.runs import TrainingResult
 from core.serving.cards import write_card
 from core.serving.registry import Registry, StoredModel
-
-DECISION_PROTOCOL: Final = "speaker-emobox"
-"""Protocol whose out-of-fold predictions set the confidence below which an answer is unsure."""
-DECISION_PRECISION: Final = 0.8
-"""Share of right answers that is wanted among those given to people never heard before."""
 
 
 def publish_training(
@@ -63,7 +58,7 @@ def publish_training(
     for fold in result.folds:
         if fold.protocol in metrics:
             metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
-    decision = _decide(predictions)
+    decision = decide(predictions)
     studies = {name: _as_stored(table) for name, table in (studies or {}).items()}
     card = write_card(manifest | {"decision": decision}, metrics, predictions, studies, _baseline(result, registry))
 
@@ -136,11 +131,3 @@ def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None
     """Return the predictions of a stored reference model, unless the training is one itself."""
     names = registry.names_of("reference")
     return registry.load(names[0]).predictions() if names and result.recipe.name != "reference" else None
-
-
-def _decide(predictions: pd.DataFrame) -> Mapping[str, float | None]:
-    """Return the threshold of confidence and its worth; None where nobody unheard was judged: then all is unsure."""
-    rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
-    if rows.empty:
-        return {"threshold": None, "precision": DECISION_PRECISION, "answered": 0.0, "answered_precision": 0.0}
-    return evaluate_threshold(rows, DECISION_PRECISION)

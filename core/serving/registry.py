@@ -4,23 +4,23 @@ A model is a folder ``<recipe>-<8 hex of its configuration>`` with the files of 
 holds the SHA-256 of each. ``champion.json`` beside the folders names the model in use and those used before it.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
 import json
 import logging
-import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
 from core.errors import ModelError
-from core.files import sha256_of_file, sync_folder, write_atomically
+from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
 from core.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ class Registry:
         """
         name = name or self.champion()
         folder = self.root / name
-        if NAME_PATTERN.fullmatch(name) is None or not (folder / "manifest.json").is_file():
-            raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
+        self._check_stored(name)
         return StoredModel(name, folder, _check_files(name, folder))
 
     def publish(self, name: str, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> StoredModel:
@@ -216,10 +215,9 @@ class Registry:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
         if (self.root / name).exists():
             raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
-        aside = self.root / f".{name}.{os.getpid()}.partial"
+        aside = partial_of(self.root / f".{name}")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
             write_files(aside)
             _check_files(name, aside)
@@ -239,10 +237,11 @@ class Registry:
         Raises
         ------
         ModelError
-            If the model can not be loaded.
+            If the model can not be loaded, or the choice not be written.
         """
         self.load(name)
         with self._alone():
+            self._check_stored(name)  # it may have been deleted since
             try:
                 before = self._used()
             except ModelError as error:
@@ -275,14 +274,13 @@ class Registry:
             If there is no such model, or it is in use.
         """
         with self._alone():
-            if name not in self.names():
-                raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
+            self._check_stored(name)
             used = self._used()
             if used and used[-1] == name:
                 raise ModelError(f"The model {name!r} is in use. Promote another one before deleting it.")
             if name in used:
                 self._write_used([other for other in used if other != name])
-            aside = self.root / f".{name}.{os.getpid()}.partial"
+            aside = partial_of(self.root / f".{name}")
             (self.root / name).rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -291,9 +289,20 @@ class Registry:
         used = self._used()
         return used[-2] if len(used) > 1 else None
 
-    def _alone(self) -> FileLock:
-        """Return the lock under which the record of models in use is read and written anew."""
-        return FileLock(self.root / ".lock", timeout=LOCK_TIMEOUT)
+    def _check_stored(self, name: str) -> None:
+        if NAME_PATTERN.fullmatch(name) is None or not (self.root / name / "manifest.json").is_file():
+            raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock under which the record of models in use is read and written anew."""
+        try:
+            with FileLock(self.root / ".lock", timeout=LOCK_TIMEOUT):
+                yield
+        except Timeout as error:
+            raise ModelError("Another process is changing which model is in use. Try again.") from error
+        except OSError as error:
+            raise ModelError(f"The folder of the models can not be written: {error.strerror}.") from error
 
     def _used(self) -> list[str]:
         """Return the names of the models that were in use, the one in use last."""
@@ -316,7 +325,7 @@ def _check_files(name: str, folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         _check_manifest(name, manifest)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
     for file, expected in manifest["files"].items():
         if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
@@ -336,12 +345,16 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
         current = dataclasses.replace(features, version=VoiceConfig.version)
     if features != current or configuration_hash(features) != manifest["features_hash"]:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
-    missing = set(MODEL_FILES) - set(manifest["files"])
+    missing = set(MODEL_FILES) - manifest["files"].keys()
     if missing:
         raise ModelError(
             f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again."
         )
     float(manifest["decision"]["threshold"] or 0)
+    float(manifest["decision"]["precision"])
+    for text in (manifest["created"], manifest["recipe"]["name"], *manifest["corpus"]["channels"]):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is not a text")
 
 
 def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:

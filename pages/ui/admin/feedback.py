@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.errors import FeedbackError
 from core.operations.feedback import Feedback, agreement, delete, list_feedback
 from core.plots.operations import agreement_lines
 from pages.ui import state
@@ -59,7 +58,7 @@ def _show_entry(token: str, entries: list[Feedback]) -> None:
         try:
             st.audio(entry.path.read_bytes(), format=f"audio/{entry.container}")
         except OSError as error:
-            raise FeedbackError(f"The sound of feedback {number} can not be read: {error.strerror}.") from error
+            st.warning(f"The sound can not be read here: {error.strerror}.", icon=":material/warning:")
     if st.button("Delete, with its sound" if entry.path else "Delete", icon=":material/delete:"):
         delete(token, number)
         say_done(f"Feedback {number} is deleted.")

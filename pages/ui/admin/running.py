@@ -70,8 +70,12 @@ def _show_running(token: str, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{job.id}"):
             with st.spinner("Stopping its processes ..."):
-                cancel(token, job.id)
-            say_done(f"Training {job.id} was stopped. Finished folds stay, so that it can be resumed.")
+                ended = cancel(token, job.id)
+            say_done(
+                f"Training {job.id} was stopped. Finished folds stay, so that it can be resumed."
+                if ended.status == "cancelled"
+                else f"Training {job.id} had ended before it could be stopped: {ended.status}."
+            )
         st.caption(f"Memory at most {size(job.peak_memory)} · attempt {job.attempt}")
     if job.notes:
         st.text(job.notes)

@@ -1,11 +1,12 @@
 """The door of the Admin page: unlock code, password, or an account elsewhere."""
 
+import logging
 import math
 from typing import Final
 
 import streamlit as st
 
-from core.errors import NotSignedIn, SignInError
+from core.errors import DatabaseError, NotSignedIn, SignInError
 from core.operations.passwords import MIN_LENGTH
 from core.operations.sessions import require_admin
 from core.operations.sign_in import (
@@ -21,12 +22,30 @@ from core.operations.sign_in import (
 from pages.ui import state
 from pages.ui.frame import HASH_NAME, secret
 
+logger = logging.getLogger(__name__)
+
 ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
 
 
 def ensure_signed_in() -> str:
-    """Return the token of who is signed in; otherwise show the way in, and end the run."""
+    """Return the token of who is signed in; otherwise show the way in, and end the run.
+
+    Raises
+    ------
+    DatabaseError
+        If nobody can be known; where the database is, is said to nobody.
+    """
+    try:
+        return _ensure_signed_in()
+    except DatabaseError as error:
+        logger.exception("The Admin page is closed.")
+        raise DatabaseError(
+            "The database can not be used. The server's log says why; check DATABASE_URL, rights and free space."
+        ) from error
+
+
+def _ensure_signed_in() -> str:
     token = st.session_state.get(state.ADMIN_SESSION)
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
