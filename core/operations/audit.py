@@ -51,7 +51,7 @@ def record(
         connection.execute(statement)
 
 
-def list_entries(token: str, limit: int = 200) -> list[Entry]:
+def list_entries(token: str, limit: int = 1_000) -> list[Entry]:
     """Return the last entries, the newest first.
 
     Raises

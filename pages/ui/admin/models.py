@@ -50,7 +50,7 @@ def _show_table(models: list[Overview]) -> None:
     ]
     columns: dict[str, Any] = {
         "in use": st.column_config.CheckboxColumn("In use", width="small"),
-        "model": "Model",
+        "model": st.column_config.TextColumn("Model", width=170),
         "created": "Stored (UTC)",
         "channels": st.column_config.ListColumn("Clips of"),
         "size": st.column_config.NumberColumn("MiB", format="%.1f"),

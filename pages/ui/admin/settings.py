@@ -22,7 +22,7 @@ def show_audit(token: str) -> None:
             "detail": "How",
         },
     )
-    st.caption("The last 200 entries. Nothing here can be changed or removed from this page.")
+    st.caption("The last 1,000 entries. Nothing here can be changed or removed from this page.")
 
 
 def show_settings(token: str) -> None:

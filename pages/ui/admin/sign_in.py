@@ -139,9 +139,11 @@ def _show_accounts() -> None:
             )  # fmt: skip
         st.caption("The account's page leads back to the app's first page. Choose Admin there again.")
         return
-    email = None if st.user.get("email_verified") is False else st.user.get("email")
+    email = st.user.get("email")
     st.text(f"You are known here as {email}")
-    if st.button("Continue with this account", icon=":material/login:"):
+    if str(st.user.get("email_verified")).lower() != "true":  # some providers let people choose any address
+        st.error("The provider does not vouch for this address (email_verified).", icon=":material/error:")
+    elif st.button("Continue with this account", icon=":material/login:"):
         try:
             token = admit(email, secret(ADMINS_NAME) or ())
         except NotSignedIn:
