@@ -392,7 +392,7 @@ def find(take: np.ndarray, voice: np.ndarray, share: float) -> float:
     return float(np.flatnonzero(similar > 0.7 * similar.max())[-1] / SAMPLE_RATE)
 
 
-def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(browse, spoken):
+def test_leaving_and_reloading_the_live_page_end_the_worker_and_above_the_number_it_is_busy(browse, spoken):
     with running_app({"SOUNDWEB_LIVE_USERS": "1"}) as address:
         speaker = browse(f"{address}/live", microphone=spoken)
         start_live(speaker)
@@ -404,6 +404,13 @@ def test_leaving_the_live_page_ends_the_worker_and_above_the_number_it_is_busy(b
         other.get_by_role("button", name="Try again").click()
         expect(other.get_by_text("Nobody speaks yet")).to_be_visible(timeout=TIMEOUT)
         expect(other.get_by_text("places for live streams are taken")).not_to_be_visible()
+        start_live(other)
+        third = browse(f"{address}/live", microphone=spoken)
+        expect(third.get_by_text("places for live streams are taken")).to_be_visible(timeout=TIMEOUT)
+        other.reload()
+        third.wait_for_timeout(4_000)
+        third.get_by_role("button", name="Try again").click()
+        expect(third.get_by_text("Nobody speaks yet")).to_be_visible(timeout=TIMEOUT)
 
 
 def press(page: Page, label: str) -> None:
