@@ -464,6 +464,7 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, few_clip
         expect(page.get_by_text(f"{name} is in use, from")).to_be_visible(timeout=TIMEOUT)
         assert registry.champion() == name
         page.get_by_role("link", name="Predict").click()
+        expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
         sample = list_samples(None)[0].path
         upload(page, sample)
         expected = Predictor.load(name, registry=registry).predict(decode(sample))
