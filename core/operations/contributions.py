@@ -67,16 +67,17 @@ def collect_contributions(
     rows: list[dict[str, Any]] = []
     sounds: list[Fingerprint] = []
     for _, entry in sorted(newest.items()):
+        path = entry.path
+        assert path is not None  # noqa: S101 - what list_kept promises
         try:
-            assert entry.path is not None  # noqa: S101 - what list_kept promises
-            waveform = decode(entry.path)
+            waveform = decode(path)
         except AudioError:
             left_out["not readable"] += 1
             continue
         if objection := _object(waveform):
             left_out[objection] += 1
             continue
-        rows.append(_row(entry, waveform))
+        rows.append(_row(entry, path.name, waveform))
         sounds.append(fingerprint(waveform.y, waveform.sr))
     known = find_recordings(sounds, corpus, root, n_jobs=n_jobs, progress=progress) if sounds else []
     usable = [row for row, clip in zip(rows, known, strict=True) if not clip]
@@ -94,12 +95,11 @@ def _object(waveform: Waveform) -> str:
     return "" if found.has_voice and found.refusal is None else "without a voice"
 
 
-def _row(entry: Feedback, waveform: Waveform) -> dict[str, Any]:
+def _row(entry: Feedback, file: str, waveform: Waveform) -> dict[str, Any]:
     """Return what an index says of a clip; the name tells label and sound, so that a digest of names tells both."""
-    assert entry.path is not None  # noqa: S101 - what list_kept promises
     return {
         "clip": f"feedback-{entry.label}-{entry.clip[:16]}",
-        "path": entry.path.name,
+        "path": file,
         "channel": "speech",
         "emotion": entry.label,
         "intensity": "",

@@ -8,14 +8,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.learning.reports import CHANCE, HUMAN_ACCURACY
-from core.plots.style import CONTRAST_COLOR, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
+from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
 
 RECALL: Final = "right, averaged over emotions (%)"
 _LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 _NEWNESS: Final = {"reference": "same clips", "random": "same voices"}
 """What the judged clips share with those trained on; in the other protocols nothing."""
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
-_LEGEND: Final = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None}
 
 
 def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None) -> go.Figure:
@@ -155,7 +154,7 @@ def reliability_diagram(bins: pd.DataFrame, calibration_error: float) -> go.Figu
     figure.update_xaxes(range=[0, 1])
     figure.update_xaxes(title="confidence", row=2)
     title = f"Is it as often right as it is sure? ECE {calibration_error:.3f}"
-    return frame(figure, title, 430, legend=_LEGEND, margin={"t": 76})
+    return frame(figure, title, 430, legend=LEGEND_ABOVE, margin={"t": 76})
 
 
 def risk_coverage(curve: pd.DataFrame, threshold: float | None) -> go.Figure:
@@ -272,7 +271,7 @@ def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
         120 + 44 * len(table),
         xaxis={"title": RECALL, "range": [0, 108], "tickvals": [0, 25, 50, 75, 100]},
         yaxis={"title": None, "autorange": "reversed", "automargin": True, "ticksuffix": " "},
-        legend=_LEGEND,
+        legend=LEGEND_ABOVE,
         margin={"t": 76},
         bargap=0.25,
     )

@@ -5,10 +5,9 @@ from typing import Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
+from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, LEGEND_ABOVE, MUTED_COLOR, WAVE_COLOR, frame
 
 _SERIES: Final = (WAVE_COLOR, CONTRAST_COLOR, MUTED_COLOR)
-_LEGEND: Final = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None}
 
 
 def class_differences(per_class: pd.DataFrame, first: str, second: str) -> go.Figure:
@@ -75,7 +74,7 @@ def agreement_lines(table: pd.DataFrame) -> go.Figure:
         320,
         xaxis={"title": "day (UTC)", "tickformat": "%Y-%m-%d", **ticks},
         yaxis={"title": "confirmed (%)", "range": [0, 108], "tickvals": [0, 25, 50, 75, 100]},
-        legend=_LEGEND,
+        legend=LEGEND_ABOVE,
         showlegend=True,
         margin={"t": 76},
     )

@@ -30,6 +30,8 @@ SEQUENTIAL_SCALE: Final = "Cividis"
 SPECTRUM_SCALE: Final = "Viridis"
 """Levels in spectrograms and in pictures of features."""
 
+LEGEND_ABOVE: Final = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None}
+"""Series in a line between title and axes; a top margin of 76 has room for both."""
 
 SAVING: Final = {
     "displaylogo": False,
