@@ -5,12 +5,12 @@ import pylibsrtp  # noqa: F401
 import streamlit as st
 from streamlit import runtime
 
-from pages.ui.start import started
+from pages.ui.shared.start import started
 
 
 def main() -> None:
     """Show the page that a visitor is at."""
-    from pages.ui.frame import open_frame, show_sidebar  # Streamlit's caches need the server
+    from pages.ui.shared.frame import open_frame, show_sidebar  # Streamlit's caches need the server
 
     st.set_page_config(page_title="Emotion in a voice", page_icon=":material/graphic_eq:", layout="wide")
     page = st.navigation(

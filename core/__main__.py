@@ -20,7 +20,7 @@ from core.errors import AudioError, DownloadError, SoundWebError
 from core.labels import CHANNELS
 
 if TYPE_CHECKING:
-    from core.operations.retraining import Step
+    from core.operations.pipeline import Step
     from core.serving.predictor import Prediction
 
 
@@ -127,7 +127,7 @@ def _index(options: argparse.Namespace) -> None:
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
     from core.corpus.store import FeatureStore
-    from core.operations.retraining import FEATURES, configured_corpus, read_index
+    from core.operations.pipeline import FEATURES, configured_corpus, read_index
 
     root = configured_corpus()
     index = read_index(root, report=_show_step)
@@ -161,9 +161,9 @@ def _download(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from core.corpus.splits import PROTOCOLS
-    from core.operations.retraining import configured_corpus, retrain
-    from core.operations.specs import TrainingSpec
-    from core.serving.cards import results_table
+    from core.learning.reports.cards import results_table
+    from core.operations.pipeline import configured_corpus, retrain
+    from core.operations.spec import TrainingSpec
     from core.serving.registry import Registry
 
     configured_corpus()
@@ -191,7 +191,7 @@ def _promote(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from core.serving.cards import describe_studies, results_table
+    from core.learning.reports.cards import describe_studies, results_table
     from core.serving.publishing import evaluate_again
     from core.serving.registry import Registry
 
@@ -203,7 +203,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from core.serving.cards import describe_comparison
+    from core.learning.reports.cards import describe_comparison
     from core.serving.registry import Registry
 
     registry = Registry()
@@ -251,21 +251,21 @@ def _warm_up(options: argparse.Namespace) -> None:
 
 
 def _job(options: argparse.Namespace) -> None:
-    from core.operations.worker import work
+    from core.operations.jobs.worker import work
 
     logging.getLogger("core").setLevel(logging.INFO)
     work(options.job, options.attempt)
 
 
 def _reset(options: argparse.Namespace) -> None:
-    from core.operations.sign_in import HASH_VARIABLE, reset
+    from core.operations.access.sign_in import HASH_VARIABLE, reset
 
     code = reset()
     print(f"Unlock code: {code}" if code else f"{HASH_VARIABLE} is set and holds: change it there.")
 
 
 def _hash(options: argparse.Namespace) -> None:
-    from core.operations.passwords import hash_password
+    from core.operations.access.passwords import hash_password
 
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     print(hash_password(password))

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import state
 from pages.ui.admin.feedback import show_feedback
 from pages.ui.admin.jobs import show_training
 from pages.ui.admin.models import show_models
 from pages.ui.admin.settings import show_audit, show_settings
 from pages.ui.admin.sign_in import ensure_signed_in
 from pages.ui.admin.words import show_done
-from pages.ui.frame import ensure_frame, shown_errors
+from pages.ui.shared import state
+from pages.ui.shared.frame import ensure_frame, shown_errors
 
 TABS = {
     "Training": show_training,

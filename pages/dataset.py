@@ -5,14 +5,14 @@ import streamlit as st
 
 from core.corpus.browsing import without_answers
 from core.serving.registry import Registry
-from pages.ui import cache, state
-from pages.ui.corpus import Corpus, find_corpus
 from pages.ui.dataset.browse import show_browse
 from pages.ui.dataset.compare import show_compare
 from pages.ui.dataset.download import show_first_visit
 from pages.ui.dataset.integrity import show_integrity
 from pages.ui.dataset.map import show_map
-from pages.ui.frame import ensure_frame, shown_errors
+from pages.ui.shared import cache, state
+from pages.ui.shared.corpus import Corpus, find_corpus
+from pages.ui.shared.frame import ensure_frame, shown_errors
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ from core.audio.analysis import MAX_STRETCH, analysis_archive, analysis_table
 from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
-from pages.ui import answer, cache, state
-from pages.ui.explanation import show_explanation
-from pages.ui.frame import ensure_frame, shown_errors
-from pages.ui.sounds import Sound, choose_sounds
+from pages.ui.features.explanation import show_explanation
+from pages.ui.shared import answer, cache, state
+from pages.ui.shared.frame import ensure_frame, shown_errors
+from pages.ui.shared.sounds import Sound, choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
 HELP = {

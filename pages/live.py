@@ -3,13 +3,13 @@
 import streamlit as st
 
 from core.serving.timeline import LIVE
-from pages.ui import cache, state
-from pages.ui.baseline import note_baseline
-from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
 from pages.ui.live.capture import can_start, capture
 from pages.ui.live.picture import show_live
 from pages.ui.live.report import show_report
-from pages.ui.timeline import choose_half_life
+from pages.ui.shared import cache, state
+from pages.ui.shared.baseline import note_baseline
+from pages.ui.shared.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.shared.timeline import choose_half_life
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import evidence, papers, state
-from pages.ui.confusion import show_confusion
-from pages.ui.frame import ensure_frame, shown_errors
-from pages.ui.judged import Judged, choose_judged, show_headline, show_not_judged
+from pages.ui.metrics import evidence, papers
+from pages.ui.metrics.confusion import show_confusion
+from pages.ui.metrics.judged import Judged, choose_judged, show_headline, show_not_judged
+from pages.ui.shared import state
+from pages.ui.shared.frame import ensure_frame, shown_errors
 
 TABS = {
     "Curves": evidence.show_curves,

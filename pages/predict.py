@@ -5,12 +5,12 @@ import streamlit as st
 from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import prediction_table, spreadsheet_csv
-from pages.ui import answer, cache, state
-from pages.ui.baseline import note_baseline, personal_shift
-from pages.ui.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
-from pages.ui.sounds import Sound, choose_sounds
-from pages.ui.timeline import MIN_DURATION, show_upload_timeline
-from pages.ui.verdict import ask_verdict
+from pages.ui.predict.verdict import ask_verdict
+from pages.ui.shared import answer, cache, state
+from pages.ui.shared.baseline import note_baseline, personal_shift
+from pages.ui.shared.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.shared.sounds import Sound, choose_sounds
+from pages.ui.shared.timeline import MIN_DURATION, show_upload_timeline
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from core.corpus.index import distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.learning.recipes import get_recipe
 from core.learning.runs import TrainingResult, plan_folds
+from core.operations.access.sessions import open_session
 from core.operations.database import close_database, writing
-from core.operations.sessions import open_session
 from core.serving.registry import Registry, StoredModel
 
 ROOT = Path(__file__).resolve().parent.parent

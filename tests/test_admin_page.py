@@ -10,18 +10,21 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core.errors import DatabaseError, NotSignedIn
-from core.operations import archives, audit, feedback, running, sign_in
+from core.operations.access import audit, sign_in
+from core.operations.access.passwords import hash_password
+from core.operations.access.sessions import IDLE_TIMEOUT, require_admin
+from core.operations.access.sign_in import ensure_unlock_code, set_password, waiting_time
 from core.operations.database import writing
-from core.operations.feedback import list_feedback
-from core.operations.jobs import submit
-from core.operations.passwords import hash_password
-from core.operations.records import get_job, list_jobs, running_job
-from core.operations.sessions import IDLE_TIMEOUT, require_admin
-from core.operations.sign_in import ensure_unlock_code, set_password, waiting_time
-from core.operations.specs import TrainingSpec
+from core.operations.feedback import entries
+from core.operations.feedback.entries import list_feedback
+from core.operations.jobs import queue
+from core.operations.jobs.control import submit
+from core.operations.jobs.record import get_job, list_jobs, running_job
+from core.operations.models import archives
+from core.operations.spec import TrainingSpec
 from core.operations.tables import sessions
-from pages.ui import state
-from pages.ui.start import start
+from pages.ui.shared import state
+from pages.ui.shared.start import start
 from tests.conftest import ROOT, encode, tone
 from tests.test_contributions import LIVELY, send
 from tests.test_model_operations import OTHER, copy_model, with_recall
@@ -42,7 +45,7 @@ def sleeping(database, monkeypatch):
         sleepers.append(subprocess.Popen([sys.executable, *sleep], start_new_session=True))
         return sleepers[-1].pid
 
-    monkeypatch.setattr(running, "start_worker", start)
+    monkeypatch.setattr(queue, "start_worker", start)
     yield sleepers
     for sleeper in sleepers:
         sleeper.kill()
@@ -388,7 +391,7 @@ def test_a_broken_database_leaves_the_answer_alone_and_says_nothing_of_itself(an
     def fail(*_, **__):
         raise DatabaseError("The database postgresql://secret-host can not be used.")
 
-    monkeypatch.setattr(feedback, "add", fail)
+    monkeypatch.setattr(entries, "add", fail)
     app.button(key=key(state.FEEDBACK_SEND, data)).click()
     assert "can not be kept just now" in texts(checked(app))
     assert "secret-host" not in texts(app)
@@ -431,11 +434,11 @@ def test_a_folder_that_takes_no_unlock_code_is_a_sentence(door, monkeypatch):
 
 
 def test_feedback_is_listed_drawn_and_deleted(admin, token, published):
-    probabilities = dict.fromkeys(feedback.EMOTIONS, 0.125)
+    probabilities = dict.fromkeys(entries.EMOTIONS, 0.125)
     data = encode(tone(250), 48_000)
     digest = hashlib.sha256(data).hexdigest()
-    feedback.add(
-        "sad", probabilities, model=published.name, clip=digest, consented=feedback.Sound(data, "wav")
+    entries.add(
+        "sad", probabilities, model=published.name, clip=digest, consented=entries.Sound(data, "wav")
     )  # fmt: skip
     open_tab(admin, "Feedback")
     assert admin.get("plotly_chart")

@@ -9,9 +9,9 @@ from core.config import configuration_hash
 from core.corpus.samples import list_samples
 from core.errors import BaselineError
 from core.labels import EMOTIONS
+from core.learning.reports.cards import describe_studies
 from core.learning.studies import study_baseline
 from core.serving.baseline import MAX_BYTES, Baseline, enrol, read_baseline
-from core.serving.cards import describe_studies
 from core.serving.predictor import Predictor
 from tests.conftest import encode, tone
 

@@ -27,7 +27,7 @@ from core.audio.decode import decode
 from core.config import SAMPLE_RATE
 from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
-from core.learning.reports import list_cell, select, tabulate_confusion
+from core.learning.reports.tables import list_cell, select, tabulate_confusion
 from core.serving.exports import wav_bytes
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry

@@ -13,9 +13,10 @@ from tests.conftest import ROOT, encode, tone
 TENSORFLOW_FREE = """
 import sys
 import core.__main__, core.plots.sound, core.serving.predictor
-import core.operations.archives, core.operations.feedback, core.operations.health, core.operations.jobs
-import core.operations.models, core.operations.sign_in, core.operations.watching
-import pages.ui.answer, pages.ui.frame, pages.ui.sounds
+import core.operations.models.archives, core.operations.feedback.entries, core.operations.health
+import core.operations.jobs.control
+import core.operations.models.promotion, core.operations.access.sign_in, core.operations.jobs.monitor
+import pages.ui.shared.answer, pages.ui.shared.frame, pages.ui.shared.sounds
 loaded = [name for name in ("tensorflow", "keras") if name in sys.modules]
 assert not loaded, loaded
 """

@@ -11,11 +11,11 @@ from core.corpus.samples import SAMPLE_FOLDER
 from core.corpus.splits import UNKNOWN_ACTOR
 from core.errors import CorpusError
 from core.labels import EMOTIONS
-from core.operations.contributions import collect_contributions
-from core.operations.feedback import Sound, add, delete, features_folder, list_feedback, list_kept
-from core.operations.models import list_models
-from core.operations.retraining import retrain
-from core.operations.specs import TrainingSpec
+from core.operations.feedback.contributions import collect_contributions
+from core.operations.feedback.entries import Sound, add, delete, features_folder, list_feedback, list_kept
+from core.operations.models.promotion import list_models
+from core.operations.pipeline import retrain
+from core.operations.spec import TrainingSpec
 from tests.conftest import encode, tone
 
 PLAIN, LIVELY = ((SAMPLE_FOLDER / f"synthesized-{name}.flac").read_bytes() for name in ("plain", "lively"))

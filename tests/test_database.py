@@ -7,15 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import DatabaseError, NotSignedIn
-from core.operations import audit, sessions
+from core.operations.access import audit, sessions
+from core.operations.access.sessions import open_session, require_admin
 from core.operations.database import close_database, database_url, describe_database, now, reading, writing
-from core.operations.sessions import open_session, require_admin
 from core.operations.tables import jobs
 from tests.conftest import ROOT
 
 RECORD = """
 import sys
-from core.operations import audit
+from core.operations.access import audit
 for k in range(20):
     audit.record(sys.argv[1], "write", str(k))
 """
@@ -173,5 +173,5 @@ def test_audit_is_for_administrators(database):
 
 def test_importing_operations_reads_no_configuration():
     environment = os.environ | {"DATABASE_URL": "nonsense"}
-    code = "import core.operations.jobs, core.operations.sign_in, core.operations.feedback"
+    code = "import core.operations.jobs.control, core.operations.access.sign_in, core.operations.feedback.entries"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.corpus import download
 from core.corpus.browsing import join_answers
 from core.errors import DownloadError
-from pages.ui import cache, state
+from pages.ui.shared import cache, state
 from tests.conftest import ROOT
 from tests.test_pages import texts
 

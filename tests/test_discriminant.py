@@ -19,8 +19,8 @@ from core.learning.recipes import (
     required_copies,
     seeded_features,
 )
+from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
-from core.serving.cards import describe_comparison, describe_studies
 from core.serving.exports import export_reference
 from core.serving.predictor import NO_VOICE, Predictor
 from core.serving.registry import Registry

@@ -17,12 +17,12 @@ import pytest
 
 from core.config import corpus_root, download_folder
 from core.corpus import download, transfer
-from core.corpus.background import BackgroundWork, WorkStopped
 from core.corpus.download import Archive, Source, download_corpus, download_from_kaggle
 from core.corpus.generated import generate_corpus
 from core.corpus.index import scan
 from core.corpus.names import parse_clip
 from core.errors import DownloadError
+from core.work.background import BackgroundWork, WorkStopped
 
 
 class Server:

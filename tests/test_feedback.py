@@ -6,9 +6,10 @@ import sqlalchemy as sa
 
 from core.errors import AudioError, FeedbackError, NotSignedIn
 from core.labels import EMOTIONS
-from core.operations import audit, feedback
+from core.operations.access import audit
 from core.operations.database import now, writing
-from core.operations.feedback import Sound, add, agreement, delete, list_feedback
+from core.operations.feedback import entries
+from core.operations.feedback.entries import Sound, add, agreement, delete, list_feedback
 from core.operations.tables import feedback as table
 from tests.conftest import encode, tone
 
@@ -90,18 +91,18 @@ def test_what_is_no_sound_is_refused(database):
 
 
 def test_there_is_an_end_to_what_is_kept(database, monkeypatch):
-    monkeypatch.setattr(feedback, "MAX_STORED", len(SOUND))
+    monkeypatch.setattr(entries, "MAX_STORED", len(SOUND))
     add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
     with pytest.raises(FeedbackError, match="no room"):
         add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
-    monkeypatch.setattr(feedback, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(entries, "MAX_ENTRIES", 1)
     with pytest.raises(FeedbackError, match="no room"):
         add("sad", ANSWER, **ABOUT)
 
 
 def test_a_flood_ends_with_the_hour_and_not_with_the_room(database, token, monkeypatch):
-    monkeypatch.setattr(feedback, "MAX_HOURLY", 2)
-    monkeypatch.setattr(feedback, "MAX_HOURLY_STORED", len(SOUND))
+    monkeypatch.setattr(entries, "MAX_HOURLY", 2)
+    monkeypatch.setattr(entries, "MAX_HOURLY_STORED", len(SOUND))
     add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
     with pytest.raises(FeedbackError, match="last hour"):
         add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
@@ -120,7 +121,7 @@ def test_a_sound_that_can_not_be_removed_stays_listed(database, token, monkeypat
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(feedback.Path, "unlink", refuse)
+    monkeypatch.setattr(entries.Path, "unlink", refuse)
     entry = list_feedback(token)[0]
     with pytest.raises(FeedbackError, match="can not be removed: Permission denied"):
         delete(token, entry.id)

@@ -12,15 +12,16 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import JobError, NotSignedIn
-from core.operations import processes, running
 from core.operations.database import now, writing
-from core.operations.jobs import cancel, resume, submit
-from core.operations.processes import identity, session_members
-from core.operations.records import estimate, get_job, list_jobs, running_job
-from core.operations.running import reconcile, tick
-from core.operations.specs import TrainingSpec
+from core.operations.jobs import process as processes
+from core.operations.jobs import queue
+from core.operations.jobs.control import cancel, resume, submit
+from core.operations.jobs.monitor import read_curves, read_log
+from core.operations.jobs.process import identity, session_members
+from core.operations.jobs.queue import reconcile, tick
+from core.operations.jobs.record import estimate, get_job, list_jobs, running_job
+from core.operations.spec import TrainingSpec
 from core.operations.tables import jobs
-from core.operations.watching import read_curves, read_log
 from core.serving.registry import Registry
 from tests.conftest import ROOT
 
@@ -28,8 +29,8 @@ SHORT = TrainingSpec(protocols=("reference",), epochs=2, channels=("speech",))
 ENDLESS = TrainingSpec(protocols=("reference",), epochs=1_000, channels=("speech",))
 SUBMIT = """
 import sys
-from core.operations.jobs import submit
-from core.operations.specs import TrainingSpec
+from core.operations.jobs.control import submit
+from core.operations.spec import TrainingSpec
 submit(sys.argv[1], TrainingSpec(protocols=("reference",), epochs=1_000, channels=("speech",)))
 """
 
@@ -52,7 +53,7 @@ def idle(database, monkeypatch):
         sleepers.append(subprocess.Popen(["/bin/sleep", "600"], start_new_session=True))
         return sleepers[-1].pid
 
-    monkeypatch.setattr(running, "start_worker", start)
+    monkeypatch.setattr(queue, "start_worker", start)
     yield sleepers
     for sleeper in sleepers:
         sleeper.kill()
@@ -209,15 +210,15 @@ def test_a_job_whose_starter_died_before_its_worker_is_lost_and_nobody_else_ende
     assert get_job(job).status == "running"
     idle[0].kill()
     wait_for(lambda: not identity(idle[0].pid))
-    monkeypatch.setattr(running, "end_orphans", lambda _: pytest.fail("the starter's family is not the worker's"))
+    monkeypatch.setattr(queue, "end_orphans", lambda _: pytest.fail("the starter's family is not the worker's"))
     reconcile()
     assert get_job(job).status == "lost"
 
 
 def test_a_worker_that_takes_over_while_its_starter_ends_is_not_lost(idle, token):
     seen = submit(token, SHORT)
-    running.update(seen, pid=idle[0].pid, process="of the worker")
-    running.bury(seen)
+    queue.update(seen, pid=idle[0].pid, process="of the worker")
+    queue.bury(seen)
     assert get_job(seen.id).status == "running"
 
 
@@ -254,7 +255,7 @@ def test_a_clock_that_was_ahead_hides_no_lost_job(idle, token):
 def test_no_time_is_negative(idle, token):
     job = submit(token, SHORT)
     ahead = dataclasses.replace(job, started=now() + datetime.timedelta(days=1))
-    running.finish(ahead, "failed")
+    queue.finish(ahead, "failed")
     assert get_job(job.id).elapsed == 0
 
 
@@ -275,12 +276,12 @@ def test_what_a_killed_worker_shared_with_its_own_is_removed(idle, token, monkey
 
 def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):
     first, second, third = (submit(token, SHORT).id for _ in range(3))
-    running.finish(get_job(first), "failed", message="no")
+    queue.finish(get_job(first), "failed", message="no")
     assert tick().id == second
     resume(token, first)
-    running.finish(get_job(second), "done")
+    queue.finish(get_job(second), "done")
     assert tick().id == third
-    running.finish(get_job(third), "done")
+    queue.finish(get_job(third), "done")
     assert tick().id == first
     with pytest.raises(JobError, match="can not be resumed"):
         resume(token, third)
@@ -288,11 +289,11 @@ def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):
 
 def test_an_old_attempt_writes_nothing_any_more(idle, token):
     job = submit(token, SHORT)
-    running.finish(job, "lost")
+    queue.finish(job, "lost")
     resume(token, job.id)
     assert get_job(job.id).attempt == 2
-    assert not running.update(job, phase="folds")
-    assert not running.finish(job, "done", model="reference-00000000")
+    assert not queue.update(job, phase="folds")
+    assert not queue.finish(job, "done", model="reference-00000000")
     assert (get_job(job.id).status, get_job(job.id).phase) == ("running", "")
 
 
@@ -300,8 +301,8 @@ def test_estimates_come_from_finished_jobs_alike(idle, token):
     assert estimate(SHORT) is None
     for seconds in (10.0, 30.0, 20.0):
         job = submit(token, SHORT)
-        running.update(job, training_seconds=seconds, epochs_trained=10, started=now() - datetime.timedelta(seconds=60))
-        running.finish(get_job(job.id), "done")
+        queue.update(job, training_seconds=seconds, epochs_trained=10, started=now() - datetime.timedelta(seconds=60))
+        queue.finish(get_job(job.id), "done")
     five_folds = TrainingSpec(protocols=("reference", "speaker-emobox"), epochs=3, channels=("speech",))
     assert five_folds.n_epochs == 21
     assert estimate(five_folds) == pytest.approx(2.0 * 21 + 40, abs=2)
@@ -312,7 +313,7 @@ def test_log_and_curves_before_anything_began(idle, token):
     job = submit(token, SHORT)
     assert read_log(job.id) == ""
     assert read_curves(job).empty
-    running.update(job, run="../../etc")
+    queue.update(job, run="../../etc")
     assert read_curves(get_job(job.id)).empty
 
 

@@ -17,7 +17,7 @@ from core.serving.live import LiveSlots, LiveWorker
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, find_segments, smooth
 from core.serving.timeline import Window, follow
-from pages.ui import cache, state
+from pages.ui.shared import cache, state
 from tests.conftest import ROOT, encode
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
 

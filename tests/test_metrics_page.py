@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 from core.corpus.names import parse_clip
 from core.labels import EMOTIONS
 from core.learning.evaluation import STUDY_PROTOCOL
-from core.learning.reports import largest_confusion, select, tabulate_confusion
+from core.learning.reports.tables import largest_confusion, select, tabulate_confusion
 from core.serving.registry import Registry
-from pages.ui import state
+from pages.ui.shared import state
 from tests.conftest import ROOT
 
 PAGE = "pages/metrics.py"

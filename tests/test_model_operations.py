@@ -15,11 +15,11 @@ import pytest
 from core.config import VoiceConfig
 from core.errors import DatabaseError, ModelError, NotSignedIn
 from core.labels import EMOTIONS
-from core.operations import audit
-from core.operations.archives import export_model, import_model
-from core.operations.comparison import compare_models
+from core.operations.access import audit
 from core.operations.health import describe_installation
-from core.operations.models import delete, judge_promotion, list_models, promote, promote_by_job, roll_back
+from core.operations.models.archives import export_model, import_model
+from core.operations.models.comparison import compare_models
+from core.operations.models.promotion import delete, judge_promotion, list_models, promote, promote_by_job, roll_back
 from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, Registry, StoredModel
 from tests.conftest import ROOT
@@ -424,7 +424,7 @@ def test_odd_archives_leave_nothing_behind(registry, published, token, tmp_path,
 
 
 def test_large_archives_are_refused(registry, token, monkeypatch):
-    from core.operations import archives
+    from core.operations.models import archives
 
     monkeypatch.setattr(archives, "MAX_ARCHIVE", 100)
     with pytest.raises(ModelError, match="limit for a model"):

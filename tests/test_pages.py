@@ -3,7 +3,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.audio.decode import decode
 from core.serving.predictor import Predictor
-from pages.ui import state
+from pages.ui.shared import state
 from tests.conftest import ROOT, encode, tone
 
 
@@ -152,7 +152,7 @@ def test_a_clip_of_the_corpus_is_opened_by_its_address(published, generated, tmp
 @pytest.mark.parametrize("text", ["![x](http://h/x)", "<b>", "[x]: //h", "[x](//h)", "www.h.org", "a@h.org"])
 def test_a_card_that_could_do_more_than_be_read_is_plain_text(text):
     def script(text):
-        from pages.ui.card import show_card
+        from pages.ui.shared.card import show_card
 
         show_card(f"# Card\n\n{text}")
 
@@ -163,7 +163,7 @@ def test_a_card_that_could_do_more_than_be_read_is_plain_text(text):
 def test_our_cards_are_pages(published):
 
     def script(text):
-        from pages.ui.card import show_card
+        from pages.ui.shared.card import show_card
 
         show_card(text)
 

@@ -3,15 +3,15 @@ import pandas as pd
 import pytest
 
 from core.corpus import projection
-from core.corpus.background import WorkStopped
 from core.corpus.projection import choose_clips, load_projection, project, save_projection
 from core.corpus.splits import split_reference
 from core.errors import CorpusError
 from core.labels import EMOTIONS
+from core.learning.reports.leakage import figures_by_protocol, measure_twins
 from core.plots import corpus as plots
 from core.serving.corpus_map import compute_map, map_path, read_map
-from core.serving.leakage import figures_by_protocol, measure_twins
 from core.serving.predictor import Predictor
+from core.work.background import WorkStopped
 
 
 def silent(text: str, share: float) -> None:
@@ -134,7 +134,7 @@ def test_twins_are_those_of_the_reference_split(clips):
 
 
 def test_figures_are_the_stored_ones_the_leaking_protocol_first(published):
-    figures, metrics = figures_by_protocol(published), published.metrics()
+    figures, metrics = figures_by_protocol(published.metrics()), published.metrics()
     assert figures["protocol"].tolist() == ["reference", "speaker-emobox"]
     for row in figures.to_dict("records"):
         assert row["recall"] == metrics[row["protocol"]]["all"]["unweighted_average_recall"]["mean"]

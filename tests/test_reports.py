@@ -7,9 +7,9 @@ from sklearn.metrics import classification_report, confusion_matrix, recall_scor
 
 from core.corpus.names import expected_clips, parse_clip
 from core.labels import EMOTIONS
-from core.learning.comparisons import tabulate_models, tabulate_protocols, tabulate_study
 from core.learning.evaluation import accuracy_at_coverage, evaluate, expected_calibration_error, summarize
-from core.learning.reports import (
+from core.learning.reports.comparisons import tabulate_models, tabulate_protocols, tabulate_study
+from core.learning.reports.tables import (
     GROUPS,
     apply_threshold,
     largest_confusion,

@@ -9,7 +9,7 @@ from core.corpus.names import expected_clips, parse_clip
 from core.corpus.splits import PROTOCOLS
 from core.labels import EMOTIONS
 from core.learning.evaluation import accuracy_at_coverage, compare, evaluate, summarize, summarize_study
-from core.serving.cards import describe_comparison, describe_studies, results_table
+from core.learning.reports.cards import describe_comparison, describe_studies, results_table
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry, StoredModel
 

@@ -8,12 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import NotSignedIn, SignInError
-from core.operations import audit
-from core.operations import sign_in as module
-from core.operations.database import now, reading
-from core.operations.passwords import hash_password, is_password
-from core.operations.sessions import require_admin
-from core.operations.sign_in import (
+from core.operations.access import audit
+from core.operations.access import sign_in as module
+from core.operations.access.passwords import hash_password, is_password
+from core.operations.access.sessions import require_admin
+from core.operations.access.sign_in import (
     admit,
     ensure_unlock_code,
     is_configured,
@@ -23,6 +22,7 @@ from core.operations.sign_in import (
     sign_out,
     waiting_time,
 )
+from core.operations.database import now, reading
 from core.operations.tables import credentials
 from tests.conftest import ROOT
 
@@ -30,7 +30,7 @@ PASSWORD = "a long enough password"
 GUESS = """
 import sys
 from core.errors import SignInError
-from core.operations import sign_in
+from core.operations.access import sign_in
 compared = 0
 real = sign_in.is_password
 def count(*arguments):

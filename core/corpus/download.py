@@ -20,11 +20,11 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from core.corpus.background import Report
 from core.corpus.index import find_clip_files
 from core.corpus.names import is_clip_name, parse_clip
 from core.corpus.transfer import RemoteFile, fetch, size_of
 from core.errors import DownloadError
+from core.work.background import Report
 
 WORK_FOLDER: Final = ".download"
 MAX_CLIP_BYTES: Final = 4_000_000

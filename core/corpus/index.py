@@ -17,9 +17,9 @@ import soundfile as sf
 
 from core.audio.decode import refuse_truncated
 from core.corpus.names import Clip, is_clip_name, parse_clip
-from core.corpus.parallel import Progress, map_blocks
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
+from core.work.parallel import Progress, map_blocks
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from core.corpus.background import Report
 from core.files import write_atomically
+from core.work.background import Report
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.audio.decode import decode
 from core.audio.fingerprint import Fingerprint, fingerprint, similarities
-from core.corpus.parallel import Progress, map_blocks
+from core.work.parallel import Progress, map_blocks
 
 SAME_RECORDING: Final = 0.25
 """Similarity from which a sound counts as a recording of the corpus: rather too often than too rarely."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from core.audio.decode import decode
 from core.audio.extraction import extract, extract_copy, feature_shape
 from core.config import AnyFeatures, Copy, configuration_hash
-from core.corpus.parallel import Progress, map_blocks
 from core.errors import AudioError, CorpusError
+from core.work.parallel import Progress, map_blocks
 
 _DIGEST_LINE = 65
 """Bytes of a line of ``digests.txt``: 64 hex digits and a line feed."""

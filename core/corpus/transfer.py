@@ -8,8 +8,8 @@ from typing import Final
 
 import requests
 
-from core.corpus.parallel import Progress
 from core.errors import DownloadError
+from core.work.parallel import Progress
 
 BLOCK: Final = 2**16
 """Bytes between two reports of progress, and what a break can cost."""

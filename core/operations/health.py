@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from core.config import artifacts_folder, corpus_root, data_folder
 from core.errors import CorpusError, SoundWebError
+from core.operations.access.sessions import require_admin
 from core.operations.database import describe_database, reading
-from core.operations.processes import memory_in_use
-from core.operations.sessions import require_admin
+from core.operations.jobs.process import memory_in_use
 from core.serving.registry import LIBRARIES, Registry
 
 MIN_FREE: Final = 2**30

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.learning.reports import CHANCE, HUMAN_ACCURACY
+from core.learning.reports.tables import CHANCE, HUMAN_ACCURACY
 from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
 
 RECALL: Final = "right, averaged over emotions (%)"
@@ -26,7 +26,7 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     Parameters
     ----------
     counts : pandas.DataFrame
-        As from ``core.learning.reports.tabulate_confusion``.
+        As from ``core.learning.reports.tables.tabulate_confusion``.
     chosen : tuple of str, optional
         True and answered emotion of the cell to outline.
 
@@ -123,7 +123,7 @@ def reliability_diagram(bins: pd.DataFrame, calibration_error: float) -> go.Figu
     Parameters
     ----------
     bins : pandas.DataFrame
-        As from ``core.learning.reports.tabulate_reliability``.
+        As from ``core.learning.reports.tables.tabulate_reliability``.
     calibration_error : float
         Expected calibration error of the same answers.
 
@@ -163,7 +163,7 @@ def risk_coverage(curve: pd.DataFrame, threshold: float | None) -> go.Figure:
     Parameters
     ----------
     curve : pandas.DataFrame
-        As from ``core.learning.reports.tabulate_risk``.
+        As from ``core.learning.reports.tables.tabulate_risk``.
     threshold : float or None
         Confidence below which the model is unsure.
 
@@ -203,7 +203,7 @@ def group_bars(table: pd.DataFrame, field: str, mean: float) -> go.Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        As from ``core.learning.reports.tabulate_groups``.
+        As from ``core.learning.reports.tables.tabulate_groups``.
     field : str
         By what the clips are grouped.
     mean : float
@@ -226,7 +226,7 @@ def protocol_bars(table: pd.DataFrame, *, with_people: bool) -> go.Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        As from ``core.learning.comparisons.tabulate_protocols``.
+        As from ``core.learning.reports.comparisons.tabulate_protocols``.
     with_people : bool
         Whether the clips are those that people were asked about.
 
@@ -249,7 +249,7 @@ def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        As from ``core.learning.comparisons.tabulate_study``.
+        As from ``core.learning.reports.comparisons.tabulate_study``.
     title : str
         Title of the figure.
 

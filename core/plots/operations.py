@@ -16,7 +16,7 @@ def class_differences(per_class: pd.DataFrame, first: str, second: str) -> go.Fi
     Parameters
     ----------
     per_class : pandas.DataFrame
-        As in ``core.operations.comparison.Comparison``.
+        As in ``core.operations.models.comparison.Comparison``.
     first, second : str
         Names of the models.
 
@@ -52,7 +52,7 @@ def agreement_lines(table: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        As from ``core.operations.feedback.agreement``.
+        As from ``core.operations.feedback.entries.agreement``.
 
     Returns
     -------

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from core.config import configuration_hash
-from core.corpus.background import Report
 from core.corpus.index import corpus_digest
 from core.corpus.projection import MIN_CLIPS, Projection, choose_clips, load_projection, project, save_projection
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
 from core.serving.predictor import Predictor
 from core.serving.registry import StoredModel
+from core.work.background import Report
 
 VERSION: Final = 1
 """Raised whenever the computation changes."""

@@ -14,8 +14,8 @@ from core.corpus.splits import UNKNOWN_ACTOR
 from core.labels import EMOTIONS
 from core.learning.evaluation import decide, evaluate
 from core.learning.recipes import seeded_features
+from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
-from core.serving.cards import write_card
 from core.serving.registry import Registry, StoredModel
 
 

@@ -1,1 +1,1 @@
-"""What screens share: frame, cached loaders, state keys, widgets."""
+"""The screens' parts: a folder a screen, and one for what they share."""

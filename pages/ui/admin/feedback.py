@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from core.operations.feedback import Feedback, agreement, delete, list_feedback
+from core.operations.feedback.entries import Feedback, agreement, delete, list_feedback
 from core.plots.operations import agreement_lines
-from pages.ui import state
 from pages.ui.admin.words import say_done, size
-from pages.ui.charts import show_chart
+from pages.ui.shared import state
+from pages.ui.shared.charts import show_chart
 
 
 def show_feedback(token: str) -> None:

@@ -9,16 +9,16 @@ from core.corpus.splits import PROTOCOLS
 from core.errors import CorpusError, JobError
 from core.labels import CHANNELS
 from core.learning.recipes import RECIPES, Recipe
-from core.operations.feedback import list_kept
-from core.operations.jobs import cancel, resume, submit
-from core.operations.records import Job, estimate, list_jobs
-from core.operations.running import tick
-from core.operations.specs import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_spec
-from core.operations.watching import read_log
-from pages.ui import state
+from core.operations.feedback.entries import list_kept
+from core.operations.jobs.control import cancel, resume, submit
+from core.operations.jobs.monitor import read_log
+from core.operations.jobs.queue import tick
+from core.operations.jobs.record import Job, estimate, list_jobs
+from core.operations.spec import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_spec
 from pages.ui.admin.running import show_active
 from pages.ui.admin.words import duration, say_done
-from pages.ui.corpus import Corpus, find_corpus
+from pages.ui.shared import state
+from pages.ui.shared.corpus import Corpus, find_corpus
 
 RESUMABLE = ("lost", "cancelled", "failed")
 ACTIVE = ("queued", "running")

@@ -6,14 +6,14 @@ import streamlit as st
 
 from core.errors import ModelError
 from core.learning.evaluation import STUDY_PROTOCOL
-from core.operations.archives import export_model, import_model
-from core.operations.comparison import Comparison
-from core.operations.models import Overview, delete, judge_promotion, list_models, promote, roll_back
+from core.operations.models.archives import export_model, import_model
+from core.operations.models.comparison import Comparison
+from core.operations.models.promotion import Overview, delete, judge_promotion, list_models, promote, roll_back
 from core.plots.operations import class_differences
 from core.serving.registry import Registry
-from pages.ui import cache, state
 from pages.ui.admin.words import say_done
-from pages.ui.charts import show_chart
+from pages.ui.shared import cache, state
+from pages.ui.shared.charts import show_chart
 
 
 def show_models(token: str) -> None:

@@ -3,16 +3,16 @@
 import streamlit as st
 
 from core.errors import NotSignedIn
-from core.operations.jobs import cancel
-from core.operations.records import Job, list_jobs
-from core.operations.running import tick
-from core.operations.sessions import require_admin
-from core.operations.watching import read_curves, read_log
+from core.operations.access.sessions import require_admin
+from core.operations.jobs.control import cancel
+from core.operations.jobs.monitor import read_curves, read_log
+from core.operations.jobs.queue import tick
+from core.operations.jobs.record import Job, list_jobs
 from core.plots.metrics import training_curves
-from pages.ui import state
 from pages.ui.admin.words import duration, say_done, size
-from pages.ui.charts import picture_button
-from pages.ui.frame import shown_errors
+from pages.ui.shared import state
+from pages.ui.shared.charts import picture_button
+from pages.ui.shared.frame import shown_errors
 
 INTERVAL = 2.0
 """Seconds between two looks at a running training."""

@@ -4,7 +4,7 @@ import dataclasses
 
 import streamlit as st
 
-from core.operations.audit import list_entries
+from core.operations.access.audit import list_entries
 from core.operations.health import Installation, describe_installation
 from pages.ui.admin.words import size
 

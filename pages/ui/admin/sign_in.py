@@ -7,9 +7,9 @@ from typing import Final
 import streamlit as st
 
 from core.errors import DatabaseError, NotSignedIn, SignInError
-from core.operations.passwords import MIN_LENGTH
-from core.operations.sessions import require_admin
-from core.operations.sign_in import (
+from core.operations.access.passwords import MIN_LENGTH
+from core.operations.access.sessions import require_admin
+from core.operations.access.sign_in import (
     CODE_FILE,
     admit,
     ensure_unlock_code,
@@ -19,8 +19,8 @@ from core.operations.sign_in import (
     sign_out,
     waiting_time,
 )
-from pages.ui import state
-from pages.ui.frame import HASH_NAME, secret
+from pages.ui.shared import state
+from pages.ui.shared.frame import HASH_NAME, secret
 
 logger = logging.getLogger(__name__)
 

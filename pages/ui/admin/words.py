@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui.shared import state
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import ClipFilter, count_pages, filter_clips, find_clip, take_page
-from pages.ui import state
-from pages.ui.corpus import Corpus
 from pages.ui.dataset.detail import mime, show_clip
 from pages.ui.dataset.filters import choose_filter, fingerprint, show_counts
+from pages.ui.shared import state
+from pages.ui.shared.corpus import Corpus
 
 PAGE_SIZE = 10
 SIGNS = {True: "✗ ", False: "✓ "}

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import FIELD_VALUES, same_emotion, same_sentence
-from pages.ui import state
-from pages.ui.answer import EMOTION_ICONS
-from pages.ui.corpus import Corpus
 from pages.ui.dataset.detail import show_player
+from pages.ui.shared import state
+from pages.ui.shared.answer import EMOTION_ICONS
+from pages.ui.shared.corpus import Corpus
 
 ONE_ACTOR, ONE_EMOTION = "One actor, all emotions", "One emotion, all actors"
 COLUMNS = 4

@@ -9,8 +9,8 @@ from core.corpus.browsing import describe_clip
 from core.labels import EMOTIONS
 from core.plots import features as feature_plots
 from core.plots.style import SAVING
-from pages.ui import answer, cache, state
-from pages.ui.corpus import Corpus
+from pages.ui.shared import answer, cache, state
+from pages.ui.shared.corpus import Corpus
 
 UNHEARD = "By a model of the same recipe that never heard this actor."
 

@@ -4,10 +4,10 @@ import streamlit as st
 
 from core.config import download_folder
 from core.corpus import download
-from core.corpus.background import WorkState
 from core.corpus.download import ZENODO, has_kaggle, missing_channels
 from core.errors import SoundWebError
-from pages.ui import cache, state
+from core.work.background import WorkState
+from pages.ui.shared import cache, state
 
 FROM_ZENODO, FROM_KAGGLE = "Zenodo", "Kaggle"
 

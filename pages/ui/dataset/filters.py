@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.corpus.browsing import FIELD_VALUES, ClipFilter, count_clips, list_folds
 from core.plots import corpus as plots
-from pages.ui import state
+from pages.ui.shared import state
 
 CHARTED: Final = ("emotion", "actor", "channel", "gender", "intensity")
 

@@ -4,12 +4,12 @@ import streamlit as st
 
 from core.config import download_folder
 from core.corpus.integrity import Integrity, check_integrity
-from core.serving.cards import PROTOCOL_MEANING
-from core.serving.leakage import figures_by_protocol
+from core.learning.reports.cards import PROTOCOL_MEANING
+from core.learning.reports.leakage import figures_by_protocol
 from core.serving.registry import Registry, StoredModel
-from pages.ui import cache
-from pages.ui.corpus import Corpus
 from pages.ui.dataset.download import show_completion
+from pages.ui.shared import cache
+from pages.ui.shared.corpus import Corpus
 
 FINDINGS = {
     "missing": ("Missing", "Clips of the release without a readable file."),
@@ -82,7 +82,7 @@ def _show_figures() -> None:
     if model is None:
         st.info("No model is stored, so there are no figures to compare.", icon=":material/info:")
         return
-    figures = figures_by_protocol(model)
+    figures = figures_by_protocol(model.metrics())
     if figures.empty:
         st.info("The stored model was judged by none of these protocols.", icon=":material/info:")
         return

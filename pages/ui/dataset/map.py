@@ -9,9 +9,9 @@ from core.corpus.projection import MAX_CLIPS, METHODS, Projection
 from core.errors import SoundWebError
 from core.plots import corpus as plots
 from core.serving.corpus_map import compute_map, read_map
-from pages.ui import cache, state
-from pages.ui.corpus import Corpus
 from pages.ui.dataset.detail import show_clip
+from pages.ui.shared import cache, state
+from pages.ui.shared.corpus import Corpus
 
 FIELDS = [*FIELD_VALUES, "duration", "answer", "confidence"]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui.shared import state
 
 WORDS: Final = {
     "insecure": "The browser gives no access to a microphone here. Open this page by https, or on localhost.",

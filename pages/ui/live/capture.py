@@ -7,10 +7,10 @@ import streamlit as st
 from streamlit_webrtc import WebRtcMode, create_audio_sink_track, webrtc_streamer
 
 from core.serving.live import LiveWorker
-from pages.ui import cache, state
-from pages.ui.baseline import personal_shift
 from pages.ui.live.access import WORDS, show_access
 from pages.ui.live.connection import rtc_configuration
+from pages.ui.shared import cache, state
+from pages.ui.shared.baseline import personal_shift
 
 RAW_AUDIO = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
 """What browsers do to voices for telephony takes out what an emotion is heard by."""

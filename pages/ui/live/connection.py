@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import SettingsError
-from pages.ui.frame import secret
+from pages.ui.shared.frame import secret
 
 SCHEMES = ("stun:", "stuns:", "turn:", "turns:")
 

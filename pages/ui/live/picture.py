@@ -5,8 +5,8 @@ import streamlit as st
 from core.plots import timeline as plots
 from core.serving.live import RECENT, LiveWorker
 from core.serving.segments import Reading, smooth
-from pages.ui import cache
-from pages.ui.answer import EMOTION_ICONS
+from pages.ui.shared import cache
+from pages.ui.shared.answer import EMOTION_ICONS
 
 REDRAW = 0.3
 """Time between two drawings of the moment, in seconds."""

@@ -4,8 +4,8 @@ import streamlit as st
 
 from core.serving.exports import wav_bytes
 from core.serving.live import TAKE_DURATION, LiveWorker
-from pages.ui import state
-from pages.ui.timeline import show_timeline
+from pages.ui.shared import state
+from pages.ui.shared.timeline import show_timeline
 
 
 def show_report(worker: LiveWorker) -> None:

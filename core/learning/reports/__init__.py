@@ -1,0 +1,1 @@
+"""Tables and texts computed from a model's own files."""

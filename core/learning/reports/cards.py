@@ -1,0 +1,241 @@
+"""Model cards and tables of figures, written from a model's own files.
+
+References
+----------
+Mitchell M et al. (2019). Model cards for model reporting. FAT* 2019, arXiv:1810.03993.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.learning.reports.tables import select
+
+PROTOCOL_MEANING: Final = {
+    "reference": "each clip twice, random split: clips stand on both sides",
+    "random": "each clip once, random split: voices stand on both sides",
+    "speaker-luna": "unheard speakers, 5 folds of actors (Luna-Jimenez et al. 2021)",
+    "speaker-emobox": "unheard speakers, 6 folds of actors (EmoBox, Ma et al. 2024)",
+}
+
+
+STUDIES: Final = {
+    "robustness": ("condition", "as recorded", "On degraded sound"),
+    "ablations": ("variant", "the recipe", "What each part brings"),
+    "baseline": ("baseline", "none, all clips", "With a personal baseline"),
+}
+"""File, column of the cases, name of the unchanged case, and heading of each study."""
+PAIRED: Final = """Difference in UAR on the same clips, means over seeds, with 95 % intervals by a bootstrap that draws
+the same actors for both; p by flipping the signs of the actors' differences."""
+
+
+def percent(figure: Mapping[str, Any]) -> str:
+    """Return a figure with its interval in per cent.
+
+    >>> percent({"mean": 0.5012, "interval": [0.45, 0.551]})
+    '50.1 [45.0, 55.1]'
+    """
+    low, high = figure["interval"]
+    return f"{figure['mean']:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")
+
+
+LEFT_OUT: Final = {
+    "voice": "Tried while the recipe was made, and left out because speech UAR on unheard speakers fell or did not "
+    "rise: logistic regression, support vector machines, kernel ridge regression and multilayer "
+    "perceptrons on the functionals; Fisher vectors; time-stretched mel maps; a convolution network on "
+    "the log-mel spectrogram; classes by gender or intensity; formants, skewness and kurtosis of "
+    "descriptors; a view of the telephone band alone; heavier weights of the copies' differences, several "
+    "draws of each copy; an activity threshold above the background.",
+}
+"""Ideas that failed, by recipe."""
+
+
+def results_table(metrics: Mapping[str, Any]) -> str:
+    """Return the figures of all protocols as a Markdown table.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As in a model's ``metrics.json``.
+
+    Returns
+    -------
+    str
+        A row for each protocol and channel: accuracy and UAR in per cent with 95 % intervals over actors, and the
+        share of judged clips that also stood in training.
+    """
+    lines = [
+        "| protocol | clips | accuracy % | UAR % | ECE | judged clips seen in training % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for protocol, report in metrics.items():
+        for subset in ("all", "speech", "song"):
+            if subset not in report:
+                continue
+            figures = report[subset]
+            channel = "speech + song" if subset == "all" and "song" in report else subset
+            lines.append(
+                f"| {protocol}, {channel} | {figures['n_clips']:,} | {percent(figures['accuracy'])} "
+                f"| {percent(figures['unweighted_average_recall'])} "
+                f"| {figures['expected_calibration_error']:.3f} | {report['twin_share']:.1%} |".replace("% |", " |")
+            )
+    return "\n".join(lines)
+
+
+def describe_studies(studies: Mapping[str, pd.DataFrame], predictions: pd.DataFrame) -> list[str]:
+    """Return the figures of a model's studies as Markdown.
+
+    Parameters
+    ----------
+    studies : mapping of str to pandas.DataFrame
+        As from ``core.serving.registry.StoredModel.studies``; may be empty.
+    predictions : pandas.DataFrame
+        The model's predictions by its protocols.
+
+    Returns
+    -------
+    list of str
+        Lines; empty without studies.
+    """
+    lines = []
+    for name, (key, unchanged, heading) in STUDIES.items():
+        if name not in studies:
+            continue
+        figures = summarize_study(studies[name], key, predictions)
+        lines += ["", f"## {heading}", "", f"| {key} | speech UAR % | song UAR % | accuracy % | mean confidence % |"]
+        lines += ["|---|---|---|---|---|"]
+        for label, row in figures.items():
+            values = [row.get(column) for column in ("speech", "song", "accuracy", "mean_confidence")]
+            cells = " | ".join("-" if value is None else f"{100 * value:.1f}" for value in values)
+            lines.append(f"| {label or unchanged} | {cells} |")
+    return lines
+
+
+def describe_comparison(predictions: pd.DataFrame, others: pd.DataFrame) -> list[str]:
+    """Return the difference between two models on the speaker-independent protocols as Markdown lines."""
+    lines = []
+    for protocol in ("speaker-luna", "speaker-emobox"):
+        for channel in ("speech", "song"):
+            tables = [select(table, protocol, channel) for table in (predictions, others)]
+            if any(table.empty for table in tables) or set(tables[0]["clip"]) != set(tables[1]["clip"]):
+                continue
+            found = compare(*tables)
+            low, high = (100 * bound for bound in found["interval"])
+            lines.append(
+                f"- {protocol}, {channel}: UAR {100 * found['difference']:+.1f} points "
+                f"[{low:+.1f}, {high:+.1f}], p = {found['p_value']:.5f}."
+            )
+    return lines
+
+
+def write_card(
+    manifest: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    studies: Mapping[str, pd.DataFrame],
+    baseline: pd.DataFrame | None,
+) -> str:
+    """Return the model card as Markdown.
+
+    Parameters
+    ----------
+    manifest : mapping
+        Recipe, features, corpus, protocol, seed and decision, as in a model's manifest.
+    metrics : mapping
+        As in a model's ``metrics.json``.
+    predictions : pandas.DataFrame
+        The model's predictions by its protocols.
+    studies : mapping of str to pandas.DataFrame
+        Predictions of its studies; may be empty.
+    baseline : pandas.DataFrame or None
+        Predictions of a reference model to compare with.
+
+    Returns
+    -------
+    str
+    """
+    recipe, corpus = manifest["recipe"], manifest["corpus"]
+    meanings = "\n".join(f"- `{name}`: {PROTOCOL_MEANING[name]}." for name in metrics)
+    compared = describe_comparison(predictions, baseline) if baseline is not None else []
+    if compared:
+        compared = ["", "## Against the reference network", "", *compared, "", PAIRED]
+    left_out = ["", "## What was left out", "", LEFT_OUT[recipe["name"]]] if recipe["name"] in LEFT_OUT else []
+    return f"""# Model card: {recipe["name"]}
+
+{recipe["summary"]}
+
+{_describe_training(manifest)}
+- Output: probabilities of {", ".join(manifest["labels"])}.
+- Corpus: RAVDESS, {corpus["n_clips"]:,} clips of {corpus["n_actors"]} actors ({" and ".join(corpus["channels"])}),
+  CC BY-NC-SA 4.0.{_describe_feedback(corpus)}
+
+## Figures
+
+{results_table(metrics)}
+
+Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels"]):.1%}) over all judged clips, with
+95 % intervals by bootstrap over actors; ECE is the expected calibration error.
+
+{meanings}
+
+## When it says "unsure"
+
+{_describe_decision(manifest["decision"])}
+{_describe_surest(predictions)}
+{"".join(f"{line}{chr(10)}" for line in [*compared, *describe_studies(studies, predictions), *left_out])}
+## Use and limits
+
+Made to study emotion recognition on acted North American English speech and song. It hears how a voice sounds, not
+what a person feels. Not for decisions about people; in the European Union, inferring emotions at work or in education
+is prohibited (AI Act, Article 5(1)(f)).
+"""
+
+
+def _describe_training(manifest: Mapping[str, Any]) -> str:
+    """Return what the model reads and how it was trained, as list items."""
+    recipe, features = manifest["recipe"], manifest["features"]
+    sound = f"the first {features['duration']:g} s of a sound at {features['sr']:,} Hz"
+    if "batch_size" in recipe:
+        return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
+- Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest["seed"]}; the deployed network
+  is the one of protocol `{manifest["protocol"]}`."""
+    copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
+    own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
+    return f"""- Input: one vector of `{features["name"]}` features ({" and ".join(recipe["views"])}) of {sound}.
+- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
+  clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
+  their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
+  models of the same recipe that had not heard the judged clips."""
+
+
+def _describe_feedback(corpus: Mapping[str, Any]) -> str:
+    """Return what was trained on besides the corpus, as a list item."""
+    n_clips = corpus.get("n_feedback", 0)
+    if not n_clips:
+        return ""
+    return f"""
+- Besides: sounds from feedback ({n_clips:,}) of unknown people, labelled by their senders. Every fold was trained on
+  them, none was judged by them."""
+
+
+def _describe_surest(predictions: pd.DataFrame) -> str:
+    """Return the accuracy on the surer half of the unheard speakers' speech."""
+    rows = select(predictions, STUDY_PROTOCOL, "speech")
+    if rows.empty:
+        return ""
+    return f"""
+Of the half of the unheard speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
+(protocol `{STUDY_PROTOCOL}`, mean over seeds).
+"""
+
+
+def _describe_decision(decision: Mapping[str, Any]) -> str:
+    """Return the rule of the threshold and its worth."""
+    if decision["threshold"] is None:
+        return f"Always: at no confidence were {decision['precision']:.0%} of the answers on unheard speakers right."
+    return f"""An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for
+{decision["precision"]:.0%} right answers on unheard speakers. With the threshold of each fold chosen on the other
+folds, {decision["answered"]:.1%} of the clips got an answer and {decision["answered_precision"]:.1%} of these were
+right."""

@@ -1,0 +1,274 @@
+"""Signing in: a one-time unlock code, then a password; or a hash from outside; or an address that is on a list.
+
+Nothing is open by default. Every attempt, right or wrong, takes its place in the database before anything is compared,
+and the waiting time grows with each that fails, so guessing is slow whatever the number of processes that guess.
+"""
+
+import contextlib
+import datetime
+import hmac
+import math
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from core.config import data_folder
+from core.errors import NotSignedIn, SignInError
+from core.operations.access import audit
+from core.operations.access.passwords import check_length, hash_password, is_password
+from core.operations.access.sessions import close_session, open_session, require_admin
+from core.operations.database import now, reading, writing
+from core.operations.tables import credentials, sessions, throttle
+
+ADMIN: Final = "admin"
+STRANGERS: Final = "strangers"
+"""Accounts that are not on the list: how often they are noted grows as slowly as guesses of the password."""
+HASH_VARIABLE: Final = "SOUNDWEB_ADMIN_HASH"
+CODE_FILE: Final = "unlock-code"
+FREE_FAILURES: Final = 3
+MAX_DELAY: Final = 60.0
+"""Longest wait between two attempts, in seconds: the owner is never locked out for longer."""
+
+
+def is_configured(configured_hash: str | None = None) -> bool:
+    """Tell whether there is a password: handed in, in the environment, or set with the unlock code."""
+    return _stored_hash(configured_hash) is not None
+
+
+def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
+    """Return the code that sets the first password, made where there is none; None where a password is set.
+
+    The caller prints it on the server's console; its file can be read by its owner alone.
+
+    Raises
+    ------
+    SignInError
+        If its file can not be written.
+    """
+    if is_configured(configured_hash):
+        return None
+    path = _code_path()
+    try:
+        _write_code(path)
+        return path.read_text().strip()
+    except FileNotFoundError:  # used up by somebody else just now
+        return None
+    except OSError as error:
+        raise SignInError(f"No unlock code can be written to the data folder: {error.strerror}.") from error
+
+
+def _write_code(path: Path) -> None:
+    """Make a code where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(16))
+    try:
+        os.link(aside, path)  # whole or not at all; the first of several processes wins
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+
+
+def set_password(code: str, password: str, *, configured_hash: str | None = None) -> None:
+    """Set the password with the unlock code, which is used up.
+
+    Raises
+    ------
+    SignInError
+        If the code is wrong or comes too soon after wrong ones, the password is too short, or one is set already.
+    """
+    expected = ensure_unlock_code(configured_hash)
+    if expected is None:
+        raise SignInError("A password is set already. To replace it, run 'python -m core admin reset' on the server.")
+    check_length(password)
+    _take_turn(ADMIN)
+    if not hmac.compare_digest(code.strip().encode(), expected.encode()):
+        audit.record("unknown", "wrong unlock code")
+        raise SignInError("This is not the unlock code. The server printed it on its console when it started.")
+    encoded = hash_password(password)
+    try:
+        with writing() as connection:
+            connection.execute(sa.insert(credentials).values(name=ADMIN, hash=encoded, created=now()))
+            connection.execute(sa.update(throttle).values(failures=0, not_before=now()))
+            audit.record(ADMIN, "set password", within=connection)
+    except sa.exc.IntegrityError as error:
+        raise SignInError("A password was set by somebody else just now. Sign in with it.") from error
+    _code_path().unlink(missing_ok=True)
+
+
+def sign_in(password: str, *, configured_hash: str | None = None) -> str:
+    """Return the token of a new session.
+
+    Parameters
+    ----------
+    password : str
+        As typed.
+    configured_hash : str, optional
+        A hash from outside, which wins over that of the environment, which wins over the database's.
+
+    Returns
+    -------
+    str
+        Token for ``core.operations.access.sessions.require_admin``.
+
+    Raises
+    ------
+    SignInError
+        If the password is wrong, comes too soon after wrong ones, or none is set.
+    """
+    encoded = _stored_hash(configured_hash)
+    if encoded is None:
+        raise SignInError("No password is set. Set one with the unlock code that the server printed on its console.")
+    _take_turn(ADMIN)
+    if not is_password(password, encoded):
+        audit.record("unknown", "wrong password")
+        raise SignInError("The password is wrong.")
+    with writing() as connection:
+        connection.execute(sa.update(throttle).values(failures=0, not_before=now()))
+        audit.record(ADMIN, "sign in", within=connection)
+        return open_session(ADMIN, connection)
+
+
+def admit(email: str | None, allowed: Iterable[str]) -> str:
+    """Return the token of a new session of somebody whom an identity provider has named.
+
+    Parameters
+    ----------
+    email : str or None
+        Address that the provider vouches for.
+    allowed : iterable of str
+        Addresses of the administrators.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    NotSignedIn
+        If the address is not on the list.
+    """
+    if not email or not is_allowed(email, allowed):
+        with contextlib.suppress(SignInError):  # strangers, of whom there can be any number, fill no table
+            _take_turn(STRANGERS)
+            audit.record(str(email), "address refused")
+        raise NotSignedIn(f"The address {email!r} is not on the list of administrators.")
+    with writing() as connection:
+        audit.record(normalize_address(email), "sign in", within=connection)
+        return open_session(normalize_address(email), connection)
+
+
+def is_allowed(email: str, allowed: Iterable[str]) -> bool:
+    """Tell whether an address is on a list.
+
+    >>> is_allowed(" Ada@Example.org", ["ada@example.org"])
+    True
+    >>> is_allowed("ada@example.org.evil", ["ada@example.org"]), is_allowed("", [""])
+    (False, False)
+    """
+    address = normalize_address(email)
+    return "@" in address and address in {normalize_address(one) for one in allowed}
+
+
+def normalize_address(email: str) -> str:
+    r"""Return an address without surrounding space and in small letters.
+
+    Letters beyond ASCII stay as they are: some of them become ASCII ones when made small, and would let in a stranger.
+
+    >>> normalize_address("Ada@Example.org "), normalize_address("\u212aim@example.org") == "kim@example.org"
+    ('ada@example.org', False)
+    """
+    text = email.strip()
+    return text.lower() if text.isascii() else text
+
+
+def sign_out(token: str) -> None:
+    """End a session; a token that is none is ignored."""
+    try:
+        actor = require_admin(token)
+    except NotSignedIn:
+        return
+    with writing() as connection:
+        close_session(token, connection)
+        audit.record(actor, "sign out", within=connection)
+
+
+def reset() -> str | None:
+    """Forget the password and all sessions, from the console, and return a new unlock code.
+
+    Returns
+    -------
+    str or None
+        None where a hash stands in the environment, which this can not change.
+    """
+    with writing() as connection:
+        for table in (credentials, sessions):
+            connection.execute(sa.delete(table))
+        connection.execute(sa.update(throttle).values(failures=0, not_before=now()))
+        audit.record("console", "reset password", within=connection)
+    _code_path().unlink(missing_ok=True)
+    return ensure_unlock_code()
+
+
+def waiting_time() -> float:
+    """Return how long the next attempt must wait, in seconds; 0 where it need not."""
+    with reading() as connection:
+        not_before = connection.scalar(sa.select(throttle.c.not_before).where(throttle.c.name == ADMIN))
+    return 0.0 if not_before is None else _wait_until(not_before)
+
+
+def delay_after(failures: int) -> float:
+    """Return the wait after a number of failures in a row, in seconds.
+
+    >>> [delay_after(n) for n in (0, 2, 3, 4, 5, 9, 10_000)]
+    [0.0, 0.0, 1.0, 2.0, 4.0, 60.0, 60.0]
+    """
+    return 0.0 if failures < FREE_FAILURES else min(2.0 ** min(failures - FREE_FAILURES, 10), MAX_DELAY)
+
+
+def _take_turn(name: str) -> None:
+    """Count an attempt as failed before it is judged, or refuse it where it comes too soon."""
+    mine = throttle.c.name == name
+    with writing() as connection:
+        _ensure_throttle(connection, name)
+        row = connection.execute(sa.select(throttle).where(mine).with_for_update()).one()
+        wait = _wait_until(row.not_before)
+        if wait <= 0:
+            failures = row.failures + 1
+            not_before = now() + datetime.timedelta(seconds=delay_after(failures))
+            connection.execute(sa.update(throttle).where(mine).values(failures=failures, not_before=not_before))
+    if wait > 0:
+        raise SignInError(f"Too many attempts failed. Try again in {math.ceil(wait)} s.")
+
+
+def _wait_until(not_before: datetime.datetime) -> float:
+    """Return how long it is to a time, in seconds; 0 where it is past, or was set by a clock that was ahead."""
+    wait = (not_before - now()).total_seconds()
+    return wait if 0 < wait <= MAX_DELAY else 0.0
+
+
+def _ensure_throttle(connection: sa.Connection, name: str) -> None:
+    """Make the row that counts, in a way that two may do at once."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(insert(throttle).values(name=name, failures=0, not_before=now()).on_conflict_do_nothing())
+
+
+def _stored_hash(configured_hash: str | None) -> str | None:
+    outside = configured_hash or os.environ.get(HASH_VARIABLE)
+    if outside:
+        return outside
+    with reading() as connection:
+        return connection.scalar(sa.select(credentials.c.hash).where(credentials.c.name == ADMIN))
+
+
+def _code_path() -> Path:
+    return data_folder() / CODE_FILE

@@ -1,0 +1,1 @@
+"""What users say of answers, and training with the sounds that they let us keep."""

@@ -1,0 +1,118 @@
+"""Sounds that users let us keep, as training data besides the corpus.
+
+They are of unknown people, so every fold trains on them and none is judged by them. A recording of the corpus that
+somebody sent in would be judged by what trained on it: it is found by its sound and left out.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from core.audio.assess import assess
+from core.audio.decode import Waveform, decode
+from core.audio.fingerprint import Fingerprint, fingerprint
+from core.corpus.recordings import find_recordings
+from core.corpus.splits import UNKNOWN_ACTOR
+from core.errors import AudioError
+from core.operations.feedback.entries import Feedback, list_kept
+from core.work.parallel import Progress
+
+DURATIONS: Final = (1.0, 30.0)
+"""Shortest and longest sound that can have one emotion and be told from the corpus, in seconds."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Contributions:
+    """What can be trained on of what users sent."""
+
+    clips: pd.DataFrame
+    """Rows as of ``core.corpus.index.scan``; paths are relative to ``feedback_folder``."""
+    left_out: Mapping[str, int]
+    """Why sounds are left out, and how many."""
+
+    def __str__(self) -> str:
+        """Say how many train and why others do not."""
+        reasons = "".join(f", {number:,} left out ({why})" for why, number in self.left_out.items())
+        return f"sounds from feedback: {len(self.clips):,} used{reasons}"
+
+
+def collect_contributions(
+    corpus: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+) -> Contributions:
+    """Return the sounds that users let us keep and that can be trained on, with the newest word on each.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        All distinct clips of the corpus.
+    root : path
+        Its folder.
+    n_jobs : int
+        Processes that read the corpus.
+    progress : callable, optional
+        Called with the numbers of clips compared and in all.
+
+    Returns
+    -------
+    Contributions
+    """
+    newest: dict[str, Feedback] = {}
+    for entry in list_kept():
+        newest.setdefault(entry.clip, entry)
+    left_out: collections.Counter[str] = collections.Counter()
+    rows: list[dict[str, Any]] = []
+    sounds: list[Fingerprint] = []
+    for _, entry in sorted(newest.items()):
+        path = entry.path
+        assert path is not None  # noqa: S101 - what list_kept promises
+        try:
+            waveform = decode(path)
+        except AudioError:
+            left_out["not readable"] += 1
+            continue
+        if objection := _object(waveform):
+            left_out[objection] += 1
+            continue
+        rows.append(_row(entry, path.name, waveform))
+        sounds.append(fingerprint(waveform.y, waveform.sr))
+    known = find_recordings(sounds, corpus, root, n_jobs=n_jobs, progress=progress) if sounds else []
+    usable = [row for row, clip in zip(rows, known, strict=True) if not clip]
+    if len(usable) < len(rows):
+        left_out["recordings of the corpus"] = len(rows) - len(usable)
+    return Contributions(pd.DataFrame(usable, columns=list(corpus.columns)), dict(left_out))
+
+
+def _object(waveform: Waveform) -> str:
+    """Return why a sound can not be trained on; empty where it can."""
+    shortest, longest = DURATIONS
+    if not shortest <= waveform.duration <= longest:
+        return f"shorter than {shortest:g} or longer than {longest:g} s"
+    found = assess(waveform)
+    return "" if found.has_voice and found.refusal is None else "without a voice"
+
+
+def _row(entry: Feedback, file: str, waveform: Waveform) -> dict[str, Any]:
+    """Return what an index says of a clip; the name tells label and sound, so that a digest of names tells both."""
+    return {
+        "clip": f"feedback-{entry.label}-{entry.clip[:16]}",
+        "path": file,
+        "channel": "speech",
+        "emotion": entry.label,
+        "intensity": "",
+        "statement": "",
+        "repetition": 1,
+        "actor": UNKNOWN_ACTOR,
+        "gender": "",
+        "duration": waveform.duration,
+        "rate": waveform.file_rate,
+        "channels": waveform.channels,
+        "digest": entry.clip,
+        "error": "",
+        "duplicate_of": "",
+        "size": entry.size,
+        "modified": 0,
+    }

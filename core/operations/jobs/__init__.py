@@ -1,0 +1,1 @@
+"""Training jobs: processes, queue, records, worker, monitor, and what an administrator does with them."""

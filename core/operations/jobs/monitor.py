@@ -1,0 +1,58 @@
+"""What a screen shows of a running training: the end of its log, and the curves that grow."""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from core.config import data_folder
+from core.learning.runs import HISTORY_COLUMNS, mark_chosen, read_history
+from core.operations.jobs.process import job_folder
+from core.operations.jobs.record import Job
+from core.operations.spec import RUNS
+from core.serving.registry import NAME_PATTERN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG_BYTES: Final = 64 * 2**10
+"""Largest part of a log that is read, in bytes."""
+
+
+def read_log(job: int, n_lines: int = 100) -> str:
+    """Return the last lines of a job's log, over all attempts; empty before it began."""
+    path = job_folder(job) / "log.txt"
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - LOG_BYTES, 0))
+        text = file.read(LOG_BYTES).decode(errors="replace")
+    return "\n".join(text.replace("\r", "\n").splitlines()[-n_lines:])
+
+
+def read_curves(job: Job) -> "pd.DataFrame":
+    """Return the epochs so far of all folds of a job.
+
+    Parameters
+    ----------
+    job : Job
+        A job; before its folds began there is nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epoch: ``protocol, seed, fold``, then ``core.learning.runs.HISTORY_COLUMNS`` and ``is_chosen``,
+        the best epoch of the fold so far; epochs count from 1.
+    """
+    import pandas as pd
+
+    parts = []
+    if NAME_PATTERN.fullmatch(job.run):
+        run = data_folder() / RUNS / job.run
+        for protocol in job.spec.all_protocols:
+            for seed in job.spec.seeds:
+                for path in sorted((run / protocol / f"seed-{seed}").glob("fold-*/history.csv")):
+                    history = mark_chosen(read_history(path))
+                    fold = int(path.parent.name.removeprefix("fold-"))
+                    parts.append(history.assign(protocol=protocol, seed=seed, fold=fold))
+    columns = ["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)

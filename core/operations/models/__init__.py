@@ -1,0 +1,1 @@
+"""Stored models: promotion, archives, inspection."""

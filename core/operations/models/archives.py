@@ -1,0 +1,129 @@
+"""Models as zip files: out of one installation, into another, every file checked.
+
+What comes in is hostile until shown otherwise. Only the files that a model has are taken, by name; each must be what
+the manifest says, and hold up in ``core.operations.models.inspection``. The Keras file is stored, never loaded here.
+"""
+
+import io
+import json
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import ModelError
+from core.operations.access import audit
+from core.operations.access.sessions import require_admin
+from core.operations.models.inspection import check_content
+from core.serving.registry import MODEL_FILES, NAME_PATTERN, STUDY_FILES, Registry, StoredModel
+
+MANIFEST: Final = "manifest.json"
+MAX_ARCHIVE: Final = 100 * 2**20
+"""Size of a zip file, in bytes."""
+MAX_FILE: Final = 100 * 2**20
+"""Size of a file in it, in bytes, counted while unpacking: headers lie."""
+MAX_MANIFEST: Final = 2**20
+
+
+def export_model(token: str, name: str, *, registry: Registry | None = None) -> bytes:
+    """Return a stored model as a zip file.
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    ModelError
+        If the model can not be loaded.
+    """
+    actor = require_admin(token)
+    model = (registry or Registry()).load(name)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in (MANIFEST, *sorted(model.manifest["files"])):
+            archive.write(model.folder / file, file)
+    audit.record(actor, "export", name)
+    return buffer.getvalue()
+
+
+def import_model(token: str, data: bytes, *, registry: Registry | None = None) -> StoredModel:
+    """Store a model from a zip file; it is not put in use.
+
+    Parameters
+    ----------
+    token : str
+        Of an administrator who is signed in.
+    data : bytes
+        As from ``export_model``.
+    registry : Registry, optional
+        Where to store it.
+
+    Returns
+    -------
+    StoredModel
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    ModelError
+        If the file is not a model's, or anything in it is not as the manifest says.
+    """
+    actor = require_admin(token)
+    files = _unpack(data)
+    manifest = _read_manifest(files)
+    name = str(manifest["name"])
+
+    def write_files(folder: Path) -> None:
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        check_content(StoredModel(name, folder, manifest))
+
+    model = (registry or Registry()).adopt(name, write_files)
+    audit.record(actor, "import", name)
+    return model
+
+
+def _unpack(data: bytes) -> dict[str, bytes]:
+    """Return the files of an archive, by name, with nothing in it that a model does not have."""
+    if len(data) > MAX_ARCHIVE:
+        raise ModelError(f"The file has {len(data):,} bytes; {MAX_ARCHIVE:,} are the limit for a model.")
+    allowed = {MANIFEST, *MODEL_FILES, *STUDY_FILES}
+    files: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                mode = entry.external_attr >> 16
+                is_plain = not entry.flag_bits & 1 and (not stat.S_IFMT(mode) or stat.S_ISREG(mode))
+                if entry.filename not in allowed or entry.filename in files or not is_plain:
+                    raise ModelError(f"The archive holds {entry.filename!r}, which is not a file of a model.")
+                files[entry.filename] = _read(archive, entry)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error) as error:
+        raise ModelError("The file is not a zip file that can be read. Export the model again.") from error
+    missing = {MANIFEST, *MODEL_FILES} - set(files)
+    if missing:
+        raise ModelError(f"The archive lacks {', '.join(sorted(missing))}. Export the model again.")
+    return files
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_FILE
+    with archive.open(entry) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ModelError(f"The file {entry.filename!r} in the archive has more than {limit:,} bytes.")
+    return content
+
+
+def _read_manifest(files: dict[str, bytes]) -> dict[str, Any]:
+    """Return the manifest, where it names exactly the other files; the registry checks the rest of it."""
+    try:
+        manifest = json.loads(files[MANIFEST])
+        listed, name = set(manifest["files"]), manifest["name"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError("The manifest in the archive can not be read. Export the model again.") from error
+    if listed != set(files) - {MANIFEST}:
+        raise ModelError("The manifest does not list the files of the archive. Export the model again.")
+    if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or not isinstance(manifest, dict):
+        raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
+    return manifest

@@ -1,0 +1,240 @@
+"""What an administrator does with stored models: look over, put in use behind a gate, take back, delete.
+
+An action is noted in the transaction in which it is done: nothing is done that can not be noted.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.errors import ModelError
+from core.labels import CHANNELS
+from core.learning.evaluation import STUDY_PROTOCOL
+from core.operations.access import audit
+from core.operations.access.sessions import require_admin
+from core.operations.database import writing
+from core.serving.registry import Registry, StoredModel
+
+GATE_CHANNEL: Final = "speech"
+"""Channel whose unweighted average recall decides."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """Whether a model may take the place of the one in use without a second thought."""
+
+    model: str
+    """Name of the model."""
+    recall: float | None
+    """Its unweighted average recall on unheard speakers' speech; None where it was not judged so."""
+    used: str | None
+    """Name of the model in use, if any."""
+    used_recall: float | None
+    """The same figure of the model in use."""
+    n_clips: int = 0
+    """Clips that the model was judged on for it."""
+    used_n_clips: int = 0
+    """The same of the model in use."""
+
+    @property
+    def objection(self) -> str:
+        """Why a typed confirmation is needed; empty where none is."""
+        if self.recall is None:
+            return f"{self.model} was not judged on unheard speakers ({STUDY_PROTOCOL}, {GATE_CHANNEL})"
+        if self.used_recall is not None and self.recall < self.used_recall:
+            return (
+                f"{self.model} finds {self.recall:.1%} of unheard speakers' emotions, "
+                f"{self.used}, which is in use, {self.used_recall:.1%}"
+            )
+        if self.n_clips < self.used_n_clips:
+            return (
+                f"{self.model} was judged on {self.n_clips:,} clips of unheard speakers, "
+                f"{self.used}, which is in use, on {self.used_n_clips:,}"
+            )
+        return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """A stored model in a line."""
+
+    name: str
+    """Its name."""
+    is_used: bool
+    """Whether it is in use."""
+    problem: str
+    """Why it can not be loaded; empty where it can. Then the rest is missing."""
+    created: str = ""
+    """When it was published, in UTC."""
+    recipe: str = ""
+    """Name of its recipe."""
+    channels: tuple[str, ...] = ()
+    """Channels that it was trained on, and ``feedback`` where sounds of users were added."""
+    recalls: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Unweighted average recall by protocol and channel, as ``speaker-emobox, speech``."""
+    size: int = 0
+    """Of its files, in bytes."""
+
+
+def list_models(registry: Registry | None = None) -> list[Overview]:
+    """Return all stored models, the one in use first, broken ones with what is wrong."""
+    registry = registry or Registry()
+    try:
+        used = registry.champion()
+    except ModelError:
+        used = ""
+    models = [_overview(registry, name, is_used=name == used) for name in registry.names()]
+    return sorted(models, key=lambda model: (not model.is_used, model.name))
+
+
+def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
+    try:
+        model = registry.load(name)
+    except ModelError as error:
+        return Overview(name, is_used, str(error))
+    manifest: Mapping[str, Any] = model.manifest
+    return Overview(
+        name=name,
+        is_used=is_used,
+        problem="",
+        created=manifest["created"],
+        recipe=manifest["recipe"]["name"],
+        channels=(*manifest["corpus"]["channels"], *(["feedback"] if manifest["corpus"].get("n_feedback") else [])),
+        recalls={
+            f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
+            for protocol, report in model.metrics().items()
+            for channel in CHANNELS
+            if channel in report
+        },
+        size=sum(path.stat().st_size for path in model.folder.iterdir()),
+    )
+
+
+def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
+    """Compare a model with the one in use by the figure that decides.
+
+    Raises
+    ------
+    ModelError
+        If the model can not be loaded.
+    """
+    registry = registry or Registry()
+    recall, n_clips = _speaker_independent_recall(registry.load(name))
+    try:
+        used = registry.load()
+    except ModelError:  # none, or one that can not answer: any model is better
+        return Gate(name, recall, None, None, n_clips)
+    used_recall, used_n_clips = _speaker_independent_recall(used)
+    return Gate(name, recall, used.name, used_recall, n_clips, used_n_clips)
+
+
+def _speaker_independent_recall(model: StoredModel) -> tuple[float | None, int]:
+    """Return the unweighted average recall on unheard speakers' speech, and of how many clips; None where of none."""
+    figures = model.metrics().get(STUDY_PROTOCOL, {}).get(GATE_CHANNEL)
+    return (None, 0) if figures is None else (float(figures["unweighted_average_recall"]["mean"]), figures["n_clips"])
+
+
+def promote(token: str, name: str, confirmation: str | None = None, *, registry: Registry | None = None) -> Gate:
+    """Put a model in use; sessions answer with it from their next prediction on.
+
+    Parameters
+    ----------
+    token : str
+        Of an administrator who is signed in.
+    name : str
+        Name of the model.
+    confirmation : str, optional
+        The name again, typed, where the gate has an objection.
+    registry : Registry, optional
+        Where models are stored.
+
+    Returns
+    -------
+    Gate
+        What was compared.
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    ModelError
+        If the model can not be loaded, is in use, or the gate's objection is not answered.
+    """
+    actor = require_admin(token)
+    registry = registry or Registry()
+    gate = judge_promotion(name, registry)
+    if gate.used == name:
+        raise ModelError(f"The model {name!r} is in use already.")
+    if gate.objection and confirmation != name:
+        audit.record(actor, "promotion refused", name, gate.objection)
+        raise ModelError(f"{gate.objection}. To put it in use all the same, type its name.")
+    detail = f"instead of {gate.used}" + (f"; confirmed although {gate.objection}" if gate.objection else "")
+    with writing() as connection:
+        audit.record(actor, "promote", name, detail, within=connection)
+        registry.promote(name)
+    return gate
+
+
+def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -> str:
+    """Put the model of a job in use where the job asked for that and the gate has no objection; return what was done.
+
+    Parameters
+    ----------
+    actor : str
+        Who asked for the job.
+    name : str
+        Name of the model.
+    registry : Registry, optional
+        Where models are stored.
+
+    Returns
+    -------
+    str
+        A sentence for the job.
+    """
+    registry = registry or Registry()
+    gate = judge_promotion(name, registry)
+    if gate.used == name:
+        return f"{name} was in use already."
+    if gate.objection:
+        audit.record(actor, "promotion by job refused", name, gate.objection)
+        return f"Not put in use: {gate.objection}."
+    with writing() as connection:
+        audit.record(actor, "promote by job", name, f"instead of {gate.used}", within=connection)
+        registry.promote(name)
+    return f"{name} is in use."
+
+
+def roll_back(token: str, *, registry: Registry | None = None) -> str:
+    """Put the model in use that was so before, and return its name.
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    ModelError
+        If there was none, or it can not be loaded.
+    """
+    actor = require_admin(token)
+    registry = registry or Registry()
+    with writing() as connection:
+        audit.record(actor, "roll back", registry.previous() or "", within=connection)
+        return registry.roll_back()
+
+
+def delete(token: str, name: str, confirmation: str, *, registry: Registry | None = None) -> None:
+    """Delete a model that is not in use.
+
+    Raises
+    ------
+    NotSignedIn
+        If nobody is signed in with the token.
+    ModelError
+        If its name was not typed as confirmation, there is no such model, or it is in use.
+    """
+    actor = require_admin(token)
+    if confirmation != name:
+        raise ModelError(f"Type the name {name!r} to delete this model for good.")
+    with writing() as connection:
+        audit.record(actor, "delete", name, within=connection)
+        (registry or Registry()).delete(name)

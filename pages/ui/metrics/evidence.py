@@ -1,0 +1,155 @@
+"""The tabs of Metrics below the matrix; each computes only while it is open."""
+
+import streamlit as st
+
+from core.learning.evaluation import STUDY_PROTOCOL, summarize
+from core.learning.reports.cards import PROTOCOL_MEANING, STUDIES
+from core.learning.reports.tables import (
+    GROUPS,
+    HUMAN_ACCURACY,
+    HUMAN_SOURCE,
+    comparisons,
+    tabulate_classes,
+    tabulate_groups,
+    tabulate_reliability,
+    tabulate_risk,
+)
+from core.plots import metrics as plots
+from pages.ui.metrics.judged import SUBSET_NAMES, Judged
+from pages.ui.shared import cache, state
+from pages.ui.shared.charts import show_chart, show_shares
+
+INFO = ":material/info:"
+PROTOCOLS_TEXT = f"""`reference` repeats a common practice: the archives hold every clip twice, the files are split at
+random, and most judged clips have a twin in training. It says how well the model remembers. `random` takes each clip
+once, but the same voices still stand on both sides. The `speaker` protocols keep whole people apart: this is what a
+person gets whom the model has never heard. People who listened to the speech clips chose the intended emotion in
+{HUMAN_ACCURACY:.1%} of the cases ([Livingstone & Russo 2018]({HUMAN_SOURCE}))."""
+
+STUDY_NOTES = {
+    "baseline": "A protocol of its own: each unheard actor is enrolled with neutral clips of speech, the first "
+    "repetition of each sentence. These are judged in no row but the first. The app shifts features to the mean of "
+    "the training clips, at the strength that is chosen in the sidebar; models hold no neutral mean.",
+}
+"""What must be known to read a study."""
+
+
+def show_curves(judged: Judged) -> None:
+    """Show how the model was trained, fold by fold."""
+    history = judged.model.history()
+    history = history[history["protocol"] == judged.protocol]
+    if history.empty:
+        st.info(f"The files of this model hold no training for {judged.protocol}.", icon=INFO)
+        return
+    seed = judged.seed if judged.seed is not None else history["seed"].iloc[0]
+    history = history[history["seed"] == seed].drop(columns=["protocol", "seed"])
+    if (history.groupby("fold").size() == 1).all():
+        st.markdown(
+            "This model is solved in one step: there are no epochs to draw. Each fold ended with these figures."
+        )
+        show_shares(history.drop(columns=["epoch", "is_chosen", "average_accuracy"]))
+        return
+    fold = st.selectbox("Fold", history["fold"].unique(), key=state.METRICS_FOLD, persist_state="session", width=160)
+    history = history[history["fold"] == fold]
+    show_chart(
+        plots.training_curves(history),
+        f"{judged.words}-fold-{fold}-training",
+        "Loss and accuracy on training and validation clips by epoch",
+        history,
+    )
+    st.caption(
+        f"Seed {seed}. The epoch with the highest average of training and validation accuracy is taken. In the "
+        "protocol `reference`, the validation clips are the judged ones."
+    )
+
+
+def show_groups(judged: Judged) -> None:
+    """Show figures by actor, gender, channel or intensity, and by emotion."""
+    field = st.segmented_control(
+        "By", GROUPS, default=GROUPS[0], required=True, key=state.METRICS_GROUP, bind="query-params"
+    )
+    field = field if field in GROUPS else GROUPS[0]
+    table = cache.report(tabulate_groups, judged.key, field)
+    mean = cache.report(summarize, judged.key)["unweighted_average_recall"]["mean"]
+    show_chart(
+        plots.group_bars(table, field, mean),
+        f"{judged.words}-by-{field}",
+        f"Share of right answers, averaged over emotions, by {field}",
+        table,
+    )
+    if field == "actor":
+        st.caption("One actor is one person: no interval over actors can be drawn for a single bar.")
+    else:
+        st.caption(
+            "Bars with 95 % intervals by a bootstrap that draws actors. A group without some of the emotions, such as "
+            "song or strong intensity, is averaged over those it has."
+        )
+    st.markdown("**By emotion**")
+    st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
+    show_shares(cache.report(tabulate_classes, judged.key), recall="Recall")
+
+
+def show_calibration(judged: Judged) -> None:
+    """Show how far confidence can be taken at its word, and what saying "unsure" brings."""
+    threshold = judged.model.threshold
+    places = st.columns(2, gap="large")
+    with places[0]:
+        bins = cache.report(tabulate_reliability, judged.key)
+        ece = cache.report(summarize, judged.key)["expected_calibration_error"]
+        show_chart(
+            plots.reliability_diagram(bins, ece),
+            f"{judged.words}-reliability",
+            "Share of right answers by confidence",
+            bins,
+        )
+        st.caption("Above the dashed line the model is too modest, below it too sure.")
+    with places[1]:
+        curve = cache.report(tabulate_risk, judged.key)
+        show_chart(
+            plots.risk_coverage(curve, threshold),
+            f"{judged.words}-risk-coverage",
+            "Share of wrong answers by share of clips answered",
+            curve,
+        )
+        unsure = "always unsure" if threshold is None else f"unsure below a confidence of {threshold:.3f}"
+        st.caption(f"The surest clips are answered first. This model is {unsure}.")
+
+
+def show_protocols(judged: Judged) -> None:
+    """Show the protocols side by side and say why they differ."""
+    table = comparisons.tabulate_protocols(judged.model.metrics(), judged.subset)
+    missing = [name for name in PROTOCOL_MEANING if name not in set(table.get("protocol", []))]
+    if table.empty:
+        st.info(f"This model has judged no clips of {SUBSET_NAMES[judged.subset]}.", icon=INFO)
+        return
+    show_chart(
+        plots.protocol_bars(table, with_people=judged.subset == "speech"),
+        f"{judged.model.name}-{judged.subset}-protocols",
+        "Share of right answers, averaged over emotions, by protocol",
+        table,
+    )
+    st.markdown(PROTOCOLS_TEXT)
+    if missing:
+        st.caption(f"The files of this model hold no answers for: {', '.join(missing)}.")
+
+
+def show_studies(judged: Judged) -> None:
+    """Show the model on degraded sound and with parts missing."""
+    studies = judged.model.studies()
+    if not studies:
+        st.info(
+            "The files of this model hold no studies. `python -m core train --studies` trains one with them: the same "
+            "clips in noise, rooms and telephones, and the recipe with parts missing.",
+            icon=INFO,
+        )
+        return
+    predictions = cache.st_predictions(judged.key[0], judged.model.name)
+    for name, (key, unchanged, heading) in STUDIES.items():
+        if name in studies:
+            table = comparisons.tabulate_study(studies[name], key, unchanged, predictions)
+            show_chart(plots.study_bars(table, heading), f"{judged.model.name}-{name}", f"UAR by {key}", table)
+            if name in STUDY_NOTES:
+                st.caption(STUDY_NOTES[name])
+        else:
+            st.caption(f"The files of this model hold no {name}.")
+    st.caption(f"Unheard speakers, protocol `{STUDY_PROTOCOL}`, first seed.")

@@ -1,0 +1,58 @@
+"""What a visitor says that a sound was."""
+
+import logging
+
+import streamlit as st
+
+from core.audio.decode import Waveform
+from core.errors import DatabaseError, SoundWebError
+from core.labels import EMOTIONS
+from core.operations.feedback import entries
+from core.serving.predictor import Prediction
+from pages.ui.shared import state
+
+logger = logging.getLogger(__name__)
+
+KEPT = {"WAV": "wav", "WAVEX": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3", "MOV": "m4a", "MATROSKA": "webm"}
+"""Kinds of files that can be kept, as ``core.operations.feedback.entries.CONTAINERS``, by what the decoder found."""
+
+
+def ask_verdict(data: bytes, waveform: Waveform, prediction: Prediction) -> None:
+    """Ask what a sound was, once; what goes wrong with it leaves the answer alone."""
+    given: set[str] = st.session_state.setdefault(state.FEEDBACK_GIVEN, set())
+    if waveform.sha256 in given:
+        st.caption(":material/check: Thank you. What you said helps to judge the model.")
+        return
+    with st.popover("It was ...", icon=":material/rate_review:"):
+        label = st.selectbox(
+            "What was it?",
+            EMOTIONS,
+            index=EMOTIONS.index(prediction.emotion),
+            key=f"{state.FEEDBACK_LABEL}-{waveform.sha256}",
+        )
+        container = KEPT.get(waveform.container.split()[0])
+        consents = container is not None and st.checkbox(
+            "The sound may be kept, and models trained with it",
+            key=f"{state.FEEDBACK_CONSENT}-{waveform.sha256}",
+            help="In a folder that only the people who run this app can read; they can delete it. Without this, only "
+            "what you chose and the model's answer are kept.",
+        )
+        if st.button("Send", key=f"{state.FEEDBACK_SEND}-{waveform.sha256}"):
+            sound = entries.Sound(data, container) if consents and container else None
+            if _keep(label, prediction, waveform.sha256, sound):
+                given.add(waveform.sha256)
+                st.rerun()
+
+
+def _keep(label: str, prediction: Prediction, clip: str, sound: entries.Sound | None) -> bool:
+    """Keep what was said, and tell whether that worked."""
+    try:
+        entries.add(label, prediction.probabilities, model=prediction.model, clip=clip, consented=sound)
+    except DatabaseError:
+        logger.exception("Feedback was not kept.")  # where the database is, is nobody's business
+        st.warning("This can not be kept just now. Try again later.", icon=":material/warning:")
+    except SoundWebError as error:
+        st.warning(str(error), icon=":material/warning:")
+    else:
+        return True
+    return False

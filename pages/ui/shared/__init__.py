@@ -1,0 +1,1 @@
+"""What screens share: frame, cached loaders, state keys, widgets."""

@@ -1,0 +1,77 @@
+"""What stands around every screen: navigation, the model in use, the one place where errors are shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from core.errors import SoundWebError
+from core.labels import EMOTIONS
+from core.learning.reports.cards import percent
+from pages.ui.shared import cache, state
+from pages.ui.shared.baseline import show_baseline
+from pages.ui.shared.card import show_card
+from pages.ui.shared.corpus import describe_corpus
+
+HASH_NAME: Final = "admin_password_hash"
+"""Secret that holds the hash of the administrator's password."""
+DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
+
+
+def open_frame() -> None:
+    """Note that the entry script runs; its last line before the page."""
+    st.session_state[state.FRAMED] = True
+
+
+def ensure_frame() -> None:
+    """Make sure that the entry script has run; the first line of every page.
+
+    In a fresh server, the first requests for a page's address run that page alone, without navigation or guards:
+    Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once. There is
+    no public switch for it.
+    """
+    if not st.session_state.pop(state.FRAMED, False):
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def secret(name: str) -> Any:
+    """Return a secret of the installation; None where it has none of this name."""
+    return st.secrets.get(name) if st.secrets.load_if_toml_exists() else None
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Show an error that a user can act on as a sentence, and end the run; anything else is a bug and shows as one."""
+    try:
+        yield
+    except SoundWebError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+
+
+def show_sidebar() -> None:
+    """Show what belongs to the whole visit: the model in use and how far it can be trusted."""
+    with st.sidebar:
+        try:
+            model = cache.predictor().model
+        except SoundWebError:
+            st.caption("No model in use")
+            return
+        st.caption("Model in use")
+        st.markdown(f"`{model.name}`")
+        speaker = model.metrics().get("speaker-emobox", {}).get("speech")
+        if speaker:
+            recall = speaker["unweighted_average_recall"]
+            st.metric(
+                "Right on speakers never heard",
+                f"{recall['mean']:.1%}",
+                help="Unweighted average recall over eight emotions, speech, six folds of actors (EmoBox): "
+                f"{percent(recall)} %, 95 % interval over actors. Guessing gives {1 / len(EMOTIONS):.1%}.",
+            )
+        with st.popover("Model card", icon=":material/description:", width="stretch"):
+            show_card((model.folder / "card.md").read_text())
+        st.caption(f":material/library_music: {describe_corpus()}")
+        show_baseline()

@@ -1,0 +1,48 @@
+"""What a server does when it starts, before anybody visits it."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import streamlit as st
+
+from core.errors import SoundWebError
+from core.operations.access.sign_in import ensure_unlock_code
+from core.operations.jobs.queue import tick
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def started(app: st.App) -> AsyncIterator[None]:
+    """Do what a server does when it starts."""
+    del app
+    await anyio.to_thread.run_sync(start)
+    yield
+
+
+def start() -> None:
+    """Print the unlock code where no password is set, notice trainings that were cut off, and load what answers need.
+
+    What can not be done now is said on the pages that need it.
+    """
+    from pages.ui.shared.frame import HASH_NAME, secret  # Streamlit's caches need the server that is there by now
+
+    for step in (lambda: print_unlock_code(secret(HASH_NAME)), tick):
+        try:
+            step()
+        except (SoundWebError, OSError) as error:
+            logger.warning("%s", error)
+
+
+def print_unlock_code(configured_hash: str | None) -> None:
+    """Print the code that sets the administrator's password, where no password is set."""
+    code = ensure_unlock_code(configured_hash)
+    if code:
+        sys.stderr.write(
+            "\n  No administrator's password is set. Set one on the Admin page of the app with this unlock code,\n"
+            f"  which works once: {code}\n\n"
+        )
+        sys.stderr.flush()

@@ -1,0 +1,169 @@
+"""Showing a sound over time: figure, shares, segments to hear, files."""
+
+import math
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.plots import timeline as plots
+from core.plots.style import SAVING
+from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
+from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, share_of_time, smooth
+from core.serving.timeline import TimelineConfig, Window
+from pages.ui.shared import cache, state
+from pages.ui.shared.baseline import personal_shift
+
+MIN_DURATION = 4.0
+"""Length above which a sound gets a timeline, in seconds."""
+UNASKED_DURATION = 60.0
+"""Length up to which the timeline is computed without being asked for, in seconds."""
+STRETCH = 120.0
+"""What the timeline of a longer sound shows at once, in seconds."""
+
+
+def choose_half_life() -> float:
+    """Show how much is smoothed, and return the half-life in seconds."""
+    return float(
+        st.slider(
+            "Smoothing: half-life in seconds",
+            0.0,
+            3.0,
+            HALF_LIFE,
+            0.25,
+            key=state.TIMELINE_HALF_LIFE,
+            persist_state="session",
+            help="After this time, half of what is shown comes from newer windows. 0 shows every window as it is. A "
+            "pause ends the smoothing.",
+        )
+    )
+
+
+def show_upload_timeline(data: bytes, duration: float) -> None:
+    """Show the timeline of an uploaded sound; long ones when asked for."""
+    personal = personal_shift()
+    timelines = cache.st_timelines()
+    windows = timelines.get(data, personal)
+    st.subheader("Over time")
+    if windows is None:
+        place = st.empty()
+        if duration > UNASKED_DURATION and not _ask(place.container(), duration):
+            return
+        bar = place.progress(0.0, text="Listening ...")
+
+        def show(done: float) -> None:
+            share = min(done / duration, 1.0) if duration else 0.0
+            bar.progress(share, text=f"Listened to {plots.clock(done)} of {plots.clock(duration)}. Stay on this page.")
+
+        windows = timelines.compute(data, show, personal)
+        bar.empty()
+    show_timeline(windows, data, key="upload")
+
+
+def _ask(place: DeltaGenerator, duration: float) -> bool:
+    """Offer to follow a long sound; tell whether that was wanted."""
+    place.caption(f"{duration / 60:.0f} minutes of sound; an hour takes a few minutes.")
+    return bool(place.button("Follow over time", icon=":material/timeline:"))
+
+
+@st.fragment
+def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "audio/wav") -> None:
+    """Show windows as figure, shares and table; a chosen segment can be heard."""
+    model = cache.predictor().model
+    if not windows:
+        st.info("The sound is too short to be followed over time.", icon=":material/info:")
+        return
+    picture = st.container()
+    readings = smooth(windows, model.threshold, choose_half_life())
+    segments = find_segments(readings)
+    with picture:
+        _show_picture(readings, segments, key)
+    table_place, share_place = st.columns([3, 2], gap="large")
+    with table_place:
+        _show_segments(segments, sound, key, mime)
+    with share_place:
+        shares = share_of_time(segments)
+        alt = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
+        st.plotly_chart(plots.shares(shares), config={"displayModeBar": False}, key=f"{key}-shares", alt=alt)
+    _show_downloads(segments, readings, model.name, key)
+    config = TimelineConfig()
+    st.caption(
+        f"Each answer rests on the {config.length:g} s before it, on less after a pause. Silence and noise are no "
+        f"speech and have no emotion. Answers by {model.name}."
+    )
+
+
+def _show_picture(readings: list[Reading], segments: list[Segment], key: str) -> None:
+    """Show probabilities, level and pitch over time; of long sounds a stretch, and an overview above."""
+    start, end = _choose_stretch(segments, key)
+    shown = [reading for reading in readings if reading.window.end > start and reading.window.start < end]
+    st.plotly_chart(
+        plots.timeline(shown, start, end),
+        config=SAVING,
+        key=f"{key}-timeline",
+        alt="Emotion over time; the table beneath tells the same",
+    )
+
+
+def _choose_stretch(segments: list[Segment], key: str) -> tuple[float, float]:
+    """Return the ends of the time to show: all of it, or a stretch that is chosen on an overview."""
+    duration = segments[-1].end
+    if duration <= STRETCH:
+        return 0.0, duration
+    starts = [k * STRETCH for k in range(math.ceil(duration / STRETCH))]
+    place = st.container()
+    start = st.select_slider(
+        "Shown beneath",
+        starts,
+        format_func=lambda start: f"{plots.clock(start)} to {plots.clock(min(start + STRETCH, duration))}",
+        key=f"{state.TIMELINE_STRETCH}-{key}",
+    )
+    end = min(start + STRETCH, duration)
+    place.plotly_chart(
+        plots.overview(segments, start, end),
+        config=SAVING,
+        key=f"{key}-overview",
+        alt="Share of time of each answer over the whole sound; the table beneath tells the same",
+    )
+    return start, end
+
+
+def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -> None:
+    """Show the table of segments and the player of the chosen one."""
+    table = segment_table(segments)
+    table["emotion"] = table["emotion"].fillna("")
+    is_heard = table["emotion"] != ""
+    table["confidence"] = table["confidence"].map("{:.2f}".format).where(is_heard, "")
+    table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        height=min(36 * (len(table) + 1), 320),
+        column_config={
+            "start": st.column_config.TextColumn("From", help="Minutes and seconds", width=60),
+            "end": st.column_config.TextColumn("To", help="Minutes and seconds", width=60),
+            "label": st.column_config.TextColumn("Answer", width=90),
+            "emotion": st.column_config.TextColumn("Most likely", width=90),
+            "confidence": st.column_config.TextColumn("Confidence", alignment="right"),
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"{state.TIMELINE_SEGMENT}-{key}",
+    )
+    rows = event["selection"]["rows"]
+    if not rows or rows[0] >= len(segments):
+        st.caption("Choose a row to hear that segment.")
+        return
+    chosen = segments[rows[0]]
+    st.audio(sound, format=mime, start_time=chosen.start, end_time=chosen.end, autoplay=True)
+
+
+def _show_downloads(segments: list[Segment], readings: list[Reading], model: str, key: str) -> None:
+    """Offer the figures behind the charts; files are made when asked for."""
+    files = {
+        "Segments, CSV": (lambda: spreadsheet_csv(segment_table(segments)), "segments.csv"),
+        "Windows, CSV": (lambda: spreadsheet_csv(window_table(readings)), "windows.csv"),
+        "JSON": (lambda: timeline_json(segments, readings, model), "timeline.json"),
+    }
+    with st.container(horizontal=True):
+        for label, (make, name) in files.items():
+            st.download_button(label, make, name, icon=":material/download:", key=f"{key}-{name}", on_click="ignore")
