@@ -29,7 +29,7 @@ _Commands = argparse._SubParsersAction
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, or 2 after an error of the user's."""
-    # File names may hold what the terminal can not show.
+    # File names may hold what the terminal cannot show.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -65,9 +65,11 @@ def _add_training(commands: "_Commands[argparse.ArgumentParser]") -> None:
     download.add_argument("--mirror", metavar="URL", help="address of a folder with the archives of Zenodo's record")
     download.set_defaults(command=_download)
 
-    train = commands.add_parser("train", help="train a recipe, judge it, store the model; goes on where it was cut off")
+    train = commands.add_parser(
+        "train", help="train a recipe, evaluate it, store the model; goes on where it was cut off"
+    )
     train.add_argument("--recipe", default="reference", help="name of the recipe (default: reference)")
-    train.add_argument("--protocol", action="append", help="protocol to judge by; repeatable (default: all)")
+    train.add_argument("--protocol", action="append", help="protocol to evaluate by; repeatable (default: all)")
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     train.add_argument("--channel", action="append", choices=CHANNELS, help="channel; repeatable (default: both)")

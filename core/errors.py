@@ -10,27 +10,27 @@ class SoundWebError(Exception):
 
 
 class AudioError(SoundWebError):
-    """The sound can not be used: unreadable, empty, too long, too large, too short or silent."""
+    """The sound cannot be used: unreadable, empty, too long, too large, too short or silent."""
 
 
 class CorpusError(SoundWebError):
-    """The corpus can not be used: missing, incomplete for the task, or not RAVDESS."""
+    """The corpus cannot be used: missing, incomplete for the task, or not RAVDESS."""
 
 
 class DownloadError(SoundWebError):
-    """The corpus can not be fetched: offline, damaged on the way, or no room for it."""
+    """The corpus cannot be fetched: offline, damaged on the way, or no room for it."""
 
 
 class ModelError(SoundWebError):
-    """A stored model can not be used: missing, altered, or made for other features or labels."""
+    """A stored model cannot be used: missing, altered, or made for other features or labels."""
 
 
 class TrainingError(SoundWebError):
-    """A training can not be started or continued."""
+    """A training cannot be started or continued."""
 
 
 class DatabaseError(SoundWebError):
-    """The database can not be reached or written."""
+    """The database cannot be reached or written."""
 
 
 class NotSignedIn(SoundWebError):  # noqa: N818 - a state, said as one
@@ -42,11 +42,11 @@ class SignInError(SoundWebError):
 
 
 class JobError(SoundWebError):
-    """A training job can not be queued, cancelled or resumed."""
+    """A training job cannot be queued, cancelled or resumed."""
 
 
 class FeedbackError(SoundWebError):
-    """Feedback can not be kept: a value is out of its range, or there is too much of it."""
+    """Feedback cannot be kept: a value is out of its range, or there is too much of it."""
 
 
 class BusyError(SoundWebError):
@@ -54,8 +54,8 @@ class BusyError(SoundWebError):
 
 
 class BaselineError(SoundWebError):
-    """A personal baseline can not be made or used."""
+    """A personal baseline cannot be made or used."""
 
 
 class SettingsError(SoundWebError):
-    """A setting of the installation can not be used."""
+    """A setting of the installation cannot be used."""

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.metrics import evidence, papers
 from pages.ui.metrics.confusion import show_confusion
-from pages.ui.metrics.judged import Judged, choose_judged, show_headline, show_not_judged
+from pages.ui.metrics.evaluated import Evaluated, choose_evaluated, show_headline, show_not_evaluated
 from pages.ui.shared import state
 from pages.ui.shared.frame import ensure_frame, shown_errors
 
@@ -24,29 +24,29 @@ def main() -> None:
     """Show the page: the choice, its headline, the confusions, and the evidence in tabs."""
     st.title("Metrics")
     with shown_errors():
-        judged = choose_judged()
-        if judged is None:
+        evaluated = choose_evaluated()
+        if evaluated is None:
             _show_empty()
             return
-        if judged.rows.empty:
-            show_not_judged(judged)
+        if evaluated.rows.empty:
+            show_not_evaluated(evaluated)
         else:
-            show_headline(judged)
-            show_confusion(judged)
-        _show_tabs(judged)
+            show_headline(evaluated)
+            show_confusion(evaluated)
+        _show_tabs(evaluated)
 
 
-def _show_tabs(judged: Judged) -> None:
+def _show_tabs(evaluated: Evaluated) -> None:
     """Show the evidence, of which the open tab alone is computed."""
     for tab, (name, show) in zip(
         st.tabs(list(TABS), on_change="rerun", key=state.METRICS_TAB, bind="query-params"), TABS.items(), strict=True
     ):
         if tab.open:
             with tab:
-                if name in NEED_ROWS and judged.rows.empty:
-                    show_not_judged(judged)
+                if name in NEED_ROWS and evaluated.rows.empty:
+                    show_not_evaluated(evaluated)
                 else:
-                    show(judged)
+                    show(evaluated)
 
 
 def _show_empty() -> None:

@@ -32,7 +32,7 @@ TRAINED_ACTORS = (1, 2, 11, 15, 16, 20)  # two EmoBox folds
 
 
 def require(condition: object, reason: str) -> None:
-    """Skip a test that can not run here; fail instead where everything must run."""
+    """Skip a test that cannot run here; fail instead where everything must run."""
     if condition:
         return
     if os.environ.get("SOUNDWEB_REQUIRE_ALL"):

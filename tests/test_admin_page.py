@@ -389,11 +389,11 @@ def test_a_broken_database_leaves_the_answer_alone_and_says_nothing_of_itself(an
     app, data = answered
 
     def fail(*_, **__):
-        raise DatabaseError("The database postgresql://secret-host can not be used.")
+        raise DatabaseError("The database postgresql://secret-host cannot be used.")
 
     monkeypatch.setattr(entries, "add", fail)
     app.button(key=key(state.FEEDBACK_SEND, data)).click()
-    assert "can not be kept just now" in texts(checked(app))
+    assert "cannot be kept just now" in texts(checked(app))
     assert "secret-host" not in texts(app)
     assert "confident" in texts(app)
     assert len(app.get("plotly_chart")) == 2
@@ -413,14 +413,14 @@ def test_an_app_without_a_database_still_answers(registry, database, monkeypatch
 def test_the_door_says_nothing_of_where_the_database_is(fresh, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret@127.0.0.1:1/inner")
     door = checked(fresh.run().switch_page("pages/admin.py"))
-    assert "The database can not be used. The server's log says why" in texts(door)
+    assert "The database cannot be used. The server's log says why" in texts(door)
     assert not any(word in texts(door) for word in ("127.0.0.1", "owner", "inner"))
 
 
 def test_feedback_whose_sound_is_gone_can_be_deleted(admin, token):
     send(LIVELY, "sad")
     list_feedback(token)[0].path.unlink()
-    assert "can not be read here" in texts(open_tab(admin, "Feedback"))
+    assert "cannot be read here" in texts(open_tab(admin, "Feedback"))
     press(admin, "Delete, with its sound")
     assert list_feedback(token) == []
 

@@ -457,7 +457,7 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, few_clip
         page.get_by_role("tab", name="Models").click()
         page.get_by_role("combobox", name="Model").first.click()
         page.get_by_role("option", name=name).click()
-        expect(page.get_by_text("was not judged on unheard speakers")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_text("was not evaluated on unseen speakers")).to_be_visible(timeout=TIMEOUT)
         page.get_by_label("To put it in use all the same").fill(name)
         page.get_by_label("To put it in use all the same").press("Enter")
         press(page, "Put in use")

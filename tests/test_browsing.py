@@ -79,7 +79,7 @@ def test_wrong_and_fold_filter_by_the_model(release):
     assert list_folds(joined) == [1, 4]
 
 
-def test_without_a_model_no_clip_is_judged_or_wrong(release):
+def test_without_a_model_no_clip_is_evaluated_or_wrong(release):
     joined = without_answers(release)
     assert (joined["answer"] == "").all()
     assert not joined["is_wrong"].any()

@@ -113,7 +113,7 @@ def test_other_addresses_are_refused(monkeypatch, value):
 
 def test_a_server_that_is_not_there_is_a_sentence_without_its_password(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://soundweb:secret@127.0.0.1:1/none")
-    with pytest.raises(DatabaseError, match="can not be used") as error, reading():
+    with pytest.raises(DatabaseError, match="cannot be used") as error, reading():
         pass
     assert "secret" not in str(error.value)
 
@@ -122,7 +122,7 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "file" / "data"))
-    with pytest.raises(DatabaseError, match="can not be written"), reading():
+    with pytest.raises(DatabaseError, match="cannot be written"), reading():
         pass
 
 

@@ -88,7 +88,7 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
 
 def test_failed_download_is_a_sentence_and_can_be_started_again(no_corpus, monkeypatch):
     def fail(*arguments: object, **options: object) -> None:
-        raise DownloadError("The server can not be reached.")
+        raise DownloadError("The server cannot be reached.")
 
     monkeypatch.setattr(download, "download_corpus", fail)
     app = open_dataset()
@@ -96,7 +96,7 @@ def test_failed_download_is_a_sentence_and_can_be_started_again(no_corpus, monke
     while cache.st_download().state.is_running:
         time.sleep(0.01)
     app.run()
-    assert app.error[0].value == "The server can not be reached."
+    assert app.error[0].value == "The server cannot be reached."
     assert "Download" in [button.label for button in app.button]
 
 

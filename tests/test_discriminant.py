@@ -208,7 +208,7 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
 
 
 def test_scaler_and_discriminants_see_training_clips_alone(result, clips, voices, tmp_path):
-    """A fold gives the same file when the judged clips are other sounds altogether."""
+    """A fold gives the same file when the evaluated clips are other sounds altogether."""
     from core.learning.training import fit_fold
 
     fold = result.folds[0]
@@ -238,7 +238,7 @@ def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
     assert pd.DataFrame({"actor": clips["actor"], "fold": mixed}).groupby("actor")["fold"].nunique().min() > 1
     strange = pd.concat([train, train.iloc[:9].assign(actor=UNKNOWN_ACTOR)])
     by_actor = _inner_folds(strange, test, 0)
-    assert len(set(by_actor[-9:])) == 1, "unknown people can not be told apart"
+    assert len(set(by_actor[-9:])) == 1, "unknown people cannot be told apart"
 
 
 def test_deployed_model_is_trained_on_everybody_and_judges_nobody(result, clips):

@@ -150,7 +150,7 @@ def test_dropped_connections_are_taken_up_where_they_broke(server, zips, tmp_pat
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, zips, tmp_path):
     source = offer(server, zips)
     server.drops = [3 * 2**16, 0, 0, 0]
-    with pytest.raises(DownloadError, match=r"can not be fetched.*0\.2 MB are kept"):
+    with pytest.raises(DownloadError, match=r"cannot be fetched.*0\.2 MB are kept"):
         download_corpus(["speech"], tmp_path, source=source)
     assert clips_in(tmp_path) == []
     server.requests.clear()
@@ -198,7 +198,7 @@ def test_more_bytes_than_the_record_has_are_refused(server, zips, tmp_path):
 
 def test_offline_is_one_sentence(zips, tmp_path):
     archives = {"speech": Archive("speech.zip", 1_000, "0" * 32, 60, 1_000)}
-    with pytest.raises(DownloadError, match=r"connection breaks off or can not be made\. Check the connection"):
+    with pytest.raises(DownloadError, match=r"connection breaks off or cannot be made\. Check the connection"):
         download_corpus(["speech"], tmp_path, source=Source("http://127.0.0.1:9/", archives))
 
 

@@ -111,7 +111,7 @@ def test_answers_of_equal_confidence_stand_or_fall_together():
     assert choose_threshold(confidence, is_right, 0.9) == 0.9
 
 
-def test_threshold_is_judged_on_folds_that_did_not_choose_it(predictions):
+def test_threshold_is_evaluated_on_folds_that_did_not_choose_it(predictions):
     worth = evaluate_threshold(predictions, 0.7)
     rows = predictions.copy()
     lucky = rows["fold"] == 0

@@ -123,7 +123,7 @@ def test_a_sound_that_can_not_be_removed_stays_listed(database, token, monkeypat
 
     monkeypatch.setattr(entries.Path, "unlink", refuse)
     entry = list_feedback(token)[0]
-    with pytest.raises(FeedbackError, match="can not be removed: Permission denied"):
+    with pytest.raises(FeedbackError, match="cannot be removed: Permission denied"):
         delete(token, entry.id)
     assert list_feedback(token) == [entry]
 

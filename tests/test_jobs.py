@@ -283,7 +283,7 @@ def test_the_queue_runs_in_order_and_a_resumed_job_waits_its_turn(idle, token):
     assert tick().id == third
     queue.finish(get_job(third), "done")
     assert tick().id == first
-    with pytest.raises(JobError, match="can not be resumed"):
+    with pytest.raises(JobError, match="cannot be resumed"):
         resume(token, third)
 
 

@@ -31,7 +31,7 @@ def app(published, monkeypatch) -> AppTest:
 
 
 @pytest.fixture
-def judged(published) -> pd.DataFrame:
+def evaluated(published) -> pd.DataFrame:
     """The rows that the page starts with, and what was answered."""
     rows = select(published.predictions(), "speaker-emobox", "speech")
     return rows.assign(answered=rows[NAMES].idxmax(axis=1))
@@ -62,24 +62,24 @@ def test_headline_is_that_of_the_files(app, published):
     assert shown["Chance"] == "12.5%"
 
 
-def test_a_chosen_cell_lists_the_clips_of_the_file(app, judged):
-    for true, answered in judged.groupby(["y_true", "answered"]).size().nlargest(2).index:
+def test_a_chosen_cell_lists_the_clips_of_the_file(app, evaluated):
+    for true, answered in evaluated.groupby(["y_true", "answered"]).size().nlargest(2).index:
         app.selectbox(key=state.METRICS_TRUE).set_value(true)
         app.selectbox(key=state.METRICS_ANSWER).set_value(answered)
         app.run()
-        expected = judged[(judged["y_true"] == true) & (judged["answered"] == answered)]
+        expected = evaluated[(evaluated["y_true"] == true) & (evaluated["answered"] == answered)]
         assert sorted(listed(app)["clip"]) == sorted(expected["clip"])
         assert f"{len(expected)} answers" in texts(app)
 
 
-def test_the_most_frequent_mistake_is_listed_first(app, judged):
-    true, answered = largest_confusion(tabulate_confusion(judged))
+def test_the_most_frequent_mistake_is_listed_first(app, evaluated):
+    true, answered = largest_confusion(tabulate_confusion(evaluated))
     assert f"**{true} taken for {answered}**" in texts(app)
-    assert len(listed(app)) == ((judged["y_true"] == true) & (judged["answered"] == answered)).sum()
+    assert len(listed(app)) == ((evaluated["y_true"] == true) & (evaluated["answered"] == answered)).sum()
 
 
-def test_an_empty_cell_says_so(app, judged):
-    counts = tabulate_confusion(judged).reindex(index=NAMES, columns=NAMES, fill_value=0).stack()
+def test_an_empty_cell_says_so(app, evaluated):
+    counts = tabulate_confusion(evaluated).reindex(index=NAMES, columns=NAMES, fill_value=0).stack()
     true, answered = counts[counts == 0].index[0]
     app.selectbox(key=state.METRICS_TRUE).set_value(true)
     app.selectbox(key=state.METRICS_ANSWER).set_value(answered)
@@ -110,7 +110,7 @@ def test_a_corpus_that_is_gone_costs_the_player_alone(published, monkeypatch, tm
     assert "does not exist" in texts(app)
 
 
-def test_links_choose_what_is_judged(published, monkeypatch):
+def test_links_choose_what_is_evaluated(published, monkeypatch):
     chosen = {state.METRICS_PROTOCOL: "reference", state.METRICS_SUBSET: "song", state.METRICS_SEED: "0"}
     app = start(published.folder.parent, monkeypatch, **chosen)
     assert {key: app.selectbox(key=key).value for key in chosen} == chosen
@@ -179,11 +179,11 @@ def test_a_broken_model_is_told_and_the_others_compared(registry, published, mon
     broken.mkdir()
     (broken / "manifest.json").write_text("{}")
     app = open_tab(start(registry.root, monkeypatch), "Models")
-    assert "'broken-0a1b2c3d' can not be read" in texts(app)
+    assert "'broken-0a1b2c3d' cannot be read" in texts(app)
     assert app.dataframe[-1].value["model"].tolist() == [other]
     app.selectbox(key=state.METRICS_MODEL).set_value(broken.name).run()
     assert not app.exception
-    assert "can not be read" in app.error[0].value
+    assert "cannot be read" in app.error[0].value
 
 
 def test_without_models_the_page_says_what_to_do(tmp_path, monkeypatch):

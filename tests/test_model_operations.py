@@ -76,7 +76,7 @@ def test_a_better_model_is_put_in_use_and_taken_back(registry, published, token)
     assert [entry.action for entry in audit.list_entries(token)] == ["roll back", "promote"]
 
 
-@pytest.mark.parametrize("case", ["worse", "not judged"])
+@pytest.mark.parametrize("case", ["worse", "not evaluated"])
 def test_the_gate_wants_the_name_typed(registry, published, token, case):
     metrics = with_recall(published, -0.01) if case == "worse" else {"speaker-emobox": {}}
     copy_model(registry, published, **metrics)
@@ -91,11 +91,11 @@ def test_the_gate_wants_the_name_typed(registry, published, token, case):
     assert "confirmed although" in audit.list_entries(token)[0].detail
 
 
-def test_a_model_that_was_judged_on_fewer_clips_needs_confirmation(registry, published, token):
+def test_a_model_that_was_evaluated_on_fewer_clips_needs_confirmation(registry, published, token):
     report = with_recall(published, 0.3)
     report["speaker-emobox"]["speech"]["n_clips"] = 8
     copy_model(registry, published, **report)
-    with pytest.raises(ModelError, match="judged on 8 clips"):
+    with pytest.raises(ModelError, match="evaluated on 8 clips"):
         promote(token, OTHER, registry=registry)
     assert promote_by_job("admin", OTHER, registry=registry).startswith("Not put in use")
 
@@ -136,7 +136,7 @@ def test_a_model_that_is_as_good_needs_no_confirmation(registry, published, toke
     assert promote_by_job("admin", OTHER, registry=registry) == f"{OTHER} is in use."
 
 
-def test_the_first_model_passes_only_if_judged(registry, published, token):
+def test_the_first_model_passes_only_if_evaluated(registry, published, token):
     (registry.root / "champion.json").unlink()
     gate = judge_promotion(published.name, registry)
     assert (gate.used, gate.objection) == (None, "")
@@ -216,7 +216,7 @@ def answers(rights, seeds=(0,)):
 
 
 @dataclasses.dataclass
-class Judged:
+class Evaluated:
     table: pd.DataFrame
 
     def predictions(self):
@@ -225,7 +225,7 @@ class Judged:
 
 def test_comparison_counts_clips_that_one_model_alone_gets_right():
     first, second = [1] * 9 + [0], [1, 1] + [0] * 7 + [1]
-    [found] = compare_models(Judged(answers([first])), Judged(answers([second])))
+    [found] = compare_models(Evaluated(answers([first])), Evaluated(answers([second])))
     assert (found.protocol, found.channel, found.n_clips) == ("speaker-emobox", "speech", 10)
     assert (found.only_first, found.only_second) == (7, 1)
     assert found.p_value == pytest.approx(2 * (1 + 8) / 2**8)
@@ -238,10 +238,10 @@ def test_comparison_counts_clips_that_one_model_alone_gets_right():
 def test_comparison_takes_the_mean_over_seeds_and_common_clips_alone():
     twice = answers([[1, 1, 0, 0], [1, 1, 0, 1]], seeds=(0, 1))
     twice.loc[twice["seed"] == 1, list(EMOTIONS)] *= 3
-    [found] = compare_models(Judged(twice), Judged(answers([[0, 1, 0]])))
+    [found] = compare_models(Evaluated(twice), Evaluated(answers([[0, 1, 0]])))
     assert found.n_clips == 3
     assert (found.only_first, found.only_second, found.p_value) == (1, 0, 1.0)
-    [both] = compare_models(Judged(twice), Judged(twice))
+    [both] = compare_models(Evaluated(twice), Evaluated(twice))
     assert both.n_clips == 4
     assert both.per_class["first"].mean() == pytest.approx((0.5 + 1.0) / 2)
 
@@ -383,8 +383,8 @@ def foreign(data):
         (lambda data: edit(data, scaler__json=None), "lacks scaler.json"),
         (lambda data: edit(data, robustness__csv=b"x"), "does not list"),
         (lambda data: edit(data, card__md=b"other"), r"'card.md'.*altered"),
-        (lambda data: edit(data, manifest__json=b"[]"), "can not be read"),
-        (lambda data: edit(data, manifest__json=b"[" * 100_000), "can not be read"),
+        (lambda data: edit(data, manifest__json=b"[]"), "cannot be read"),
+        (lambda data: edit(data, manifest__json=b"[" * 100_000), "cannot be read"),
         (lambda data: with_manifest(data, name="../evil-00000000"), "not a model name"),
         (lambda data: with_manifest(data, name=7), "not a model name"),
         (lambda data: with_manifest(data, format=2), "another format"),
@@ -395,8 +395,8 @@ def foreign(data):
         (endless, "loops or branches"),
         (hungry, "does not answer for a sound"),
         (lambda data: with_manifest(data, features=VOICE | {"n_kernels": 10**9}), "made for other features"),
-        (lambda data: with_manifest(data, features=[]), "can not be read"),
-        (lambda data: with_manifest(data, features=1), "can not be read"),
+        (lambda data: with_manifest(data, features=[]), "cannot be read"),
+        (lambda data: with_manifest(data, features=1), "cannot be read"),
         (boast, "do not follow from its predictions"),
         (lambda data: claim(data, boast_of("accuracy")), "do not follow from its predictions"),
         (lambda data: claim(data, boast_of("unweighted_average_recall")), "do not follow from its predictions"),
@@ -406,9 +406,9 @@ def foreign(data):
         (lambda data: vouched(data, "card.md", b"\xff"), "'card.md'.*not be shown"),
         (lambda data: vouched(data, "history.csv", b"epoch\n1"), "'history.csv'.*not be shown"),
         (lambda data: vouched(data, "robustness.csv", b"a,b\n1,2"), "'robustness.csv'.*not be shown"),
-        (lambda data: with_manifest(data, recipe={}), "manifest.*can not be read"),
-        (lambda data: with_manifest(data, corpus={"channels": 7}), "manifest.*can not be read"),
-        (lambda data: with_manifest(data, created=None), "manifest.*can not be read"),
+        (lambda data: with_manifest(data, recipe={}), "manifest.*cannot be read"),
+        (lambda data: with_manifest(data, corpus={"channels": 7}), "manifest.*cannot be read"),
+        (lambda data: with_manifest(data, created=None), "manifest.*cannot be read"),
         (lambda data: with_manifest(data, decision={"threshold": 0.5}), "do not follow"),
         (lambda data: with_manifest(data, decision=DECISION | {"threshold": 0.0}), "threshold.*does not follow"),
         (lambda data: vouched(data, "scaler.json", b"{}"), "does not answer"),
@@ -436,7 +436,7 @@ def test_a_full_disk_while_publishing_leaves_nothing_listed(registry, published,
     command = [sys.executable, "-c", PUBLISH, str(published.folder), str(registry.root), str(limit)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "ModelError" in result.stderr
-    assert "can not be written" in result.stderr
+    assert "cannot be written" in result.stderr
     assert {path.name for path in registry.root.iterdir()} - {".lock"} == {"champion.json", published.name}
     assert registry.load().name == published.name
 

@@ -130,7 +130,7 @@ def test_reliability_stands_over_the_number_of_answers():
     assert (list(bars.x), list(bars.y)) == ([0.5, 0.9], [3, 5])
 
 
-def test_studies_have_a_bar_for_each_case_and_channel_judged():
+def test_studies_have_a_bar_for_each_case_and_channel_evaluated():
     table = pd.DataFrame({"case": ["as recorded", "telephone"], "speech": [0.6, 0.5], "song": [np.nan, np.nan]})
     (bars,) = metrics.study_bars(table, "On degraded sound").data
     assert (list(bars.x), list(bars.y)) == ([60, 50], ["as recorded", "telephone"])

@@ -25,7 +25,7 @@ def with_threshold(published: StoredModel, threshold: float | None) -> Predictor
 
 
 def test_stored_predictions_come_out_again(predictor, published, features, clips):
-    """Clips that the deployed network was judged on get the probabilities that stand in its file."""
+    """Clips that the deployed network was evaluated on get the probabilities that stand in its file."""
     stored = published.predictions()
     stored = stored[stored["protocol"] == "reference"]
     rows = clips.set_index("clip").index.get_indexer(stored["clip"])
@@ -63,7 +63,7 @@ def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertai
     assert any(reason in text for text in prediction.reasons) == is_uncertain
 
 
-def test_threshold_in_use_is_chosen_on_unheard_speakers(published):
+def test_threshold_in_use_is_chosen_on_unseen_speakers(published):
     rows = published.predictions()
     rows = rows[rows["protocol"] == "speaker-emobox"]
     y_proba = rows[list(EMOTIONS)].to_numpy()

@@ -125,11 +125,11 @@ def test_bars_show_every_count_and_fade_what_the_filter_leaves_out(horizontal):
 
 def test_twins_are_those_of_the_reference_split(clips):
     (split,) = split_reference(clips)
-    judged, trained = split.test.tolist(), set(split.train.tolist())
+    evaluated, trained = split.test.tolist(), set(split.train.tolist())
     doubled, once = measure_twins(clips).to_dict("records")
-    assert doubled["judged"] == len(judged)
-    assert doubled["twins"] == sum(row in trained for row in judged)
-    assert doubled["twin_share"] == pytest.approx(doubled["twins"] / doubled["judged"])
+    assert doubled["evaluated"] == len(evaluated)
+    assert doubled["twins"] == sum(row in trained for row in evaluated)
+    assert doubled["twin_share"] == pytest.approx(doubled["twins"] / doubled["evaluated"])
     assert once["twins"] == 0
 
 

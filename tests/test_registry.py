@@ -86,7 +86,7 @@ def test_manifests_of_other_models_are_refused(registry, published, changes):
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not json"])
 def test_broken_manifests_are_refused(registry, published, text):
     (registry.root / published.name / "manifest.json").write_text(text)
-    with pytest.raises(ModelError, match="can not be read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         registry.load()
 
 
@@ -210,7 +210,7 @@ def test_a_folder_that_is_locked_or_full_is_a_sentence(registry, published, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_atomically", fill)
-    with pytest.raises(ModelError, match="can not be written: No space left"):
+    with pytest.raises(ModelError, match="cannot be written: No space left"):
         registry.promote(other)
     assert registry.champion() == published.name
 

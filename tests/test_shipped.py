@@ -38,7 +38,7 @@ def test_both_recipes_are_shipped(voice):
     assert voice.manifest["recipe"]["name"] == "voice"
 
 
-def test_models_are_judged_by_all_protocols(shipped):
+def test_models_are_evaluated_by_all_protocols(shipped):
     assert set(shipped.metrics()) == set(PROTOCOLS)
     assert shipped.manifest["corpus"]["n_clips"] == 2452
 
@@ -78,9 +78,9 @@ def test_model_was_trained_on_this_corpus(shipped, ravdess, tmp_path):
     assert corpus_digest(index) == shipped.manifest["corpus"]["digest"]
     predictions = shipped.predictions()
     for protocol, split in PROTOCOLS.items():
-        judged = [clip for part in split(index, 0) for clip in index["clip"].iloc[part.test]]
+        evaluated = [clip for part in split(index, 0) for clip in index["clip"].iloc[part.test]]
         rows = predictions[(predictions["protocol"] == protocol) & (predictions["seed"] == 0)]
-        assert sorted(rows["clip"]) == sorted(judged)
+        assert sorted(rows["clip"]) == sorted(evaluated)
 
 
 def test_labels_are_those_of_a_label_encoder(shipped):

@@ -37,8 +37,8 @@ def test_no_actor_stands_on_two_sides(release, protocol, seed):
 
 @pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
 def test_speaker_folds_judge_every_clip_once(release, protocol):
-    judged = np.concatenate([split.test for split in PROTOCOLS[protocol](release, 0)])
-    assert sorted(judged) == list(range(len(release)))
+    evaluated = np.concatenate([split.test for split in PROTOCOLS[protocol](release, 0)])
+    assert sorted(evaluated) == list(range(len(release)))
 
 
 def test_reference_doubles_and_leaks(release):
@@ -70,11 +70,11 @@ def test_random_keeps_a_repeated_recording_on_one_side(release, seed):
 def test_random_is_stratified(release):
     (split,) = PROTOCOLS["random"](release, 0)
     share = release["emotion"].value_counts(normalize=True)
-    judged = release["emotion"].iloc[split.test].value_counts(normalize=True)
-    assert (judged - share).abs().max() < 0.005
+    evaluated = release["emotion"].iloc[split.test].value_counts(normalize=True)
+    assert (evaluated - share).abs().max() < 0.005
 
 
-def test_seed_changes_who_chooses_the_epoch_and_not_who_is_judged(release):
+def test_seed_changes_who_chooses_the_epoch_and_not_who_is_evaluated(release):
     first, second = (PROTOCOLS["speaker-emobox"](release, seed) for seed in (0, 1))
     assert all(np.array_equal(a.test, b.test) for a, b in zip(first, second, strict=True))
     assert any(not np.array_equal(a.validation, b.validation) for a, b in zip(first, second, strict=True))

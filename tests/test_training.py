@@ -71,7 +71,7 @@ def test_scaler_is_fitted_on_training_frames_alone(training, features):
         np.testing.assert_allclose(scaler["scale"], frames.std(axis=0), rtol=1e-3, atol=1e-4)
 
 
-def test_every_judged_clip_gets_probabilities(training, clips):
+def test_every_evaluated_clip_gets_probabilities(training, clips):
     predictions = training.predictions()
     speaker = predictions[predictions["protocol"] == "speaker-emobox"]
     assert sorted(speaker["clip"]) == sorted(clips["clip"])

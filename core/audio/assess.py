@@ -38,7 +38,7 @@ class Assessment:
     has_voice: bool
     """Whether speech or song was found; a whisper can be missed."""
     refusal: str | None
-    """Why the sound can not be answered; None where it can."""
+    """Why the sound cannot be answered; None where it can."""
     warnings: tuple[str, ...]
     """What lowers the trust in an answer."""
 

@@ -2,7 +2,7 @@
 
 soundfile (libsndfile) reads WAV, FLAC, Ogg, MP3 and AIFF; PyAV reads what browsers and phones record (MP4, M4A, AAC,
 WebM, Matroska, AMR, WMA) and needs no system ffmpeg. PyAV is told the container by its magic number and never
-probes, so that a playlist or another text format can not make ffmpeg open further files or addresses.
+probes, so that a playlist or another text format cannot make ffmpeg open further files or addresses.
 
 Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.config.SAMPLE_RATE``.
 """
@@ -131,7 +131,7 @@ def _read(source: AudioSource, limits: DecodeLimits) -> bytes:
             with Path(source).open("rb") as file:
                 data = file.read(limits.max_bytes + 1)
         except OSError as error:
-            raise AudioError(f"The file can not be opened: {error.strerror}. Check its name.") from error
+            raise AudioError(f"The file cannot be opened: {error.strerror}. Check its name.") from error
     else:
         data = source.read(limits.max_bytes + 1)
     if not data:

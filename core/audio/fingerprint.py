@@ -62,7 +62,7 @@ def similarities(one: Fingerprint, others: Sequence[Fingerprint]) -> NDArray[np.
     Returns
     -------
     np.ndarray [shape=(len(others),), dtype=float32]
-        Mean product of the bits: 1 for the same sound, about 0 for unrelated ones; -1 where two sounds can not overlap
+        Mean product of the bits: 1 for the same sound, about 0 for unrelated ones; -1 where two sounds cannot overlap
         by one second and by half of the shorter one.
     """
     n, lengths = one.shape[1], np.array([other.shape[1] for other in others])

@@ -14,7 +14,7 @@ import pandas as pd
 from core.labels import CHANNELS, EMOTIONS, N_ACTORS, STATEMENT_CODES
 
 ANSWER_PROTOCOL: Final = "speaker-emobox"
-"""Protocol whose answers stand beside the true emotions: every clip is judged by a model that never heard its actor."""
+"""Protocol whose answers stand beside the true emotions: the model never heard the actor of a clip."""
 
 FIELD_VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "channel": tuple(reversed(CHANNELS)),
@@ -37,7 +37,7 @@ class ClipFilter:
     duration: tuple[float, float] | None = None
     """Shortest and longest duration, in seconds."""
     fold: int | None = None
-    """Number of the fold that judged the clip."""
+    """Number of the fold that evaluated the clip."""
     only_wrong: bool = False
     """Whether only clips stay that the model got wrong."""
 
@@ -57,15 +57,15 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str =
     Returns
     -------
     pandas.DataFrame
-        The clips with ``answer`` (empty where a clip was not judged), ``confidence``, ``fold`` (missing where not
-        judged), ``is_wrong``, and a column of probabilities for each emotion, averaged over seeds.
+        The clips with ``answer`` (empty where a clip was not evaluated), ``confidence``, ``fold`` (missing where not
+        evaluated), ``is_wrong``, and a column of probabilities for each emotion, averaged over seeds.
     """
     rows = predictions[predictions["protocol"] == protocol]
-    judged = rows.groupby("clip")[[*EMOTIONS, "fold"]].agg(dict.fromkeys(EMOTIONS, "mean") | {"fold": "first"})
-    y_proba = judged[list(EMOTIONS)].to_numpy(dtype=float).reshape(-1, len(EMOTIONS))
-    judged["answer"] = np.asarray(EMOTIONS, dtype=object)[y_proba.argmax(axis=1)]
-    judged["confidence"] = y_proba.max(axis=1)
-    joined = clips.join(judged, on="clip")
+    evaluated = rows.groupby("clip")[[*EMOTIONS, "fold"]].agg(dict.fromkeys(EMOTIONS, "mean") | {"fold": "first"})
+    y_proba = evaluated[list(EMOTIONS)].to_numpy(dtype=float).reshape(-1, len(EMOTIONS))
+    evaluated["answer"] = np.asarray(EMOTIONS, dtype=object)[y_proba.argmax(axis=1)]
+    evaluated["confidence"] = y_proba.max(axis=1)
+    joined = clips.join(evaluated, on="clip")
     joined["answer"] = joined["answer"].fillna("")
     joined["fold"] = joined["fold"].astype("Int64")
     joined["is_wrong"] = (joined["answer"] != "") & (joined["answer"] != joined["emotion"])
@@ -73,7 +73,7 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str =
 
 
 def without_answers(clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips with the columns of ``join_answers``, judged by nobody."""
+    """Return the clips with the columns of ``join_answers``, evaluated by nobody."""
     return join_answers(clips, pd.DataFrame(columns=["protocol", "clip", "fold", *EMOTIONS]))
 
 
@@ -237,5 +237,5 @@ def find_clip(clips: pd.DataFrame, name: str | None) -> dict[str, Any] | None:
 
 
 def list_folds(clips: pd.DataFrame) -> Sequence[int]:
-    """Return the numbers of the folds that judged clips, in order."""
+    """Return the numbers of the folds that evaluated clips, in order."""
     return sorted(int(fold) for fold in clips["fold"].dropna().unique())

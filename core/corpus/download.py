@@ -96,7 +96,7 @@ def download_corpus(
     Raises
     ------
     DownloadError
-        If there is no room, the server can not be reached, an archive is damaged, or another download goes on.
+        If there is no room, the server cannot be reached, an archive is damaged, or another download goes on.
     """
     source = source or ZENODO
     wanted = missing_channels(channels, folder, source)
@@ -197,10 +197,10 @@ def _fetch_archive(source: Source, channel: str, folder: Path, report: Report) -
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         path.unlink(missing_ok=True)
         raise DownloadError(
-            f"{archive.name} can not be unpacked ({error}) and is removed. Download it again."
+            f"{archive.name} cannot be unpacked ({error}) and is removed. Download it again."
         ) from error
     except OSError as error:
-        raise DownloadError(f"{archive.name} can not be unpacked: {error.strerror}. Free space and retry.") from error
+        raise DownloadError(f"{archive.name} cannot be unpacked: {error.strerror}. Free space and retry.") from error
     path.unlink()
 
 
@@ -239,7 +239,7 @@ def _start(folder: Path) -> Path:
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DownloadError(f"The folder {str(folder)!r} can not be made: {error.strerror}. Choose another.") from error
+        raise DownloadError(f"The folder {str(folder)!r} cannot be made: {error.strerror}. Choose another.") from error
     return work
 
 

@@ -21,7 +21,7 @@ class Integrity:
     missing: tuple[str, ...]
     """Clips of the release without a readable file."""
     unreadable: tuple[str, ...]
-    """Paths that can not be decoded."""
+    """Paths that cannot be decoded."""
     stereo: tuple[str, ...]
     """Clips with more than one channel; six are so in the release."""
     odd_rate: tuple[str, ...]

@@ -45,7 +45,7 @@ def find_recordings(
     Raises
     ------
     AudioError
-        If a clip can not be decoded.
+        If a clip cannot be decoded.
     """
     highest = np.full(len(sounds), SAME_RECORDING, dtype=np.float32)
     found, done = [""] * len(sounds), 0

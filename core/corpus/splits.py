@@ -1,11 +1,11 @@
-"""Protocols: who is trained on, who chooses the epoch, who is judged.
+"""Protocols: who is trained on, who chooses the epoch, who is evaluated.
 
 ``reference`` repeats the reference project: every clip twice, a random split, and the clips that choose the epoch are
 those of the report. It leaks by design. In the other three, the clips that choose the epoch (``validation``) are taken
-from the training side, and no clip is judged by a network that saw it. In the ``speaker`` protocols the same holds for
-actors.
+from the training side, and no clip is evaluated by a network that saw it. In the ``speaker`` protocols the same holds
+for actors.
 
-Sounds of unknown people (``UNKNOWN_ACTOR``), which come from elsewhere, train in every split and are judged in none.
+Sounds of unknown people (``UNKNOWN_ACTOR``), which come from elsewhere, train in every split and are evaluated in none.
 
 References
 ----------
@@ -59,11 +59,11 @@ class Split:
     validation: Rows
     """Rows that choose the epoch, shape (m,)."""
     test: Rows
-    """Rows that are judged, shape (k,)."""
+    """Rows that are evaluated, shape (k,)."""
 
     @property
     def twin_share(self) -> float:
-        """Share of the judged rows that also stand in training: 0 in an honest split."""
+        """Share of the evaluated rows that also stand in training: 0 in an honest split."""
         return float(np.isin(self.test, self.train).mean())
 
 
@@ -111,12 +111,12 @@ def split_random(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     index : pandas.DataFrame
         Distinct clips, with columns ``path``, ``emotion`` and ``duplicate_of``.
     seed : int
-        Draws the split: other seeds judge other clips.
+        Draws the split: other seeds evaluate other clips.
 
     Returns
     -------
     list of Split
-        One split; 80 % train and choose the epoch, 20 % are judged, stratified by emotion.
+        One split; 80 % train and choose the epoch, 20 % are evaluated, stratified by emotion.
     """
     emotions = index["emotion"].to_numpy()
     splitter = StratifiedKFold(round(1 / TEST_SHARE), shuffle=True, random_state=seed)

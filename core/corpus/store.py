@@ -60,7 +60,7 @@ class FeatureStore:
         Raises
         ------
         AudioError
-            If a clip can not be decoded.
+            If a clip cannot be decoded.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "lock"):

@@ -49,7 +49,7 @@ def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, p
     Raises
     ------
     DownloadError
-        If the server can not be reached or refuses, the disk is full, or the checksum is wrong; in the last case the
+        If the server cannot be reached or refuses, the disk is full, or the checksum is wrong; in the last case the
         file is removed.
     """
     part = path.with_name(f"{path.name}.part")
@@ -62,7 +62,7 @@ def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, p
         except requests.RequestException as error:
             problem = _reason(error)
         except OSError as error:
-            raise DownloadError(f"{str(part)!r} can not be written: {error.strerror}. Free space and retry.") from error
+            raise DownloadError(f"{str(part)!r} cannot be written: {error.strerror}. Free space and retry.") from error
         if size_of(part) >= remote.size:
             part.replace(path)
             break
@@ -90,7 +90,7 @@ def _receive(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
         continues = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if answer.status_code == 416 or (answer.status_code == 206 and not continues):
             part.unlink()
-            raise requests.HTTPError("the server can not go on where the last attempt ended")
+            raise requests.HTTPError("the server cannot go on where the last attempt ended")
         with part.open("ab" if answer.status_code == 206 else "wb") as file:
             for block in answer.iter_content(BLOCK):
                 if file.tell() + len(block) > remote.size:
@@ -116,10 +116,10 @@ def _reason(error: requests.RequestException) -> str:
         return "the server does not answer"
     if isinstance(error, requests.HTTPError):
         return str(error)
-    return "the connection breaks off or can not be made"
+    return "the connection breaks off or cannot be made"
 
 
 def _giving_up(remote: RemoteFile, size: int, problem: str) -> str:
     kept = f" {size / 1e6:,.1f} MB are kept, and the next attempt goes on there." if size else ""
     reason = problem or "the server sends less than the whole file"
-    return f"{remote.url} can not be fetched: {reason}. Check the connection and retry.{kept}"
+    return f"{remote.url} cannot be fetched: {reason}. Check the connection and retry.{kept}"

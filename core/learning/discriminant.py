@@ -122,7 +122,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     index : pandas.DataFrame
         The same clips, with columns ``emotion``, ``channel`` and ``actor``.
     fold : Fold
-        Rows, seed and folder. Clips that choose an epoch elsewhere are training clips here, unless they are judged.
+        Rows, seed and folder. Clips that choose an epoch elsewhere are training clips here, unless they are evaluated.
 
     Returns
     -------
@@ -157,11 +157,11 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     return network
 
 
-def _inner_folds(clips: pd.DataFrame, judged: pd.DataFrame, seed: int) -> NDArray[np.intp]:
-    """Return the inner fold of each training clip: by actor, unless the judged clips are of the same actors."""
+def _inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
+    """Return the inner fold of each training clip: by actor, unless the evaluated clips are of the same actors."""
     rng = np.random.default_rng([seed, N_INNER])
     actors = clips["actor"].to_numpy()
-    if np.isin(judged["actor"], actors).any():
+    if np.isin(evaluated["actor"], actors).any():
         inner = np.empty(len(clips), dtype=np.intp)
         splitter = StratifiedKFold(N_INNER, shuffle=True, random_state=seed)
         for k, (_, held_out) in enumerate(splitter.split(actors, clips["emotion"])):

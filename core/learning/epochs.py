@@ -120,7 +120,7 @@ def _sound_backup_folder(fold: Fold) -> Path:
         try:
             h5py.File(weights).close()
         except OSError as error:
-            logger.warning("The backup of %s can not be read (%s); the fold starts anew.", fold.folder, error)
+            logger.warning("The backup of %s cannot be read (%s); the fold starts anew.", fold.folder, error)
             shutil.rmtree(folder)
     return folder
 

@@ -183,7 +183,7 @@ def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n_clips`` (judged, a seed), ``accuracy`` and ``unweighted_average_recall`` (each with ``mean``,
+        ``n_clips`` (evaluated, a seed), ``accuracy`` and ``unweighted_average_recall`` (each with ``mean``,
         ``interval`` of 95 % and ``by_seed``), ``expected_calibration_error``, ``mean_confidence``, ``confusion``
         (counts summed over seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
     """
@@ -205,7 +205,7 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
     """Choose the confidence below which a model is unsure, and measure what the choice is worth.
 
     The threshold put in use is chosen on all rows. Its worth is measured fold by fold with a threshold chosen on the
-    other folds, so that no clip is judged by a threshold that it helped to choose.
+    other folds, so that no clip is evaluated by a threshold that it helped to choose.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
 
 
 def decide(predictions: pd.DataFrame, precision: float = DECISION_PRECISION) -> Mapping[str, float | None]:
-    """Return the threshold of confidence and its worth; None where nobody unheard was judged: then all is unsure."""
+    """Return the threshold of confidence and its worth; None where nobody unseen was evaluated: then all is unsure."""
     rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
     if rows.empty:
         return {"threshold": None, "precision": precision, "answered": 0.0, "answered_precision": 0.0}
@@ -283,10 +283,10 @@ def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the tables judge different clips.
+        If the tables evaluate different clips.
     """
     if set(predictions["clip"]) != set(others["clip"]):
-        raise ValueError("the two models were judged on different clips")
+        raise ValueError("the two models were evaluated on different clips")
     counts = [Answers(table).confusion_by_seed_and_actor() for table in (predictions, others)]
     present = np.flatnonzero(counts[0].sum(axis=(0, 2, 3)) > 0)
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ class Fold:
     seed: int
     """Seed of weights, order and dropout."""
     split: Split
-    """Rows that train, choose the epoch, and are judged."""
+    """Rows that train, choose the epoch, and are evaluated."""
     folder: Path
     """Where its files are."""
 
@@ -49,12 +49,12 @@ class Fold:
 
     @property
     def predictions_path(self) -> Path:
-        """Probabilities of the judged clips, as CSV; written last."""
+        """Probabilities of the evaluated clips, as CSV; written last."""
         return self.folder / "predictions.csv"
 
     @property
     def is_done(self) -> bool:
-        """Whether the fold is trained and judged."""
+        """Whether the fold is trained and evaluated."""
         return self.predictions_path.is_file()
 
     def history(self) -> pd.DataFrame:
@@ -89,9 +89,9 @@ class TrainingResult:
         )
 
     def predictions(self) -> pd.DataFrame:
-        """Return the probabilities of all judged clips: protocol, seed, fold, clip, y_true, then the emotions."""
-        judged = [fold for fold in self.folds if len(fold.split.test)]
-        return pd.concat([pd.read_csv(fold.predictions_path) for fold in judged], ignore_index=True)
+        """Return the probabilities of all evaluated clips: protocol, seed, fold, clip, y_true, then the emotions."""
+        evaluated = [fold for fold in self.folds if len(fold.split.test)]
+        return pd.concat([pd.read_csv(fold.predictions_path) for fold in evaluated], ignore_index=True)
 
     def history(self) -> pd.DataFrame:
         """Return all epochs of all folds, with protocol, seed and fold before the columns of ``Fold.history``."""
@@ -110,7 +110,7 @@ class TrainingProgress:
     """How far a training is."""
 
     folds_done: int
-    """Folds that are trained and judged."""
+    """Folds that are trained and evaluated."""
     n_folds: int
     """All folds."""
     epochs_done: int
@@ -125,7 +125,7 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     Parameters
     ----------
     index : pandas.DataFrame
-        Distinct clips; those of unknown people train in every fold and are judged in none.
+        Distinct clips; those of unknown people train in every fold and are evaluated in none.
     protocols : sequence of str
         Names in ``core.corpus.splits.PROTOCOLS``, or ``DEPLOYMENT``, which the first seed alone trains.
     seeds : sequence of int

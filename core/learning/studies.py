@@ -1,6 +1,6 @@
 """What a finished training is tried on besides its protocols: degraded sound, parts missing, personal baselines.
 
-All judge by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is judged by a model that has heard him.
+All evaluate by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is evaluated by a model that has heard them.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ CopyReader = Callable[[Copy], NDArray[np.float32]]
 
 
 def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
-    """Judge the networks of a training on degraded copies of the clips that they did not hear.
+    """Evaluate the networks of a training on degraded copies of the clips that they did not hear.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
 
 
 def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32]) -> pd.DataFrame:
-    """Judge the networks of a training on actors that they did not hear, with a personal baseline and without.
+    """Evaluate the networks of a training on unseen speakers, with a personal baseline and without.
 
-    Each actor is enrolled with neutral clips of speech, the first repetition of each sentence. These are judged in no
-    case, so that all cases stand on the same clips. The features are taken to the mean of the training clips, which
+    Each actor is enrolled with neutral clips of speech, the first repetition of each sentence. These are evaluated in
+    no case, so that all cases stand on the same clips. The features are taken to the mean of the training clips, which
     every stored model knows, or to that of the neutral ones among them.
 
     Parameters
@@ -96,17 +96,17 @@ def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.fl
             "to the mean": np.asarray(json.loads(fold.scaler_path.read_text())["mean"]),
             "to the neutral mean": neutral_mean(X[train[is_neutral[train]]]),
         }
-        judged = test[~is_enrolled[test] & np.isin(actor[test], actor[is_enrolled])]
-        own = {a: neutral_mean(X[test[(actor[test] == a) & is_enrolled[test]]]) for a in np.unique(actor[judged])}
-        cases = {"none": np.zeros_like(X[judged])} | {
+        evaluated = test[~is_enrolled[test] & np.isin(actor[test], actor[is_enrolled])]
+        own = {a: neutral_mean(X[test[(actor[test] == a) & is_enrolled[test]]]) for a in np.unique(actor[evaluated])}
+        cases = {"none": np.zeros_like(X[evaluated])} | {
             f"{name}, strength {strength:g}": np.stack(
-                [baseline_shift(usual, own[a], strength) for a in actor[judged]]
-            ).reshape(len(judged), *[1] * (X.ndim - 2), -1)
+                [baseline_shift(usual, own[a], strength) for a in actor[evaluated]]
+            ).reshape(len(evaluated), *[1] * (X.ndim - 2), -1)
             for name, usual in targets.items()
             for strength in STRENGTHS
         }
         for name, shift in cases.items():
-            table = tabulate(fold, index.iloc[judged], predict_fold(network, fold, X[judged] + shift))
+            table = tabulate(fold, index.iloc[evaluated], predict_fold(network, fold, X[evaluated] + shift))
             table.insert(0, "baseline", name)
             tables.append(table)
     order = {name: k for k, name in enumerate(cases)}
@@ -139,7 +139,7 @@ def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
 def study_ablations(
     result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
 ) -> pd.DataFrame:
-    """Train and judge the variants of a recipe.
+    """Train and evaluate the variants of a recipe.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ A run is a folder. Each fold has a folder of its own, ``<protocol>/seed-<s>/fold
 - ``best.weights.h5``: weights of the epoch with the highest mean of training and validation accuracy;
 - ``backup/``: the state a few epochs ago at most, from which a killed training goes on;
 - ``scaler.json``: mean and scale of each feature over the training frames;
-- ``predictions.csv``: probabilities of the judged clips, written last: where it stands, the fold is done.
+- ``predictions.csv``: probabilities of the evaluated clips, written last: where it stands, the fold is done.
 
 A recipe of a network trains epoch by epoch (``core.learning.epochs``), one of a discriminant in one piece
 (``core.learning.discriminant``); the folder of its folds lacks a backup, and its history has one row.
@@ -55,7 +55,7 @@ def train(
     n_jobs: int = 2,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> TrainingResult:
-    """Train and judge the folds of a run; those that are done are kept, those that were cut off go on.
+    """Train and evaluate the folds of a run; those that are done are kept, those that were cut off go on.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class _Reporter:
 def fit_fold(
     recipe: AnyRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None = None
 ) -> None:
-    """Train and judge one fold, or finish it where it stopped.
+    """Train and evaluate one fold, or finish it where it stopped.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def tabulate(fold: Fold, clips: pd.DataFrame, y_proba: NDArray[np.float32]) -> p
     fold : Fold
         Whose network gave them.
     clips : pandas.DataFrame
-        The judged clips, with columns ``clip`` and ``emotion``.
+        The evaluated clips, with columns ``clip`` and ``emotion``.
     y_proba : np.ndarray [shape=(n, 8), dtype=float32]
         Their probabilities.
 

@@ -68,7 +68,7 @@ def reading() -> Iterator[sa.Connection]:
     Raises
     ------
     DatabaseError
-        If the database can not be used.
+        If the database cannot be used.
     """
     with _said_plainly(), _engine().connect() as connection:
         yield connection.execution_options(reads_only=True)
@@ -85,7 +85,7 @@ def writing() -> Iterator[sa.Connection]:
     Raises
     ------
     DatabaseError
-        If the database can not be used.
+        If the database cannot be used.
     """
     with _said_plainly(), _engine().begin() as connection:
         yield connection
@@ -112,7 +112,7 @@ def _said_plainly() -> Iterator[None]:
     except (sa.exc.OperationalError, sa.exc.InternalError) as error:
         reason = str(error.orig).strip().partition("\n")[0]
         raise DatabaseError(
-            f"The database {describe_database()} can not be used ({reason}). Check DATABASE_URL, rights and free space."
+            f"The database {describe_database()} cannot be used ({reason}). Check DATABASE_URL, rights and free space."
         ) from error
 
 
@@ -126,7 +126,7 @@ def _engine() -> sa.Engine:
             try:
                 _engines[key] = make(url)
             except OSError as error:
-                raise DatabaseError(f"The file {url.database!r} can not be written: {error.strerror}.") from error
+                raise DatabaseError(f"The file {url.database!r} cannot be written: {error.strerror}.") from error
         return _engines[key]
 
 

@@ -110,7 +110,7 @@ def _check_corpus() -> None:
 def _check_disk() -> None:
     for folder in (data_folder(), artifacts_folder()):
         if not os.access(folder, os.W_OK):
-            raise SoundWebError(f"The folder {str(folder)!r} can not be written.")
+            raise SoundWebError(f"The folder {str(folder)!r} cannot be written.")
     free = shutil.disk_usage(data_folder()).free
     if free < MIN_FREE:
         raise SoundWebError(f"Only {free / 2**20:,.0f} MiB are free; a training may need {MIN_FREE / 2**20:,.0f}.")

@@ -71,7 +71,7 @@ def ignore(step: Step) -> None:
 
 
 def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> StoredModel:
-    """Train what is asked for, judge it and store the model; it is not put in use.
+    """Train what is asked for, evaluate it and store the model; it is not put in use.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     Raises
     ------
     SoundWebError
-        If the corpus is missing, the training can not be planned, or the model not be stored.
+        If the corpus is missing, the training cannot be planned, or the model not be stored.
     """
     check_studies(spec)
     root = configured_corpus()

@@ -21,12 +21,12 @@ MAX_NOTES: Final = 1_000
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSpec:
-    """What to train and how to judge it."""
+    """What to train and how to evaluate it."""
 
     recipe: str = "reference"
     """Name of the recipe."""
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    """Protocols to judge by."""
+    """Protocols to evaluate by."""
     seeds: tuple[int, ...] = (0,)
     """One training of every fold a seed."""
     epochs: int | None = None
@@ -36,7 +36,7 @@ class TrainingSpec:
     studies: bool = False
     """Whether degraded sound and missing parts are tried too."""
     feedback: bool = False
-    """Whether sounds that users let us keep train too; they are judged nowhere."""
+    """Whether sounds that users let us keep train too; they are evaluated nowhere."""
     promote: bool = False
     """Whether the new model is put in use, unless it is worse than the one in use."""
 

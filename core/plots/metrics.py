@@ -13,7 +13,7 @@ from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, SEQUENTI
 RECALL: Final = "right, averaged over emotions (%)"
 _LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 _NEWNESS: Final = {"reference": "same clips", "random": "same voices"}
-"""What the judged clips share with those trained on; in the other protocols nothing."""
+"""What the evaluated clips share with those trained on; in the other protocols nothing."""
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
 
 
@@ -240,7 +240,9 @@ def protocol_bars(table: pd.DataFrame, *, with_people: bool) -> go.Figure:
     _add_line(figure, 100 * CHANCE, "chance")
     if with_people:
         _add_line(figure, 100 * HUMAN_ACCURACY, "people")
-    return _recall_frame(figure, "The same recipe, judged by different rules", xaxis={"title": "protocol"}, bargap=0.5)
+    return _recall_frame(
+        figure, "The same recipe, evaluated by different rules", xaxis={"title": "protocol"}, bargap=0.5
+    )
 
 
 def study_bars(table: pd.DataFrame, title: str) -> go.Figure:

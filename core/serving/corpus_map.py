@@ -69,7 +69,7 @@ def compute_map(predictor: Predictor, clips: pd.DataFrame, root: Path, data: Pat
     CorpusError
         If there are too few clips.
     AudioError
-        If a clip can not be decoded.
+        If a clip cannot be decoded.
     """
     if len(clips) < MIN_CLIPS:
         raise CorpusError(f"{len(clips)} clips are too few for a map; it needs at least {MIN_CLIPS}.")

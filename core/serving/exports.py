@@ -155,7 +155,7 @@ def export_reference(model: str | None, target: Path, *, registry: Registry | No
     Raises
     ------
     ModelError
-        If the model can not be loaded, reads other features, or the folder can not be written.
+        If the model cannot be loaded, reads other features, or the folder cannot be written.
     """
     from core.learning.conversion import write_reference_files
 
@@ -170,4 +170,4 @@ def export_reference(model: str | None, target: Path, *, registry: Registry | No
     try:
         return write_reference_files(stored.folder, target)
     except OSError as error:
-        raise ModelError(f"The folder {str(target)!r} can not be written: {error.strerror}.") from error
+        raise ModelError(f"The folder {str(target)!r} cannot be written: {error.strerror}.") from error

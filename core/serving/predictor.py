@@ -172,13 +172,13 @@ class Predictor:
         """Return why a confidence is too low, or nothing."""
         threshold, precision = self.model.threshold, self.model.manifest["decision"]["precision"]
         if threshold is None:
-            return (f"at no confidence were {precision:.0%} of this model's answers to unheard speakers right",)
+            return (f"at no confidence were {precision:.0%} of this model's answers to unseen speakers right",)
         if confidence >= threshold:
             return ()
         # Four digits: an overconfident network's threshold can differ from 1 in the third.
         return (
             f"confidence {confidence:.4f} is below {threshold:.4f}; only from there on are {precision:.0%} of the "
-            "answers to unheard speakers right",
+            "answers to unseen speakers right",
         )
 
 

@@ -35,7 +35,7 @@ def publish_training(
     index : pandas.DataFrame
         The distinct clips it was trained on.
     registry : Registry
-        Where to store it. A reference model that is there and judged the same clips is compared with in the card.
+        Where to store it. A reference model that is there and evaluated the same clips is compared with in the card.
     studies : mapping of str to pandas.DataFrame, optional
         Predictions of ``core.learning.studies``, by name: ``robustness``, ``ablations``.
 

@@ -225,7 +225,7 @@ class Registry:
             aside.rename(self.root / name)
         except OSError as error:
             raise ModelError(
-                f"The model {name!r} can not be written: {error.strerror}. Free space and retry."
+                f"The model {name!r} cannot be written: {error.strerror}. Free space and retry."
             ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -237,7 +237,7 @@ class Registry:
         Raises
         ------
         ModelError
-            If the model can not be loaded, or the choice not be written.
+            If the model cannot be loaded, or the choice not be written.
         """
         self.load(name)
         with self._alone():
@@ -255,7 +255,7 @@ class Registry:
         Raises
         ------
         ModelError
-            If there was none, or it can not be loaded.
+            If there was none, or it cannot be loaded.
         """
         with self._alone():
             used = self._used()
@@ -302,7 +302,7 @@ class Registry:
         except Timeout as error:
             raise ModelError("Another process is changing which model is in use. Try again.") from error
         except OSError as error:
-            raise ModelError(f"The folder of the models can not be written: {error.strerror}.") from error
+            raise ModelError(f"The folder of the models cannot be written: {error.strerror}.") from error
 
     def _used(self) -> list[str]:
         """Return the names of the models that were in use, the one in use last."""
@@ -313,7 +313,7 @@ class Registry:
             record = json.loads(path.read_text())
             return [*record["previous"], record["model"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{CHAMPION_FILE} can not be read ({error}). Promote a model again.") from error
+            raise ModelError(f"{CHAMPION_FILE} cannot be read ({error}). Promote a model again.") from error
 
     def _write_used(self, names: list[str]) -> None:
         record = {"model": names[-1], "previous": names[:-1]}
@@ -326,7 +326,7 @@ def _check_files(name: str, folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         _check_manifest(name, manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"The manifest of model {name!r} can not be read ({error}). Publish it again.") from error
+        raise ModelError(f"The manifest of model {name!r} cannot be read ({error}). Publish it again.") from error
     for file, expected in manifest["files"].items():
         if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
             raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")

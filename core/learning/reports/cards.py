@@ -16,8 +16,8 @@ from core.learning.reports.tables import select
 PROTOCOL_MEANING: Final = {
     "reference": "each clip twice, random split: clips stand on both sides",
     "random": "each clip once, random split: voices stand on both sides",
-    "speaker-luna": "unheard speakers, 5 folds of actors (Luna-Jimenez et al. 2021)",
-    "speaker-emobox": "unheard speakers, 6 folds of actors (EmoBox, Ma et al. 2024)",
+    "speaker-luna": "unseen speakers, 5 folds of actors (Luna-Jimenez et al. 2021)",
+    "speaker-emobox": "unseen speakers, 6 folds of actors (EmoBox, Ma et al. 2024)",
 }
 
 
@@ -42,7 +42,7 @@ def percent(figure: Mapping[str, Any]) -> str:
 
 
 LEFT_OUT: Final = {
-    "voice": "Tried while the recipe was made, and left out because speech UAR on unheard speakers fell or did not "
+    "voice": "Tried while the recipe was made, and left out because speech UAR on unseen speakers fell or did not "
     "rise: logistic regression, support vector machines, kernel ridge regression and multilayer "
     "perceptrons on the functionals; Fisher vectors; time-stretched mel maps; a convolution network on "
     "the log-mel spectrogram; classes by gender or intensity; formants, skewness and kurtosis of "
@@ -64,10 +64,10 @@ def results_table(metrics: Mapping[str, Any]) -> str:
     -------
     str
         A row for each protocol and channel: accuracy and UAR in per cent with 95 % intervals over actors, and the
-        share of judged clips that also stood in training.
+        share of evaluated clips that also stood in training.
     """
     lines = [
-        "| protocol | clips | accuracy % | UAR % | ECE | judged clips seen in training % |",
+        "| protocol | clips | accuracy % | UAR % | ECE | evaluated clips seen in training % |",
         "|---|---|---|---|---|---|",
     ]
     for protocol, report in metrics.items():
@@ -175,7 +175,7 @@ def write_card(
 
 {results_table(metrics)}
 
-Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels"]):.1%}) over all judged clips, with
+Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels"]):.1%}) over all evaluated clips, with
 95 % intervals by bootstrap over actors; ECE is the expected calibration error.
 
 {meanings}
@@ -207,7 +207,7 @@ def _describe_training(manifest: Mapping[str, Any]) -> str:
 - Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
   clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
   their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
-  models of the same recipe that had not heard the judged clips."""
+  models of the same recipe that had not heard the evaluated clips."""
 
 
 def _describe_feedback(corpus: Mapping[str, Any]) -> str:
@@ -217,16 +217,16 @@ def _describe_feedback(corpus: Mapping[str, Any]) -> str:
         return ""
     return f"""
 - Besides: sounds from feedback ({n_clips:,}) of unknown people, labelled by their senders. Every fold was trained on
-  them, none was judged by them."""
+  them, none was evaluated by them."""
 
 
 def _describe_surest(predictions: pd.DataFrame) -> str:
-    """Return the accuracy on the surer half of the unheard speakers' speech."""
+    """Return the accuracy on the surer half of the unseen speakers' speech."""
     rows = select(predictions, STUDY_PROTOCOL, "speech")
     if rows.empty:
         return ""
     return f"""
-Of the half of the unheard speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
+Of the half of the unseen speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
 (protocol `{STUDY_PROTOCOL}`, mean over seeds).
 """
 
@@ -234,8 +234,8 @@ Of the half of the unheard speakers' speech clips that it is surest of, {accurac
 def _describe_decision(decision: Mapping[str, Any]) -> str:
     """Return the rule of the threshold and its worth."""
     if decision["threshold"] is None:
-        return f"Always: at no confidence were {decision['precision']:.0%} of the answers on unheard speakers right."
+        return f"Always: at no confidence were {decision['precision']:.0%} of the answers on unseen speakers right."
     return f"""An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for
-{decision["precision"]:.0%} right answers on unheard speakers. With the threshold of each fold chosen on the other
+{decision["precision"]:.0%} right answers on unseen speakers. With the threshold of each fold chosen on the other
 folds, {decision["answered"]:.1%} of the clips got an answer and {decision["answered_precision"]:.1%} of these were
 right."""

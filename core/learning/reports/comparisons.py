@@ -26,8 +26,8 @@ def tabulate_protocols(metrics: Mapping[str, Any], subset: str = "all") -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        A row for each protocol that judged such clips: ``protocol``, ``n_clips``, accuracy and recall with
-        bounds, ``calibration_error``, ``twin_share`` (judged clips that also stood in training).
+        A row for each protocol that evaluated such clips: ``protocol``, ``n_clips``, accuracy and recall with
+        bounds, ``calibration_error``, ``twin_share`` (evaluated clips that also stood in training).
     """
     return pd.DataFrame(
         {"protocol": protocol, **_figures(report[subset]), "twin_share": report["twin_share"]}
@@ -58,9 +58,9 @@ def tabulate_models(
     Returns
     -------
     pandas.DataFrame
-        A row a model: ``model``, the columns of ``tabulate_protocols`` but the first (empty where it was not judged
+        A row a model: ``model``, the columns of ``tabulate_protocols`` but the first (empty where it was not evaluated
         so), and ``difference``, ``difference_low``, ``difference_high``, ``p_value`` of its UAR less that of the first
-        (see ``core.learning.evaluation.compare``; empty where it judged other clips).
+        (see ``core.learning.evaluation.compare``; empty where it evaluated other clips).
     """
     first = next(iter(metrics))
     own = select(predictions[first], protocol, subset)

@@ -12,7 +12,7 @@ ORDER: Final = ("reference", "random", "speaker-luna", "speaker-emobox")
 
 
 def measure_twins(clips: pd.DataFrame) -> pd.DataFrame:
-    """Split the clips at random, doubled and once each, and count the judged ones that also stand in training.
+    """Split the clips at random, doubled and once each, and count the evaluated ones that also stand in training.
 
     Parameters
     ----------
@@ -22,19 +22,19 @@ def measure_twins(clips: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows ``each clip twice`` and ``each clip once``: ``judged`` (files), ``twins`` (of these, with the same clip in
-        training) and ``twin_share``.
+        Rows ``each clip twice`` and ``each clip once``: ``evaluated`` (files), ``twins`` (of these, with the same clip
+        in training) and ``twin_share``.
     """
     rows = []
     for name, split_clips in (("each clip twice", split_reference), ("each clip once", split_random)):
         (split,) = split_clips(clips)
         twins = round(split.twin_share * len(split.test))
-        rows.append({"split": name, "judged": len(split.test), "twins": twins, "twin_share": split.twin_share})
+        rows.append({"split": name, "evaluated": len(split.test), "twins": twins, "twin_share": split.twin_share})
     return pd.DataFrame(rows)
 
 
 def figures_by_protocol(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a model's figures by every protocol it was judged by, the leaking one first.
+    """Return a model's figures by every protocol it was evaluated by, the leaking one first.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def is_password(password: str, encoded: str) -> bool:
         derived = _derive(password[:MAX_LENGTH], base64.b64decode(salt, validate=True), int(n), int(r), int(p))
         return kind == "scrypt" and hmac.compare_digest(derived, base64.b64decode(key, validate=True))
     except (ValueError, binascii.Error, MemoryError) as error:
-        raise SignInError("The password's hash can not be read. Make one with 'python -m core admin hash'.") from error
+        raise SignInError("The password's hash cannot be read. Make one with 'python -m core admin hash'.") from error
 
 
 def _derive(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

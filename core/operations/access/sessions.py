@@ -65,5 +65,5 @@ def close_session(token: str, connection: sa.Connection) -> None:
 
 
 def _hash(token: str) -> str:
-    # Tokens are random and long: a plain hash can not be guessed backwards.
+    # Tokens are random and long: a plain hash cannot be guessed backwards.
     return hashlib.sha256(token.encode()).hexdigest()

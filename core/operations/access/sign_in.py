@@ -47,7 +47,7 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
     Raises
     ------
     SignInError
-        If its file can not be written.
+        If its file cannot be written.
     """
     if is_configured(configured_hash):
         return None
@@ -206,7 +206,7 @@ def reset() -> str | None:
     Returns
     -------
     str or None
-        None where a hash stands in the environment, which this can not change.
+        None where a hash stands in the environment, which this cannot change.
     """
     with writing() as connection:
         for table in (credentials, sessions):
@@ -234,7 +234,7 @@ def delay_after(failures: int) -> float:
 
 
 def _take_turn(name: str) -> None:
-    """Count an attempt as failed before it is judged, or refuse it where it comes too soon."""
+    """Count an attempt as failed before it is evaluated, or refuse it where it comes too soon."""
     mine = throttle.c.name == name
     with writing() as connection:
         _ensure_throttle(connection, name)

@@ -1,7 +1,7 @@
 """Sounds that users let us keep, as training data besides the corpus.
 
-They are of unknown people, so every fold trains on them and none is judged by them. A recording of the corpus that
-somebody sent in would be judged by what trained on it: it is found by its sound and left out.
+They are of unknown people, so every fold trains on them and none is evaluated by them. A recording of the corpus that
+somebody sent in would be evaluated by what trained on it: it is found by its sound and left out.
 """
 
 import collections
@@ -87,7 +87,7 @@ def collect_contributions(
 
 
 def _object(waveform: Waveform) -> str:
-    """Return why a sound can not be trained on; empty where it can."""
+    """Return why a sound cannot be trained on; empty where it can."""
     shortest, longest = DURATIONS
     if not shortest <= waveform.duration <= longest:
         return f"shorter than {shortest:g} or longer than {longest:g} s"

@@ -102,7 +102,7 @@ def add(
     FeedbackError
         If a value is not acceptable, or there is too much feedback.
     AudioError
-        If the sound can not be read.
+        If the sound cannot be read.
     """
     values = _checked(label, probabilities, model, clip)
     if consented is not None:
@@ -146,7 +146,7 @@ def delete(token: str, number: int) -> None:
     NotSignedIn
         If nobody is signed in with the token.
     FeedbackError
-        If there is none with this number, or its sound can not be removed.
+        If there is none with this number, or its sound cannot be removed.
     """
     actor = require_admin(token)
     with writing() as connection:
@@ -160,7 +160,7 @@ def delete(token: str, number: int) -> None:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise FeedbackError(f"The sound can not be removed: {error.strerror}.") from error
+                raise FeedbackError(f"The sound cannot be removed: {error.strerror}.") from error
             shutil.rmtree(features_folder(), ignore_errors=True)
         audit.record(actor, "delete feedback", str(number), within=connection)
 
@@ -235,7 +235,7 @@ def _store(sound: Sound, clip: str) -> None:
         if not path.is_file():
             write_atomically(path, sound.data, mode=0o600)
     except OSError as error:
-        raise FeedbackError(f"The sound can not be kept: {error.strerror}.") from error
+        raise FeedbackError(f"The sound cannot be kept: {error.strerror}.") from error
 
 
 def feedback_folder() -> Path:

@@ -35,7 +35,7 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
     if len(notes) > MAX_NOTES:
         raise JobError(f"The notes have {len(notes):,} characters; {MAX_NOTES:,} are the limit. Shorten them.")
     if "\0" in notes:
-        raise JobError("The notes hold a character that can not be stored. Type them anew.")
+        raise JobError("The notes hold a character that cannot be stored. Type them anew.")
     wishes = (*spec.protocols, *(["with feedback"] if spec.feedback else []))
     values = {"spec": spec.to_json(), "notes": notes, "actor": actor, "status": "queued"}
     with writing() as connection:
@@ -99,7 +99,7 @@ def resume(token: str, job: int) -> Job:
         ended = (jobs.c.id == job) & jobs.c.status.in_(("lost", "cancelled", "failed"))
         again = {"status": "queued", "queued": now(), "finished": None, "cancel_requested": False, "message": ""}
         if not connection.execute(sa.update(jobs).where(ended).values(**again, remaining=None)).rowcount:
-            raise JobError(f"Job {job} can not be resumed: it is waiting, running or done.")
+            raise JobError(f"Job {job} cannot be resumed: it is waiting, running or done.")
         audit.record(actor, "resume job", str(job), within=connection)
     tick()
     return get_job(job)

@@ -54,7 +54,7 @@ def tick() -> Job | None:
         try:
             pid = start_worker(job.id, job.attempt)
         except OSError as error:
-            finish(job, "failed", message=f"The process can not be started: {error.strerror}.")
+            finish(job, "failed", message=f"The process cannot be started: {error.strerror}.")
             return None
         # The worker may have written its own number by now, or have ended.
         claimed = _attempt(job) & jobs.c.pid.is_(None)

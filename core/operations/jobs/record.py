@@ -57,7 +57,7 @@ class Job:
     part: str
     """Part of the phase."""
     folds_done: int
-    """Folds that are trained and judged."""
+    """Folds that are trained and evaluated."""
     n_folds: int
     """All folds; 0 before the training proper."""
     epochs_done: int

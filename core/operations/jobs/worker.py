@@ -80,7 +80,7 @@ def _attempt(job: Job) -> tuple[str, dict[str, str]]:
         return "failed", {"message": str(error)}
     except OSError as error:
         logger.exception("The training stopped.")
-        return "failed", {"message": f"A file can not be read or written ({error.strerror}). Mend it and resume."}
+        return "failed", {"message": f"A file cannot be read or written ({error.strerror}). Mend it and resume."}
     except Exception as error:
         logger.exception("The training stopped.")
         return "failed", {"message": f"The training stopped by an error that the log shows ({type(error).__name__})."}

@@ -34,7 +34,7 @@ def export_model(token: str, name: str, *, registry: Registry | None = None) -> 
     NotSignedIn
         If nobody is signed in with the token.
     ModelError
-        If the model can not be loaded.
+        If the model cannot be loaded.
     """
     actor = require_admin(token)
     model = (registry or Registry()).load(name)
@@ -121,7 +121,7 @@ def _read_manifest(files: dict[str, bytes]) -> dict[str, Any]:
         manifest = json.loads(files[MANIFEST])
         listed, name = set(manifest["files"]), manifest["name"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError("The manifest in the archive can not be read. Export the model again.") from error
+        raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
     if listed != set(files) - {MANIFEST}:
         raise ModelError("The manifest does not list the files of the archive. Export the model again.")
     if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or not isinstance(manifest, dict):

@@ -19,7 +19,7 @@ from core.serving.registry import StoredModel
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two models on the clips of a protocol that both were judged on."""
+    """Two models on the clips of a protocol that both were evaluated on."""
 
     protocol: str
     """The protocol."""
@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare_models(first: StoredModel, second: StoredModel) -> list[Comparison]:
-    """Compare two models on every protocol and channel that both were judged by.
+    """Compare two models on every protocol and channel that both were evaluated by.
 
     A model that was trained with several seeds answers once for each clip, by the mean of its probabilities.
 

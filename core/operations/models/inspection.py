@@ -81,7 +81,7 @@ def _check_features(model: StoredModel) -> None:
         found = configuration_hash(model.features)
         seed = getattr(model.features, "kernel_seed", 0)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ModelError("The manifest in the archive can not be read. Export the model again.") from error
+        raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
     known = {configuration_hash(seeded_features(recipe, seed)) for recipe in RECIPES.values()}
     if found not in known or type(seed) is not int or not 0 <= seed <= MAX_SEED:
         raise ModelError("The model in the archive was made for other features than this version computes.")

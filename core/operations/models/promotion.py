@@ -1,6 +1,6 @@
 """What an administrator does with stored models: look over, put in use behind a gate, take back, delete.
 
-An action is noted in the transaction in which it is done: nothing is done that can not be noted.
+An action is noted in the transaction in which it is done: nothing is done that cannot be noted.
 """
 
 import dataclasses
@@ -26,13 +26,13 @@ class Gate:
     model: str
     """Name of the model."""
     recall: float | None
-    """Its unweighted average recall on unheard speakers' speech; None where it was not judged so."""
+    """Its unweighted average recall on unseen speakers' speech; None where it was not evaluated so."""
     used: str | None
     """Name of the model in use, if any."""
     used_recall: float | None
     """The same figure of the model in use."""
     n_clips: int = 0
-    """Clips that the model was judged on for it."""
+    """Clips that the model was evaluated on for it."""
     used_n_clips: int = 0
     """The same of the model in use."""
 
@@ -40,15 +40,15 @@ class Gate:
     def objection(self) -> str:
         """Why a typed confirmation is needed; empty where none is."""
         if self.recall is None:
-            return f"{self.model} was not judged on unheard speakers ({STUDY_PROTOCOL}, {GATE_CHANNEL})"
+            return f"{self.model} was not evaluated on unseen speakers ({STUDY_PROTOCOL}, {GATE_CHANNEL})"
         if self.used_recall is not None and self.recall < self.used_recall:
             return (
-                f"{self.model} finds {self.recall:.1%} of unheard speakers' emotions, "
+                f"{self.model} finds {self.recall:.1%} of unseen speakers' emotions, "
                 f"{self.used}, which is in use, {self.used_recall:.1%}"
             )
         if self.n_clips < self.used_n_clips:
             return (
-                f"{self.model} was judged on {self.n_clips:,} clips of unheard speakers, "
+                f"{self.model} was evaluated on {self.n_clips:,} clips of unseen speakers, "
                 f"{self.used}, which is in use, on {self.used_n_clips:,}"
             )
         return ""
@@ -63,7 +63,7 @@ class Overview:
     is_used: bool
     """Whether it is in use."""
     problem: str
-    """Why it can not be loaded; empty where it can. Then the rest is missing."""
+    """Why it cannot be loaded; empty where it can. Then the rest is missing."""
     created: str = ""
     """When it was published, in UTC."""
     recipe: str = ""
@@ -116,20 +116,20 @@ def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
     Raises
     ------
     ModelError
-        If the model can not be loaded.
+        If the model cannot be loaded.
     """
     registry = registry or Registry()
     recall, n_clips = _speaker_independent_recall(registry.load(name))
     try:
         used = registry.load()
-    except ModelError:  # none, or one that can not answer: any model is better
+    except ModelError:  # none, or one that cannot answer: any model is better
         return Gate(name, recall, None, None, n_clips)
     used_recall, used_n_clips = _speaker_independent_recall(used)
     return Gate(name, recall, used.name, used_recall, n_clips, used_n_clips)
 
 
 def _speaker_independent_recall(model: StoredModel) -> tuple[float | None, int]:
-    """Return the unweighted average recall on unheard speakers' speech, and of how many clips; None where of none."""
+    """Return the unweighted average recall on unseen speakers' speech, and of how many clips; None where of none."""
     figures = model.metrics().get(STUDY_PROTOCOL, {}).get(GATE_CHANNEL)
     return (None, 0) if figures is None else (float(figures["unweighted_average_recall"]["mean"]), figures["n_clips"])
 
@@ -158,7 +158,7 @@ def promote(token: str, name: str, confirmation: str | None = None, *, registry:
     NotSignedIn
         If nobody is signed in with the token.
     ModelError
-        If the model can not be loaded, is in use, or the gate's objection is not answered.
+        If the model cannot be loaded, is in use, or the gate's objection is not answered.
     """
     actor = require_admin(token)
     registry = registry or Registry()
@@ -213,7 +213,7 @@ def roll_back(token: str, *, registry: Registry | None = None) -> str:
     NotSignedIn
         If nobody is signed in with the token.
     ModelError
-        If there was none, or it can not be loaded.
+        If there was none, or it cannot be loaded.
     """
     actor = require_admin(token)
     registry = registry or Registry()

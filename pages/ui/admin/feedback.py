@@ -58,7 +58,7 @@ def _show_entry(token: str, entries: list[Feedback]) -> None:
         try:
             st.audio(entry.path.read_bytes(), format=f"audio/{entry.container}")
         except OSError as error:
-            st.warning(f"The sound can not be read here: {error.strerror}.", icon=":material/warning:")
+            st.warning(f"The sound cannot be read here: {error.strerror}.", icon=":material/warning:")
     if st.button("Delete, with its sound" if entry.path else "Delete", icon=":material/delete:"):
         delete(token, number)
         say_done(f"Feedback {number} is deleted.")

@@ -73,7 +73,7 @@ def _show_corpus(corpus: Corpus | None) -> None:
     n_clips = corpus.clips["channel"].value_counts()
     channels = " · ".join(f"{n_clips.get(channel, 0):,} of {channel}" for channel in CHANNELS)
     missing = f" · {len(found.missing):,} of the release are missing" if found.missing else ""
-    broken = f" · {len(found.unreadable):,} files can not be read" if found.unreadable else ""
+    broken = f" · {len(found.unreadable):,} files cannot be read" if found.unreadable else ""
     st.caption(f"Corpus: {found.n_clips:,} clips in {found.n_files:,} files · {channels}{missing}{broken}")
 
 
@@ -83,7 +83,7 @@ def _ask_spec() -> TrainingSpec:
     with left:
         recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
         protocols = st.pills(
-            "Judged by",
+            "Evaluated by",
             list(PROTOCOLS),
             selection_mode="multi",
             default=list(PROTOCOLS),
@@ -98,8 +98,8 @@ def _ask_spec() -> TrainingSpec:
             f"Add sounds from feedback ({n_kept:,} kept)",
             key=state.ADMIN_WITH_FEEDBACK,
             disabled=not n_kept,
-            help="As their senders labelled them; hear them under Feedback. They train in every fold and are judged in "
-            "none. Recordings of the corpus among them are found and left out.",
+            help="As their senders labelled them; hear them under Feedback. They train in every fold and are evaluated "
+            "in none. Recordings of the corpus among them are found and left out.",
         )
         st.checkbox("Try degraded sound too", key=state.ADMIN_STUDIES, help="Noise, rooms, telephones; takes longer.")
         st.checkbox(
@@ -174,7 +174,7 @@ COLUMNS: dict[str, Any] = {
     "fraction": st.column_config.ProgressColumn("Done", min_value=0, max_value=100, format="%.0f %%"),
     "created": st.column_config.DatetimeColumn("Asked for (UTC)", format="YYYY-MM-DD HH:mm"),
     "recipe": "Recipe",
-    "protocols": st.column_config.ListColumn("Judged by"),
+    "protocols": st.column_config.ListColumn("Evaluated by"),
     "channels": st.column_config.ListColumn("Clips of"),
     "seeds": st.column_config.ListColumn("Seeds"),
     "epochs": "Epochs",

@@ -54,7 +54,7 @@ def _show_table(models: list[Overview]) -> None:
         "created": "Stored (UTC)",
         "channels": st.column_config.ListColumn("Clips of"),
         "size": st.column_config.NumberColumn("MiB", format="%.1f"),
-        "problem": "Can not be loaded because",
+        "problem": "Cannot be loaded because",
     }
     columns |= {key: st.column_config.NumberColumn(f"UAR, {key}", format="%.1f %%") for key in keys}
     if not any(model.problem for model in models):
@@ -144,10 +144,12 @@ def _show_comparison(names: list[str]) -> None:
             f"{one.protocol}, {one.channel}": one for one in cache.st_comparison(str(Registry().root), first, second)
         }
         if not compared:
-            st.info("These two were judged on no clips in common.", icon=":material/info:")
+            st.info("These two were evaluated on no clips in common.", icon=":material/info:")
             return
         names = sorted(compared, key=lambda name: (STUDY_PROTOCOL not in name, "speech" not in name))
-        _show_compared(compared[st.selectbox("Judged by", names, key=state.ADMIN_COMPARED, width=220)], first, second)
+        _show_compared(
+            compared[st.selectbox("Evaluated by", names, key=state.ADMIN_COMPARED, width=220)], first, second
+        )
 
 
 def _show_compared(one: Comparison, first: str, second: str) -> None:

@@ -41,7 +41,7 @@ def ensure_signed_in() -> str:
     except DatabaseError as error:
         logger.exception("The Admin page is closed.")
         raise DatabaseError(
-            "The database can not be used. The server's log says why; check DATABASE_URL, rights and free space."
+            "The database cannot be used. The server's log says why; check DATABASE_URL, rights and free space."
         ) from error
 
 

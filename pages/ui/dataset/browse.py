@@ -51,9 +51,9 @@ def _show_linked(corpus: Corpus, clips: pd.DataFrame) -> None:
 
 def _count(found: pd.DataFrame, clips: pd.DataFrame) -> str:
     """Tell how many clips fit, and how many of them the model got wrong."""
-    judged = found[found["answer"] != ""]
+    evaluated = found[found["answer"] != ""]
     text = f"{len(found):,} of {len(clips):,} clips"
-    return text if judged.empty else f"{text} · model wrong in {judged['is_wrong'].mean():.1%}"
+    return text if evaluated.empty else f"{text} · model wrong in {evaluated['is_wrong'].mean():.1%}"
 
 
 def _show_table(corpus: Corpus, found: pd.DataFrame, chosen: ClipFilter) -> dict[str, Any] | None:

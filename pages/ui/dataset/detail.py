@@ -12,7 +12,7 @@ from core.plots.style import SAVING
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.corpus import Corpus
 
-UNHEARD = "By a model of the same recipe that never heard this actor."
+UNSEEN = "By a model of the same recipe that never heard this actor."
 
 
 def show_clip(corpus: Corpus, clip: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def show_player(corpus: Corpus, clip: Mapping[str, Any], title: str) -> None:
 def describe_answer(clip: Mapping[str, Any]) -> str:
     """Return in a few words what the model answered for a clip."""
     if not clip["answer"]:
-        return "Not judged by this model"
+        return "Not evaluated by this model"
     icon = ":material/close:" if clip["is_wrong"] else ":material/check:"
     return f"{icon} heard as {clip['answer']}, {clip['confidence']:.0%}"
 
@@ -80,11 +80,11 @@ def _show_spectrum(data: bytes) -> None:
 def _show_answer(clip: Mapping[str, Any]) -> None:
     """Show the out-of-fold probabilities of a clip."""
     if not clip["answer"]:
-        st.info("This model was not judged on this clip.", icon=":material/info:")
+        st.info("This model was not evaluated on this clip.", icon=":material/info:")
         return
     if clip["is_wrong"]:
         st.markdown(f":material/close: The model hears **{clip['answer']}**, and it is **{clip['emotion']}**.")
     else:
         st.markdown(f":material/check: The model hears **{clip['answer']}**, as it is.")
     answer.show_probabilities({emotion: float(clip[emotion]) for emotion in EMOTIONS})
-    st.caption(UNHEARD)
+    st.caption(UNSEEN)

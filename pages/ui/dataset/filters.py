@@ -28,12 +28,12 @@ def choose_filter(clips: pd.DataFrame) -> ClipFilter:
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             duration = _choose_duration(clips)
             fold = st.selectbox(
-                "Judged in fold",
+                "Evaluated in fold",
                 list_folds(clips),
                 index=None,
                 key=state.FILTER_FOLD,
                 width=150,
-                help="Folds of actors (EmoBox): each clip is judged by a model that never heard its actor.",
+                help="Folds of actors (EmoBox): each clip is evaluated by a model that never heard its actor.",
                 **LINKED,
             )
             wrong = st.toggle("Model got it wrong", key=state.FILTER_WRONG, **LINKED)

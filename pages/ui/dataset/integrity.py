@@ -13,7 +13,7 @@ from pages.ui.shared.corpus import Corpus
 
 FINDINGS = {
     "missing": ("Missing", "Clips of the release without a readable file."),
-    "unreadable": ("Unreadable", "Files that can not be decoded; they are left out everywhere."),
+    "unreadable": ("Unreadable", "Files that cannot be decoded; they are left out everywhere."),
     "stereo": ("Stereo", "Six clips of the release are; both channels are averaged."),
     "odd_rate": ("Other rate", "Clips at another rate than 48 kHz; they are resampled like all."),
     "doubled": ("Doubled", "Clips with several files, as in Kaggle's archives; each is used once."),
@@ -52,7 +52,7 @@ def _show_findings(found: Integrity) -> None:
 
 
 def _show_twins(corpus: Corpus) -> None:
-    """Show how many judged clips have a twin in training, counted on this corpus."""
+    """Show how many evaluated clips have a twin in training, counted on this corpus."""
     try:
         twins = cache.st_twins(corpus.digest, corpus.clips)
     except ValueError:
@@ -60,16 +60,16 @@ def _show_twins(corpus: Corpus) -> None:
         return
     doubled = twins.iloc[0]
     st.markdown(
-        f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the judged "
-        f"files ({doubled['twins']:,} of {doubled['judged']:,}) have their twin in training: the model has heard them, "
-        "and the figure tells how well it remembers."
+        f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the evaluated "
+        f"files ({doubled['twins']:,} of {doubled['evaluated']:,}) have their twin in training: the model has heard them, and "
+        " the figure tells how well it remembers."
     )
     st.dataframe(
         twins.assign(twin_share=100 * twins["twin_share"]),
         hide_index=True,
         column_config={
             "split": "80 and 20 % at random",
-            "judged": "Judged files",
+            "evaluated": "Evaluated files",
             "twins": "With a twin in training",
             "twin_share": st.column_config.NumberColumn("Share", format="%.1f %%"),
         },
@@ -84,14 +84,14 @@ def _show_figures() -> None:
         return
     figures = figures_by_protocol(model.metrics())
     if figures.empty:
-        st.info("The stored model was judged by none of these protocols.", icon=":material/info:")
+        st.info("The stored model was evaluated by none of these protocols.", icon=":material/info:")
         return
     recalls = dict(zip(figures["protocol"], figures["recall"], strict=True))
     if {"reference", "speaker-emobox"} <= set(recalls):
-        doubled, unheard = recalls["reference"], recalls["speaker-emobox"]
+        doubled, unseen = recalls["reference"], recalls["speaker-emobox"]
         st.markdown(
-            f"The stored model `{model.name}` gets **{doubled:.1%}** right in the doubled split and **{unheard:.1%}** "
-            f"with speakers it never heard: **{100 * (doubled - unheard):.1f} points** less."
+            f"The stored model `{model.name}` gets **{doubled:.1%}** right in the doubled split and **{unseen:.1%}** "
+            f"with speakers it never heard: **{100 * (doubled - unseen):.1f} points** less."
         )
     st.dataframe(
         figures.assign(twin_share=100 * figures["twin_share"]),
@@ -99,7 +99,7 @@ def _show_figures() -> None:
         column_order=["protocol", "n_clips", "twin_share", "recall_text", "accuracy_text"],
         column_config={
             "protocol": "Protocol",
-            "n_clips": st.column_config.NumberColumn("Judged clips", format="localized"),
+            "n_clips": st.column_config.NumberColumn("Evaluated clips", format="localized"),
             "twin_share": st.column_config.NumberColumn("Heard in training", format="%.1f %%"),
             "recall_text": st.column_config.TextColumn("UAR %", help="Unweighted average recall, 95 % interval."),
             "accuracy_text": st.column_config.TextColumn("Accuracy %", help="With 95 % interval."),

@@ -6,27 +6,27 @@ from core.errors import SoundWebError
 from core.labels import EMOTIONS
 from core.learning.reports.tables import largest_confusion, list_cell, tabulate_confusion
 from core.plots import metrics as plots
-from pages.ui.metrics.judged import Judged
+from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.answer import show_player
 from pages.ui.shared.charts import picture_button
 from pages.ui.shared.corpus import find_corpus
 
 
-def show_confusion(judged: Judged) -> None:
+def show_confusion(evaluated: Evaluated) -> None:
     """Show the matrix, and beside it the clips of the chosen cell."""
-    counts = cache.report(tabulate_confusion, judged.key)
+    counts = cache.report(tabulate_confusion, evaluated.key)
     matrix_place, list_place = st.columns([5, 4], gap="large")
     with list_place:
         cell = _choose_cell(largest_confusion(counts))
-        _show_cell(judged, *cell)
+        _show_cell(evaluated, *cell)
     with matrix_place:
         st.plotly_chart(
             plots.confusion_matrix(counts, cell),
             key=state.METRICS_MATRIX,
             on_select=_take_click,
             selection_mode="points",
-            config=picture_button(f"{judged.words}-confusion"),
+            config=picture_button(f"{evaluated.words}-confusion"),
             alt="Confusion matrix: true emotions by answered ones; the numbers stand in the table below",
         )
         with st.expander("As a table", icon=":material/table:"):
@@ -54,9 +54,9 @@ def _choose_cell(default: tuple[str, str]) -> tuple[str, str]:
     return chosen[0] or default[0], chosen[1] or default[1]
 
 
-def _show_cell(judged: Judged, true: str, answered: str) -> None:
+def _show_cell(evaluated: Evaluated, true: str, answered: str) -> None:
     """List the clips of a cell and play the chosen one."""
-    clips = cache.report(list_cell, judged.key, true, answered)
+    clips = cache.report(list_cell, evaluated.key, true, answered)
     verb = "recognised as" if true == answered else "taken for"
     st.markdown(f"**{true} {verb} {answered}** · {len(clips):,} answers, {clips['clip'].nunique():,} clips")
     if clips.empty:
@@ -78,14 +78,14 @@ def _show_cell(judged: Judged, true: str, answered: str) -> None:
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
-        key=f"{state.METRICS_CLIP}-{judged.words}-{true}-{answered}",
+        key=f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}",
     )
     rows = event["selection"]["rows"]
     _play(clips["clip"].iloc[rows[0] if rows and rows[0] < len(clips) else 0])
 
 
 def _play(clip: str) -> None:
-    """Play a clip of the corpus, or say why it can not be played."""
+    """Play a clip of the corpus, or say why it cannot be played."""
     try:
         corpus = find_corpus()
         if corpus is None:

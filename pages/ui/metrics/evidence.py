@@ -15,33 +15,33 @@ from core.learning.reports.tables import (
     tabulate_risk,
 )
 from core.plots import metrics as plots
-from pages.ui.metrics.judged import SUBSET_NAMES, Judged
+from pages.ui.metrics.evaluated import SUBSET_NAMES, Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.charts import show_chart, show_shares
 
 INFO = ":material/info:"
 PROTOCOLS_TEXT = f"""`reference` repeats a common practice: the archives hold every clip twice, the files are split at
-random, and most judged clips have a twin in training. It says how well the model remembers. `random` takes each clip
+random, and most evaluated clips have a twin in training. It says how well the model remembers. `random` takes each clip
 once, but the same voices still stand on both sides. The `speaker` protocols keep whole people apart: this is what a
 person gets whom the model has never heard. People who listened to the speech clips chose the intended emotion in
 {HUMAN_ACCURACY:.1%} of the cases ([Livingstone & Russo 2018]({HUMAN_SOURCE}))."""
 
 STUDY_NOTES = {
-    "baseline": "A protocol of its own: each unheard actor is enrolled with neutral clips of speech, the first "
-    "repetition of each sentence. These are judged in no row but the first. The app shifts features to the mean of "
+    "baseline": "A protocol of its own: each unseen actor is enrolled with neutral clips of speech, the first "
+    "repetition of each sentence. These are evaluated in no row but the first. The app shifts features to the mean of "
     "the training clips, at the strength that is chosen in the sidebar; models hold no neutral mean.",
 }
 """What must be known to read a study."""
 
 
-def show_curves(judged: Judged) -> None:
+def show_curves(evaluated: Evaluated) -> None:
     """Show how the model was trained, fold by fold."""
-    history = judged.model.history()
-    history = history[history["protocol"] == judged.protocol]
+    history = evaluated.model.history()
+    history = history[history["protocol"] == evaluated.protocol]
     if history.empty:
-        st.info(f"The files of this model hold no training for {judged.protocol}.", icon=INFO)
+        st.info(f"The files of this model hold no training for {evaluated.protocol}.", icon=INFO)
         return
-    seed = judged.seed if judged.seed is not None else history["seed"].iloc[0]
+    seed = evaluated.seed if evaluated.seed is not None else history["seed"].iloc[0]
     history = history[history["seed"] == seed].drop(columns=["protocol", "seed"])
     if (history.groupby("fold").size() == 1).all():
         st.markdown(
@@ -53,27 +53,27 @@ def show_curves(judged: Judged) -> None:
     history = history[history["fold"] == fold]
     show_chart(
         plots.training_curves(history),
-        f"{judged.words}-fold-{fold}-training",
+        f"{evaluated.words}-fold-{fold}-training",
         "Loss and accuracy on training and validation clips by epoch",
         history,
     )
     st.caption(
         f"Seed {seed}. The epoch with the highest average of training and validation accuracy is taken. In the "
-        "protocol `reference`, the validation clips are the judged ones."
+        "protocol `reference`, the validation clips are the evaluated ones."
     )
 
 
-def show_groups(judged: Judged) -> None:
+def show_groups(evaluated: Evaluated) -> None:
     """Show figures by actor, gender, channel or intensity, and by emotion."""
     field = st.segmented_control(
         "By", GROUPS, default=GROUPS[0], required=True, key=state.METRICS_GROUP, bind="query-params"
     )
     field = field if field in GROUPS else GROUPS[0]
-    table = cache.report(tabulate_groups, judged.key, field)
-    mean = cache.report(summarize, judged.key)["unweighted_average_recall"]["mean"]
+    table = cache.report(tabulate_groups, evaluated.key, field)
+    mean = cache.report(summarize, evaluated.key)["unweighted_average_recall"]["mean"]
     show_chart(
         plots.group_bars(table, field, mean),
-        f"{judged.words}-by-{field}",
+        f"{evaluated.words}-by-{field}",
         f"Share of right answers, averaged over emotions, by {field}",
         table,
     )
@@ -86,28 +86,28 @@ def show_groups(judged: Judged) -> None:
         )
     st.markdown("**By emotion**")
     st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
-    show_shares(cache.report(tabulate_classes, judged.key), recall="Recall")
+    show_shares(cache.report(tabulate_classes, evaluated.key), recall="Recall")
 
 
-def show_calibration(judged: Judged) -> None:
+def show_calibration(evaluated: Evaluated) -> None:
     """Show how far confidence can be taken at its word, and what saying "unsure" brings."""
-    threshold = judged.model.threshold
+    threshold = evaluated.model.threshold
     places = st.columns(2, gap="large")
     with places[0]:
-        bins = cache.report(tabulate_reliability, judged.key)
-        ece = cache.report(summarize, judged.key)["expected_calibration_error"]
+        bins = cache.report(tabulate_reliability, evaluated.key)
+        ece = cache.report(summarize, evaluated.key)["expected_calibration_error"]
         show_chart(
             plots.reliability_diagram(bins, ece),
-            f"{judged.words}-reliability",
+            f"{evaluated.words}-reliability",
             "Share of right answers by confidence",
             bins,
         )
         st.caption("Above the dashed line the model is too modest, below it too sure.")
     with places[1]:
-        curve = cache.report(tabulate_risk, judged.key)
+        curve = cache.report(tabulate_risk, evaluated.key)
         show_chart(
             plots.risk_coverage(curve, threshold),
-            f"{judged.words}-risk-coverage",
+            f"{evaluated.words}-risk-coverage",
             "Share of wrong answers by share of clips answered",
             curve,
         )
@@ -115,16 +115,16 @@ def show_calibration(judged: Judged) -> None:
         st.caption(f"The surest clips are answered first. This model is {unsure}.")
 
 
-def show_protocols(judged: Judged) -> None:
+def show_protocols(evaluated: Evaluated) -> None:
     """Show the protocols side by side and say why they differ."""
-    table = comparisons.tabulate_protocols(judged.model.metrics(), judged.subset)
+    table = comparisons.tabulate_protocols(evaluated.model.metrics(), evaluated.subset)
     missing = [name for name in PROTOCOL_MEANING if name not in set(table.get("protocol", []))]
     if table.empty:
-        st.info(f"This model has judged no clips of {SUBSET_NAMES[judged.subset]}.", icon=INFO)
+        st.info(f"This model has evaluated no clips of {SUBSET_NAMES[evaluated.subset]}.", icon=INFO)
         return
     show_chart(
-        plots.protocol_bars(table, with_people=judged.subset == "speech"),
-        f"{judged.model.name}-{judged.subset}-protocols",
+        plots.protocol_bars(table, with_people=evaluated.subset == "speech"),
+        f"{evaluated.model.name}-{evaluated.subset}-protocols",
         "Share of right answers, averaged over emotions, by protocol",
         table,
     )
@@ -133,9 +133,9 @@ def show_protocols(judged: Judged) -> None:
         st.caption(f"The files of this model hold no answers for: {', '.join(missing)}.")
 
 
-def show_studies(judged: Judged) -> None:
+def show_studies(evaluated: Evaluated) -> None:
     """Show the model on degraded sound and with parts missing."""
-    studies = judged.model.studies()
+    studies = evaluated.model.studies()
     if not studies:
         st.info(
             "The files of this model hold no studies. `python -m core train --studies` trains one with them: the same "
@@ -143,13 +143,13 @@ def show_studies(judged: Judged) -> None:
             icon=INFO,
         )
         return
-    predictions = cache.st_predictions(judged.key[0], judged.model.name)
+    predictions = cache.st_predictions(evaluated.key[0], evaluated.model.name)
     for name, (key, unchanged, heading) in STUDIES.items():
         if name in studies:
             table = comparisons.tabulate_study(studies[name], key, unchanged, predictions)
-            show_chart(plots.study_bars(table, heading), f"{judged.model.name}-{name}", f"UAR by {key}", table)
+            show_chart(plots.study_bars(table, heading), f"{evaluated.model.name}-{name}", f"UAR by {key}", table)
             if name in STUDY_NOTES:
                 st.caption(STUDY_NOTES[name])
         else:
             st.caption(f"The files of this model hold no {name}.")
-    st.caption(f"Unheard speakers, protocol `{STUDY_PROTOCOL}`, first seed.")
+    st.caption(f"Unseen speakers, protocol `{STUDY_PROTOCOL}`, first seed.")

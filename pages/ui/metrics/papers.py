@@ -7,7 +7,7 @@ from core.learning.reports.comparisons import tabulate_models
 from core.learning.reports.tables import tabulate_classes, write_report
 from core.serving.exports import spreadsheet_csv
 from core.serving.registry import Registry
-from pages.ui.metrics.judged import SUBSET_NAMES, Judged
+from pages.ui.metrics.evaluated import SUBSET_NAMES, Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.card import show_card
 from pages.ui.shared.charts import show_shares
@@ -19,47 +19,51 @@ COLUMN_ORDER = (
 DOWNLOAD = ":material/download:"
 
 
-def show_models(judged: Judged) -> None:
+def show_models(evaluated: Evaluated) -> None:
     """Show the figures of all stored models in one table."""
     registry = Registry()
-    models = [judged.model]
+    models = [evaluated.model]
     for name in registry.names():
         try:
-            models += [registry.load(name)] if name != judged.model.name else []
+            models += [registry.load(name)] if name != evaluated.model.name else []
         except ModelError as error:
             st.caption(f":material/warning: {error}")
     root = str(registry.root)
     table = tabulate_models(
         {model.name: model.metrics() for model in models},
         {model.name: cache.st_predictions(root, model.name) for model in models},
-        judged.protocol,
-        judged.subset,
+        evaluated.protocol,
+        evaluated.subset,
     )
-    st.markdown(f"**All stored models: {judged.protocol}, {SUBSET_NAMES[judged.subset]}**")
+    st.markdown(f"**All stored models: {evaluated.protocol}, {SUBSET_NAMES[evaluated.subset]}**")
     show_shares(table[["model", *COLUMN_ORDER]])
     st.caption(
         "All seeds; bounds of 95 % intervals over actors. The difference is that of the unweighted average recall "
-        f"(UAR) from {judged.model.name}, on the same clips; p by flipping the signs of the actors' differences. "
-        "An empty row: that model was not judged so, or on other clips."
+        f"(UAR) from {evaluated.model.name}, on the same clips; p by flipping the signs of the actors' differences. "
+        "An empty row: that model was not evaluated so, or on other clips."
     )
 
 
-def show_papers(judged: Judged) -> None:
+def show_papers(evaluated: Evaluated) -> None:
     """Show the model card and offer what can be downloaded."""
     with st.container(horizontal=True):
-        if not judged.rows.empty:
+        if not evaluated.rows.empty:
             st.download_button(
-                "Full report (JSON)", lambda: _report(judged), f"{judged.words}.json", "application/json", icon=DOWNLOAD
+                "Full report (JSON)",
+                lambda: _report(evaluated),
+                f"{evaluated.words}.json",
+                "application/json",
+                icon=DOWNLOAD,
             )
-            classes = cache.report(tabulate_classes, judged.key)
+            classes = cache.report(tabulate_classes, evaluated.key)
             st.download_button(
                 "Classification report (CSV)",
                 spreadsheet_csv(classes),
-                f"{judged.words}.csv",
+                f"{evaluated.words}.csv",
                 "text/csv",
                 icon=DOWNLOAD,
             )
-        folder, name = judged.model.folder, judged.model.name
+        folder, name = evaluated.model.folder, evaluated.model.name
         st.download_button(
             "Predictions (CSV)",
             (folder / "predictions.csv").read_bytes,
@@ -82,6 +86,11 @@ def show_papers(judged: Judged) -> None:
         show_card(card)
 
 
-def _report(judged: Judged) -> str:
-    about = {"model": judged.model.name, "protocol": judged.protocol, "clips": judged.subset, "seed": judged.seed}
-    return write_report(judged.rows, judged.model.threshold, about)
+def _report(evaluated: Evaluated) -> str:
+    about = {
+        "model": evaluated.model.name,
+        "protocol": evaluated.protocol,
+        "clips": evaluated.subset,
+        "seed": evaluated.seed,
+    }
+    return write_report(evaluated.rows, evaluated.model.threshold, about)

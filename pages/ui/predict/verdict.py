@@ -50,7 +50,7 @@ def _keep(label: str, prediction: Prediction, clip: str, sound: entries.Sound | 
         entries.add(label, prediction.probabilities, model=prediction.model, clip=clip, consented=sound)
     except DatabaseError:
         logger.exception("Feedback was not kept.")  # where the database is, is nobody's business
-        st.warning("This can not be kept just now. Try again later.", icon=":material/warning:")
+        st.warning("This cannot be kept just now. Try again later.", icon=":material/warning:")
     except SoundWebError as error:
         st.warning(str(error), icon=":material/warning:")
     else:

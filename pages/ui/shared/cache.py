@@ -107,7 +107,7 @@ def st_duration(sha256: str, _data: bytes) -> float:
 
 
 class Timelines:
-    """The last timelines of a session; cached functions can not show progress on elements from outside.
+    """The last timelines of a session; cached functions cannot show progress on elements from outside.
 
     A timeline that was cut off by leaving the page begins anew.
     """
@@ -148,13 +148,13 @@ def st_live_slots() -> LiveSlots:
 
 
 def assessment(data: bytes) -> Assessment:
-    """Judge the quality of a sound, once a session."""
+    """Evaluate the quality of a sound, once a session."""
     return st_assessment(hashlib.sha256(data).hexdigest(), data)
 
 
 @st.cache_data(max_entries=128, scope="session", show_spinner=False)
 def st_assessment(sha256: str, _data: bytes) -> Assessment:
-    """Judge the quality of a sound; the digest is the key."""
+    """Evaluate the quality of a sound; the digest is the key."""
     return assess(st_waveform(sha256, _data))
 
 

@@ -48,7 +48,7 @@ SHARES = {
 
 
 def show_chart(figure: go.Figure, name: str, alt: str, table: pd.DataFrame, **titles: str) -> None:
-    """Show a figure, and behind it its table for those who can not see it; some columns under other titles."""
+    """Show a figure, and behind it its table for those who cannot see it; some columns under other titles."""
     st.plotly_chart(figure, config=picture_button(name), alt=alt)
     with st.expander("As a table", icon=":material/table:"):
         show_shares(table, **titles)

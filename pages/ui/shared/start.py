@@ -26,7 +26,7 @@ async def started(app: st.App) -> AsyncIterator[None]:
 def start() -> None:
     """Print the unlock code where no password is set, notice trainings that were cut off, and load what answers need.
 
-    What can not be done now is said on the pages that need it.
+    What cannot be done now is said on the pages that need it.
     """
     from pages.ui.shared.frame import HASH_NAME, secret  # Streamlit's caches need the server that is there by now
 

@@ -18,7 +18,7 @@ ALL_SEEDS = "all"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judged:
+class Evaluated:
     """Answers of a model that somebody chose to look at."""
 
     model: StoredModel
@@ -52,7 +52,7 @@ class Judged:
         return f"{self.model.name}-{self.protocol}-{self.subset}" + ("" if self.seed is None else f"-seed-{self.seed}")
 
 
-def choose_judged() -> Judged | None:
+def choose_evaluated() -> Evaluated | None:
     """Show the four pickers, which are links too; return None where no model is stored."""
     registry = Registry()
     names = registry.names()
@@ -87,15 +87,15 @@ def choose_judged() -> Judged | None:
         "from the files of the model."
     )
     number = int(seed) if seed in seeds else None
-    return Judged(model, (str(registry.root), name, protocol, subset, number))
+    return Evaluated(model, (str(registry.root), name, protocol, subset, number))
 
 
-def show_headline(judged: Judged) -> None:
+def show_headline(evaluated: Evaluated) -> None:
     """Show the figures that matter most."""
-    summary = cache.report(summarize, judged.key)
+    summary = cache.report(summarize, evaluated.key)
     recall, ece = summary["unweighted_average_recall"], summary["expected_calibration_error"]
     low, high = recall["interval"]
-    given = cache.report(apply_threshold, judged.key, judged.model.threshold)
+    given = cache.report(apply_threshold, evaluated.key, evaluated.model.threshold)
     plain = {"delta_color": "off", "delta_arrow": "off"}
     with st.container(horizontal=True, gap="medium"):
         st.metric(
@@ -124,11 +124,11 @@ def show_headline(judged: Judged) -> None:
     )
 
 
-def show_not_judged(judged: Judged) -> None:
+def show_not_evaluated(evaluated: Evaluated) -> None:
     """Say that the model's files hold no such answers, and which they hold."""
-    held = ", ".join(judged.model.metrics()) or "none"
+    held = ", ".join(evaluated.model.metrics()) or "none"
     st.info(
-        f"The files of this model hold no answers for {SUBSET_NAMES[judged.subset]} in the protocol "
-        f"{judged.protocol}. Protocols it was judged by: {held}.",
+        f"The files of this model hold no answers for {SUBSET_NAMES[evaluated.subset]} in the protocol "
+        f"{evaluated.protocol}. Protocols it was evaluated by: {held}.",
         icon=":material/info:",
     )
