@@ -61,8 +61,8 @@ def _show_twins(corpus: Corpus) -> None:
     doubled = twins.iloc[0]
     st.markdown(
         f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the evaluated "
-        f"files ({doubled['twins']:,} of {doubled['evaluated']:,}) have their twin in training: the model has heard them, and "
-        " the figure tells how well it remembers."
+        f"files ({doubled['twins']:,} of {doubled['evaluated']:,}) have their twin in training: the model has "
+        "heard them, and the figure tells how well it remembers."
     )
     st.dataframe(
         twins.assign(twin_share=100 * twins["twin_share"]),
