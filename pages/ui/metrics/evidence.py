@@ -3,12 +3,12 @@
 import streamlit as st
 
 from core.learning.evaluation import STUDY_PROTOCOL, summarize
+from core.learning.reports import comparisons
 from core.learning.reports.cards import PROTOCOL_MEANING, STUDIES
 from core.learning.reports.tables import (
     GROUPS,
     HUMAN_ACCURACY,
     HUMAN_SOURCE,
-    comparisons,
     tabulate_classes,
     tabulate_groups,
     tabulate_reliability,
