@@ -358,6 +358,7 @@ def test_a_table_that_is_new_in_code_is_written_as_a_revision(database, tmp_path
     number = f"{len(schema.list_revisions()):04}"
     written = (tmp_path / "migrations" / "versions" / f"{number}_visits.py").read_text()
     assert 'sa.Column("time", sa.DateTime()' in written.replace("'", '"')
+    assert "op.batch_alter_table" in written
     open_database()
     assert revisions() == [number]
     with reading() as connection:

@@ -139,8 +139,6 @@ def _copy_sqlite(connection: sa.Connection, revision: str) -> Path:
         # The connection that migrates holds the lock for writing, with which SQLite does not copy; another one reads.
         with closing(sqlite3.connect(original)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
-            # A copy is one file, without a log beside it.
-            target.execute("PRAGMA journal_mode = DELETE")
         partial.replace(copy)
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(
