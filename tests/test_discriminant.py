@@ -186,7 +186,7 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
 
     fold = dataclasses.replace(result.folds[0], folder=tmp_path)
     fit_fold(BOTH_VIEWS, voices, clips, fold)
-    network = build_voice(BOTH_VIEWS)
+    network = build_voice(BOTH_VIEWS, TASK)
     network.load_weights(fold.weights_path)
     scaler = json.loads(fold.scaler_path.read_text())
     z = (voices[:, 0] - scaler["mean"]) / scaler["scale"]

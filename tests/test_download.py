@@ -203,8 +203,8 @@ def test_more_bytes_than_the_record_has_are_refused(server, zips, tmp_path):
 
 def test_offline_is_one_sentence(zips, tmp_path):
     archives = {"speech": Archive("speech.zip", 1_000, "0" * 32, 60, 1_000)}
+    nowhere = dataclasses.replace(RAVDESS, source=Source("http://127.0.0.1:9/", archives, place))
     with pytest.raises(DownloadError, match=r"connection breaks off or cannot be made\. Check the connection"):
-        nowhere = dataclasses.replace(RAVDESS, source=Source("http://127.0.0.1:9/", archives, place))
         download_corpus(nowhere, ["speech"], tmp_path)
 
 

@@ -6,7 +6,6 @@ from streamlit.testing.v1 import AppTest
 
 from core.corpus.ravdess import RAVDESS, parse_name
 from core.labels import EMOTIONS
-from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.reports.tables import largest_confusion, select, tabulate_confusion
 from core.serving.registry import Registry
 from pages.ui.shared import state
@@ -157,7 +156,7 @@ def test_without_studies_the_tab_says_how_to_get_them(app):
 def test_studies_are_drawn(training, clips, tmp_path, monkeypatch):
     from core.serving.publishing import publish_training
 
-    rows = select(training.predictions(), STUDY_PROTOCOL)
+    rows = select(training.predictions(), RAVDESS.main_protocol)
     studies = {"robustness": rows.assign(condition="telephone"), "ablations": rows.assign(variant="no copies")}
     registry = Registry(tmp_path)
     registry.promote(publish_training(training, RAVDESS, clips, registry, studies=studies).name)
