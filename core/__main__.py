@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig, corpus_root, data_folder, download_folder
+from core.config import corpus_root, data_folder, download_folder
 from core.errors import AudioError, DownloadError, SoundWebError
 from core.labels import CHANNELS
 
@@ -126,6 +126,7 @@ def _add_operations(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
+    from core.audio.features.reference import ReferenceFeatures
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
     from core.corpus.store import FeatureStore
@@ -138,7 +139,7 @@ def _index(options: argparse.Namespace) -> None:
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
-    store = FeatureStore(data_folder() / FEATURES, FeatureConfig())
+    store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
     store.update(distinct_clips(index), root, progress=functools.partial(_show, "features"))
 
 

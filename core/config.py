@@ -7,9 +7,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -96,20 +95,6 @@ class VoiceConfig:
     def analysed_duration(self) -> float:
         """Length of the beginning of a sound that is analysed, in seconds."""
         return self.duration
-
-
-AnyFeatures: TypeAlias = FeatureConfig | VoiceConfig
-
-
-def read_features(fields: Mapping[str, Any]) -> AnyFeatures:
-    """Return the feature configuration with these fields; its name tells its kind.
-
-    Raises
-    ------
-    TypeError
-        If the fields are not those of a configuration.
-    """
-    return VoiceConfig(**fields) if fields.get("name") == VoiceConfig.name else FeatureConfig(**fields)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pytest
 import soundfile as sf
 import sqlalchemy as sa
 
-from core.config import FeatureConfig, corpus_root
+from core.audio.features.reference import ReferenceFeatures
+from core.config import corpus_root
 from core.corpus.generated import generate_corpus
 from core.corpus.index import distinct_clips, scan
 from core.corpus.store import FeatureStore
@@ -90,7 +91,7 @@ def clips(generated: Path, prepared: Path) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def feature_store(generated: Path, clips: pd.DataFrame, prepared: Path) -> FeatureStore:
     """Store with the reference features of the generated corpus; read it, do not change it."""
-    store = FeatureStore(prepared / "features", FeatureConfig())
+    store = FeatureStore(prepared / "features", ReferenceFeatures())
     store.update(clips, generated, n_jobs=2)
     return store
 

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.config import Copy, VoiceConfig
+from core.audio.features.voice import VoiceFeatures
+from core.config import Copy
 from core.corpus.splits import DEPLOYMENT, UNKNOWN_ACTOR
 from core.corpus.store import FeatureStore
 from core.errors import ModelError, TrainingError
@@ -17,7 +18,6 @@ from core.learning.recipes import (
     clean_features,
     get_recipe,
     required_copies,
-    seeded_features,
 )
 from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
@@ -27,7 +27,7 @@ from core.serving.registry import Registry
 from tests.conftest import encode, tone
 
 COPIES = (CopyUse("coloured noise", 0.5, 0.3, own_centres=True), CopyUse("speed", 0.25, 0.3))
-BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=COPIES)
+BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceFeatures(n_kernels=30), copies=COPIES)
 SMALL = dataclasses.replace(BOTH_VIEWS, views=("kernels",))
 
 
@@ -335,7 +335,7 @@ def test_accuracy_at_coverage_takes_the_surest():
 
 def test_recipe_reads_clips_and_copies_of_its_seed():
     recipe = get_recipe("voice")
-    assert seeded_features(recipe, 3).kernel_seed == 3
+    assert recipe.features.seeded(3).kernel_seed == recipe.features.seeded(3).seed == 3
     assert required_copies(recipe, 3)[:2] == (None, Copy("coloured noise", 3))
     assert required_copies(get_recipe("reference"), 3) == (None,)
     X = np.zeros((2, 7, 5), dtype=np.float32)

@@ -5,11 +5,11 @@ import scipy.signal
 from core.audio.decode import decode
 from core.audio.degrade import CONDITIONS, DEGRADATIONS, add_noise, limit_band, tilt_spectrum
 from core.audio.descriptors import FRAME_NAMES, VOICED_NAMES, describe
+from core.audio.features.voice import extract_voice, view_widths
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.gate import has_voice
 from core.audio.kernels import SUMMARIES, convolve
 from core.audio.pitch import REFERENCE_PITCH
-from core.audio.voice import extract_voice, view_widths
 from core.config import VoiceConfig, configuration_hash
 from core.corpus.samples import list_samples
 

@@ -14,7 +14,6 @@ import numpy as np
 import onnxruntime as ort
 from sklearn.preprocessing import StandardScaler
 
-from core.audio.extraction import feature_shape
 from core.errors import ModelError
 from core.learning.networks import build_network
 from core.learning.recipes import AnyRecipe
@@ -46,7 +45,7 @@ def convert_fold(recipe: AnyRecipe, fold: Fold, folder: Path) -> None:
     scaler = fold.scaler_path.read_bytes()
     network = build_network(recipe)
     network.load_weights(fold.weights_path)
-    X = np.random.default_rng(0).normal(size=(8, *feature_shape(recipe.features))).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(8, *recipe.features.shape)).astype(np.float32)
     expected = network(X, training=False).numpy()
 
     network.save(folder / "network.keras")

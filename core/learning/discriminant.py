@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
-from core.audio.voice import view_slices
+from core.audio.features.voice import view_slices
 from core.files import write_atomically
 from core.labels import CHANNELS, EMOTIONS, gender_of
 from core.learning.networks import (

@@ -5,8 +5,7 @@ from typing import Final
 import keras
 from keras import layers, ops
 
-from core.audio.extraction import feature_shape
-from core.audio.voice import view_slices
+from core.audio.features.voice import view_slices
 from core.labels import CHANNELS, EMOTIONS
 from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
 
@@ -24,7 +23,7 @@ def build_network(recipe: AnyRecipe) -> keras.Model:
     """Build the network of a recipe, as it is deployed: reads scaled features, answers with probabilities."""
     if isinstance(recipe, VoiceRecipe):
         return build_voice(recipe)
-    return build_reference(recipe, feature_shape(recipe.features)[-1], len(EMOTIONS))
+    return build_reference(recipe, recipe.features.shape[-1], len(EMOTIONS))
 
 
 def n_kinds(recipe: VoiceRecipe) -> int:
@@ -57,7 +56,7 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
         Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``pooling``,
         ``strangeness``, ``caution`` hold the weights.
     """
-    inputs = keras.Input(feature_shape(recipe.features))
+    inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
     columns, kinds = view_slices(recipe.features), n_kinds(recipe)
     log_proba, outside = [], []

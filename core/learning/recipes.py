@@ -6,7 +6,9 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Copy, FeatureConfig, VoiceConfig
+from core.audio.features.reference import ReferenceFeatures
+from core.audio.features.voice import VoiceFeatures
+from core.config import Copy
 from core.errors import TrainingError
 
 
@@ -18,7 +20,7 @@ class Recipe:
     """Name, and first part of its models' names."""
     summary: str
     """One sentence for people."""
-    features: FeatureConfig = dataclasses.field(default_factory=FeatureConfig)
+    features: ReferenceFeatures = dataclasses.field(default_factory=ReferenceFeatures)
     """What the network reads."""
     epochs: int = 200
     """Times that each training clip is seen."""
@@ -56,7 +58,7 @@ class VoiceRecipe:
     """Name, and first part of its models' names."""
     summary: str
     """One sentence for people."""
-    features: VoiceConfig = dataclasses.field(default_factory=VoiceConfig)
+    features: VoiceFeatures = dataclasses.field(default_factory=VoiceFeatures)
     """What the discriminants read; the seed of a training is also that of the kernels."""
     views: tuple[str, ...] = ("functionals", "kernels")
     """Parts of the features with a discriminant each."""
@@ -86,13 +88,6 @@ class VoiceRecipe:
 
 
 AnyRecipe: TypeAlias = Recipe | VoiceRecipe
-
-
-def seeded_features(recipe: AnyRecipe, seed: int) -> FeatureConfig | VoiceConfig:
-    """Return the features of a recipe's training with a seed."""
-    if isinstance(recipe, VoiceRecipe):
-        return dataclasses.replace(recipe.features, kernel_seed=seed)
-    return recipe.features
 
 
 def required_copies(recipe: AnyRecipe, seed: int) -> tuple[Copy | None, ...]:

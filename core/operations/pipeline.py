@@ -18,7 +18,7 @@ from core.config import Copy, configuration_hash, corpus_root, data_folder
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
-from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies, seeded_features
+from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
@@ -222,8 +222,8 @@ class _Work:
         def show(done: int, total: int) -> None:
             self.report(dataclasses.replace(step, done=done, total=total, part=part, run=self.run.name))
 
-        config = seeded_features(recipe, seed)
-        stores = [FeatureStore(source.features, config, copy) for source in self.sources]
+        features = recipe.features.seeded(seed)
+        stores = [FeatureStore(source.features, features, copy) for source in self.sources]
         for store, source in zip(stores, self.sources, strict=True):
             store.update(source.clips, source.root, n_jobs=self.n_jobs, progress=show)
         return stores

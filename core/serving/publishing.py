@@ -13,7 +13,6 @@ from core.corpus.index import corpus_digest
 from core.corpus.splits import UNKNOWN_ACTOR
 from core.labels import EMOTIONS
 from core.learning.evaluation import decide, evaluate
-from core.learning.recipes import seeded_features
 from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
 from core.serving.registry import Registry, StoredModel
@@ -103,7 +102,7 @@ def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
     recipe = dataclasses.asdict(result.recipe)
     del recipe["features"]
     clips = index[index["actor"] != UNKNOWN_ACTOR]
-    features = seeded_features(result.recipe, result.deployed.seed)
+    features = result.recipe.features.seeded(result.deployed.seed)
     return {
         "recipe": recipe,
         "features": dataclasses.asdict(features),

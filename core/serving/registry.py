@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
+from core.audio.features.base import FeatureSet, read_features
+from core.config import artifacts_folder, configuration_hash
 from core.errors import ModelError
 from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
 from core.labels import EMOTIONS
@@ -59,8 +60,8 @@ class StoredModel:
     """What it is; see ``core.serving.publishing``."""
 
     @property
-    def features(self) -> AnyFeatures:
-        """Configuration of the features that the model reads."""
+    def features(self) -> FeatureSet:
+        """The features that the model reads."""
         return read_features(self.manifest["features"])
 
     @property
@@ -340,10 +341,7 @@ def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
     if tuple(manifest["labels"]) != EMOTIONS:
         raise ModelError(f"The model {name!r} orders the emotions in another way than this version. Retrain it.")
     features = read_features(manifest["features"])
-    current: AnyFeatures = FeatureConfig()
-    if isinstance(features, VoiceConfig):
-        current = dataclasses.replace(features, version=VoiceConfig.version)
-    if features != current or configuration_hash(features) != manifest["features_hash"]:
+    if not features.is_current or configuration_hash(features) != manifest["features_hash"]:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
     missing = set(MODEL_FILES) - manifest["files"].keys()
     if missing:

@@ -1,0 +1,35 @@
+"""What can be added to the package: a line here names what a module elsewhere holds.
+
+A part is loaded when it is asked for, so that nothing is imported for parts that nobody uses, and Keras for none.
+"""
+
+import importlib
+from typing import Any, Final
+
+FEATURE_SETS: Final[dict[str, str]] = {
+    "reference-62": "core.audio.features.reference:ReferenceFeatures",
+    "voice": "core.audio.features.voice:VoiceFeatures",
+    "statistics": "core.audio.features.statistics:StatisticsFeatures",
+}
+"""Subclasses of ``core.audio.features.base.FeatureSet``, by the name that each stores in a model's manifest."""
+
+
+def load_part(place: str) -> Any:
+    """Return what a line of a registry names.
+
+    Parameters
+    ----------
+    place : str
+        Module and attribute, as ``module:attribute``.
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> load_part("core.labels:N_ACTORS")
+    24
+    """
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
