@@ -13,6 +13,13 @@ FEATURE_SETS: Final[dict[str, str]] = {
 }
 """Subclasses of ``core.audio.features.base.FeatureSet``, by the name that each stores in a model's manifest."""
 
+RECIPES: Final[dict[str, str]] = {
+    "reference": "core.learning.recipes.reference:RECIPE",
+    "voice": "core.learning.recipes.voice:RECIPE",
+    "statistics": "core.learning.recipes.statistics:RECIPE",
+}
+"""Instances of subclasses of ``core.learning.recipes.base.Recipe``, by name."""
+
 
 def load_part(place: str) -> Any:
     """Return what a line of a registry names.

@@ -12,13 +12,8 @@ from core.corpus.store import FeatureStore
 from core.errors import ModelError, TrainingError
 from core.labels import CHANNELS, EMOTIONS
 from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
-from core.learning.recipes import (
-    CopyUse,
-    VoiceRecipe,
-    clean_features,
-    get_recipe,
-    required_copies,
-)
+from core.learning.recipes import get_recipe
+from core.learning.recipes.voice import CopyUse, VoiceRecipe
 from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
 from core.serving.exports import export_reference
@@ -37,7 +32,7 @@ def voices(generated, clips, tmp_path_factory) -> np.ndarray:
     folder = tmp_path_factory.mktemp("features")
     digests = clips["digest"].tolist()
     versions = []
-    for copy in required_copies(SMALL, 0):
+    for copy in (None, *SMALL.augmentations(0)):
         store = FeatureStore(folder, SMALL.features, copy)
         store.update(clips, generated, n_jobs=1)
         versions.append(store.read(digests))
@@ -286,7 +281,7 @@ def test_models_of_an_older_feature_set_are_refused(stored):
 
 def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path, generated):
     from core.audio.degrade import CONDITIONS
-    from core.learning.studies import ablations, study_ablations, study_robustness
+    from core.learning.studies import study_ablations, study_robustness
 
     def read(copy: Copy) -> np.ndarray:
         return voices[:, 1] if copy.name.startswith("white noise") else voices[:, 0]
@@ -298,14 +293,14 @@ def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path,
     np.testing.assert_allclose(same[list(EMOTIONS)], of_protocol[list(EMOTIONS)], atol=1e-6)
 
     variants = study_ablations(result, clips, voices, tmp_path, n_jobs=1)
-    assert set(variants["variant"]) == set(ablations(SMALL))
+    assert set(variants["variant"]) == set(SMALL.variants())
     assert (variants.groupby("variant").size() == len(clips)).all()
     figures = summarize_study(variants, "variant", result.predictions())
     assert figures[""]["accuracy"] == pytest.approx(
         (of_protocol[list(EMOTIONS)].idxmax(axis=1) == of_protocol["y_true"]).mean()
     )
     lines = describe_studies({"robustness": robustness, "ablations": variants}, result.predictions())
-    assert len([line for line in lines if line.startswith("| ")]) == 2 * 2 + len(CONDITIONS) + len(ablations(SMALL))
+    assert len([line for line in lines if line.startswith("| ")]) == 2 * 2 + len(CONDITIONS) + len(SMALL.variants())
 
 
 def test_comparison_of_a_model_with_itself_and_with_chance(result):
@@ -336,9 +331,9 @@ def test_accuracy_at_coverage_takes_the_surest():
 def test_recipe_reads_clips_and_copies_of_its_seed():
     recipe = get_recipe("voice")
     assert recipe.features.seeded(3).kernel_seed == recipe.features.seeded(3).seed == 3
-    assert required_copies(recipe, 3)[:2] == (None, Copy("coloured noise", 3))
-    assert required_copies(get_recipe("reference"), 3) == (None,)
+    assert recipe.augmentations(3)[0] == Copy("coloured noise", 3)
+    assert get_recipe("reference").augmentations(3) == ()
     X = np.zeros((2, 7, 5), dtype=np.float32)
-    assert clean_features(recipe, X).shape == (2, 5)
+    assert recipe.clean(X).shape == (2, 5)
     with pytest.raises(TrainingError, match="no epochs"):
         get_recipe("voice", epochs=3)

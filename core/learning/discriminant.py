@@ -33,7 +33,6 @@ Analysis and Machine Intelligence 19: 696-710 (for the distance from a subspace 
 """
 
 import dataclasses
-import json
 from typing import Final
 
 import keras
@@ -47,7 +46,6 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
 from core.audio.features.voice import view_slices
-from core.files import write_atomically
 from core.labels import CHANNELS, EMOTIONS, gender_of
 from core.learning.networks import (
     ABSENT,
@@ -57,8 +55,8 @@ from core.learning.networks import (
     build_voice,
     n_familiar,
 )
-from core.learning.recipes import CopyUse, VoiceRecipe
-from core.learning.runs import HISTORY_COLUMNS, Fold
+from core.learning.recipes.voice import CopyUse, VoiceRecipe
+from core.learning.runs import Fold, write_scaler, write_solved_history
 
 N_INNER: Final = 8
 """Inner folds that calibrate."""
@@ -122,26 +120,25 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     index : pandas.DataFrame
         The same clips, with columns ``emotion``, ``channel`` and ``actor``.
     fold : Fold
-        Rows, seed and folder. Clips that choose an epoch elsewhere are training clips here, unless they are evaluated.
+        Rows, seed and folder.
 
     Returns
     -------
     keras.Model
         As from ``core.learning.networks.build_voice``, with the fitted weights.
     """
-    split = fold.split
-    rows = np.union1d(split.train, np.setdiff1d(split.validation, split.test))
+    rows = fold.known_rows
     rows = rows[index["channel"].iloc[rows].isin(recipe.channels)]
     clips = index.iloc[rows]
     clean = X[rows, 0]
     mean, scale = clean.mean(axis=0, dtype=np.float64), clean.std(axis=0, dtype=np.float64) + 1e-6
-    write_atomically(fold.scaler_path, json.dumps({"mean": mean.tolist(), "scale": scale.tolist()}).encode())
+    write_scaler(fold, mean, scale)
     Z = np.clip((X[rows] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT)
 
     emotion = np.searchsorted(EMOTIONS, clips["emotion"].to_numpy(dtype=str))
     channel = np.searchsorted(CHANNELS, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
     classes = emotion + len(EMOTIONS) * channel
-    inner = _inner_folds(clips, index.iloc[split.test], fold.seed)
+    inner = _inner_folds(clips, index.iloc[fold.split.test], fold.seed)
     unprepared = dataclasses.replace(
         recipe, copies=tuple(CopyUse(copy.name, share=0, variation=0) for copy in recipe.copies)
     )
@@ -153,7 +150,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     network.save_weights(fold.weights_path)
 
     inner_proba = _pool(held_out.log_proba, held_out.strangeness, pooling, caution)[:, 0]
-    _write_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
+    write_solved_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
     return network
 
 
@@ -333,18 +330,3 @@ def _set_weights(
     average = np.full((len(fitted), 1), 1 / len(fitted))
     network.get_layer("strangeness").set_weights([average, np.array([-usual])])
     network.get_layer("caution").set_weights([np.array([[-caution]])])
-
-
-def _write_history(
-    fold: Fold, emotion: NDArray[np.intp], fitted: NDArray[np.floating], held_out: NDArray[np.floating]
-) -> None:
-    """Write the one row: accuracy and log loss on the training clips, and on the same held out by inner folds."""
-
-    def measure(y_proba: NDArray[np.floating]) -> tuple[float, float]:
-        right = float((y_proba.argmax(axis=1) == emotion).mean())
-        return right, float(-np.log(y_proba[np.arange(len(emotion)), emotion] + 1e-12).mean())
-
-    (accuracy, loss), (val_accuracy, val_loss) = measure(fitted), measure(held_out)
-    values = (0, accuracy, (accuracy + val_accuracy) / 2, loss, val_accuracy, val_loss)
-    table = pd.DataFrame([dict(zip(HISTORY_COLUMNS, values, strict=True))])
-    write_atomically(fold.history_path, table.to_csv(index=False, lineterminator="\n").encode())

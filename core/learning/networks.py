@@ -7,7 +7,8 @@ from keras import layers, ops
 
 from core.audio.features.voice import view_slices
 from core.labels import CHANNELS, EMOTIONS
-from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
+from core.learning.recipes.reference import ReferenceRecipe
+from core.learning.recipes.voice import VoiceRecipe
 
 VALUE_LIMIT: Final = 4.0
 """Standard deviations at which a feature of the voice network is cut off."""
@@ -17,13 +18,6 @@ N_CLASSES: Final = len(CHANNELS) * len(EMOTIONS)
 """Pairs of channel and emotion."""
 ABSENT: Final = -1e4
 """Score of a class that training did not have."""
-
-
-def build_network(recipe: AnyRecipe) -> keras.Model:
-    """Build the network of a recipe, as it is deployed: reads scaled features, answers with probabilities."""
-    if isinstance(recipe, VoiceRecipe):
-        return build_voice(recipe)
-    return build_reference(recipe, recipe.features.shape[-1], len(EMOTIONS))
 
 
 def n_kinds(recipe: VoiceRecipe) -> int:
@@ -79,7 +73,9 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
     return keras.Model(inputs, by_emotion, name="voice")
 
 
-def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: bool = False) -> keras.Sequential:
+def build_reference(
+    recipe: ReferenceRecipe, n_features: int, n_classes: int, *, unroll: bool = False
+) -> keras.Sequential:
     """Build the reference network.
 
     Two blocks of convolution (kernel 3, ReLU), batch normalisation, pooling by 2 and dropout; a bidirectional LSTM of
@@ -87,7 +83,7 @@ def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: 
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : ReferenceRecipe
         Frames, dropout and L2.
     n_features : int
         Columns of the input.

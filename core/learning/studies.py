@@ -16,7 +16,6 @@ from core.audio.degrade import CONDITIONS
 from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
 from core.config import Copy
 from core.learning.evaluation import STUDY_PROTOCOL
-from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import Fold, TrainingResult, plan_folds
 
 CopyReader = Callable[[Copy], NDArray[np.float32]]
@@ -40,13 +39,12 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
     pandas.DataFrame
         Predictions with a column ``condition`` in front: a name in ``core.audio.degrade.CONDITIONS``.
     """
-    from core.learning.networks import build_network
     from core.learning.training import predict_fold, tabulate
 
     folds = _study_folds(result.folds)
     networks = []
     for fold in folds:
-        network = build_network(result.recipe)
+        network = result.recipe.network()
         network.load_weights(fold.weights_path)
         networks.append(network)
     tables = []
@@ -81,7 +79,6 @@ def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.fl
     pandas.DataFrame
         Predictions with a column ``baseline`` in front.
     """
-    from core.learning.networks import build_network
     from core.learning.training import predict_fold, tabulate
 
     is_neutral = ((index["emotion"] == "neutral") & (index["channel"] == "speech")).to_numpy()
@@ -89,7 +86,7 @@ def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.fl
     actor = index["actor"].to_numpy()
     tables = []
     for fold in _study_folds(result.folds):
-        network = build_network(result.recipe)
+        network = result.recipe.network()
         network.load_weights(fold.weights_path)
         train, test = fold.split.train, fold.split.test
         targets = {
@@ -113,29 +110,6 @@ def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.fl
     return pd.concat(tables, ignore_index=True).sort_values("baseline", key=lambda c: c.map(order), kind="stable")
 
 
-def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
-    """Return variants of a recipe, each with one thing missing or changed, by what that is."""
-
-    def with_copies(*copies: CopyUse) -> VoiceRecipe:
-        return dataclasses.replace(recipe, copies=copies)
-
-    return {
-        "functionals alone": dataclasses.replace(recipe, views=("functionals",)),
-        "random convolutions alone": dataclasses.replace(recipe, views=("kernels",)),
-        "no degraded copies": with_copies(),
-        "no copies at another speed": with_copies(*(use for use in recipe.copies if use.name != "speed")),
-        "copies not counted as clips": with_copies(
-            *(CopyUse(use.name, share=0, variation=3 * use.variation) for use in recipe.copies)
-        ),
-        "copies' differences not counted": with_copies(
-            *(dataclasses.replace(use, variation=0) for use in recipe.copies)
-        ),
-        "one centre a class": with_copies(*(dataclasses.replace(use, own_centres=False) for use in recipe.copies)),
-        "speech and song in one class": dataclasses.replace(recipe, by_channel=False),
-        "trained on speech alone": dataclasses.replace(recipe, channels=("speech",)),
-    }
-
-
 def study_ablations(
     result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
 ) -> pd.DataFrame:
@@ -144,10 +118,10 @@ def study_ablations(
     Parameters
     ----------
     result : TrainingResult
-        A finished training of a ``VoiceRecipe``.
+        A finished training of a recipe with variants.
     index : pandas.DataFrame
         The distinct clips it was trained on.
-    X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
+    X : np.ndarray [shape=(n, ...), dtype=float32]
         What it read with its first seed.
     folder : path
         Where the variants' folds are kept; goes on where it was stopped.
@@ -161,14 +135,14 @@ def study_ablations(
     """
     from core.learning.training import train
 
-    assert isinstance(result.recipe, VoiceRecipe)  # noqa: S101 - a caller's mistake
-    names = [use.name for use in result.recipe.copies]
     seed = _study_folds(result.folds)[0].seed
+    read = [None, *result.recipe.augmentations(seed)]
+    versions = X if len(read) > 1 else X[:, None]
     tables = []
-    for variant, recipe in ablations(result.recipe).items():
-        columns = [0, *(1 + names.index(use.name) for use in recipe.copies)]
+    for variant, recipe in result.recipe.variants().items():
+        columns = [read.index(version) for version in (None, *recipe.augmentations(seed))]
         folds = plan_folds(index, [STUDY_PROTOCOL], [seed], folder / variant.replace(" ", "-"))
-        reader = _Columns(X, columns)
+        reader = _Columns(versions, columns)
         table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()
         table.insert(0, "variant", variant)
         tables.append(table)
@@ -179,11 +153,11 @@ def study_ablations(
 class _Columns:
     """Reads some of the versions of the clips, whatever the seed."""
 
-    X: NDArray[np.float32]
+    versions: NDArray[np.float32]
     columns: list[int]
 
     def __call__(self, seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - a FeatureReader
-        return self.X[:, self.columns]
+        return self.versions[:, self.columns] if len(self.columns) > 1 else self.versions[:, 0]
 
 
 def _study_folds(folds: Sequence[Fold]) -> list[Fold]:

@@ -18,7 +18,7 @@ from core.config import Copy, configuration_hash, corpus_root, data_folder
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
-from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies
+from core.learning.recipes.base import Recipe
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
@@ -185,7 +185,7 @@ class _Work:
         from core.learning.training import train
 
         pending = dict.fromkeys(fold.seed for fold in plan.folds if not fold.is_done)
-        stores = [(seed, copy) for seed in pending for copy in required_copies(plan.recipe, seed)]
+        stores = [(seed, copy) for seed in pending for copy in (None, *plan.recipe.augmentations(seed))]
         for done, (seed, copy) in enumerate(stores):
             self.extract(plan.recipe, seed, copy, Step("features", 0, 1, parts_done=done, n_parts=len(stores)))
 
@@ -210,12 +210,12 @@ class _Work:
 
         studies = {"robustness": study_robustness(result, self.index, read)}
         X = self.read(recipe, seed)
-        studies["baseline"] = study_baseline(result, self.index, clean_features(recipe, X))
-        if isinstance(recipe, VoiceRecipe):
+        studies["baseline"] = study_baseline(result, self.index, recipe.clean(X))
+        if recipe.variants():
             studies["ablations"] = study_ablations(result, self.index, X, self.run / "ablations", self.n_jobs)
         return studies
 
-    def extract(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> list[FeatureStore]:
+    def extract(self, recipe: Recipe, seed: int, copy: Copy | None, step: Step) -> list[FeatureStore]:
         """Return each source's store of the clips or of their copies, with what was missing extracted."""
         part = copy.name if copy is not None else ""
 
@@ -228,14 +228,14 @@ class _Work:
             store.update(source.clips, source.root, n_jobs=self.n_jobs, progress=show)
         return stores
 
-    def read_version(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> NDArray[np.float32]:
+    def read_version(self, recipe: Recipe, seed: int, copy: Copy | None, step: Step) -> NDArray[np.float32]:
         """Return the features of the clips or of their copies, extracted where they were missing."""
         stores = self.extract(recipe, seed, copy, step)
         parts = [store.read(s.clips["digest"].tolist()) for store, s in zip(stores, self.sources, strict=True)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def read(self, recipe: AnyRecipe, seed: int) -> NDArray[np.float32]:
+    def read(self, recipe: Recipe, seed: int) -> NDArray[np.float32]:
         """Return what a training with a seed reads."""
         step = Step("features", 0, 1)
-        versions = [self.read_version(recipe, seed, copy, step) for copy in required_copies(recipe, seed)]
+        versions = [self.read_version(recipe, seed, copy, step) for copy in (None, *recipe.augmentations(seed))]
         return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]

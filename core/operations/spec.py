@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core import parts
 from core.corpus.splits import DEPLOYMENT, EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS
 from core.errors import JobError
 from core.labels import CHANNELS
 from core.learning.evaluation import STUDY_PROTOCOL
-from core.learning.recipes import RECIPES, AnyRecipe, Recipe, get_recipe
+from core.learning.recipes.base import Recipe, get_recipe
 
 RUNS: Final = "runs"
 """Folder of the trainings' folds in the data folder."""
@@ -43,7 +44,7 @@ class TrainingSpec:
     @property
     def all_protocols(self) -> tuple[str, ...]:
         """The protocols, and the split that trains the deployed model where the recipe has one of its own."""
-        deployed = RECIPES[self.recipe].deployed_protocol
+        deployed = get_recipe(self.recipe).deployed_protocol
         return (*self.protocols, *([DEPLOYMENT] if deployed == DEPLOYMENT else []))
 
     @property
@@ -52,7 +53,7 @@ class TrainingSpec:
         folds = {"speaker-luna": len(LUNA_FOLDS), "speaker-emobox": len(EMOBOX_FOLDS)}
         n_seeds = len(self.seeds)
         n_folds = sum(folds.get(name, 1) * (1 if name == DEPLOYMENT else n_seeds) for name in self.all_protocols)
-        return n_folds * (self.epochs or RECIPES[self.recipe].epochs)
+        return n_folds * (self.epochs or get_recipe(self.recipe).epochs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -77,9 +78,9 @@ def check_spec(spec: TrainingSpec) -> None:
     JobError
         If a name is unknown, a number out of its range, or the result could not be published.
     """
-    recipe = RECIPES.get(spec.recipe) if isinstance(spec.recipe, str) else None
-    if recipe is None:
-        raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(RECIPES)}.")
+    if not isinstance(spec.recipe, str) or spec.recipe not in parts.RECIPES:
+        raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(parts.RECIPES)}.")
+    recipe = get_recipe(spec.recipe)
     _check_names("protocol", spec.protocols, tuple(PROTOCOLS))
     _check_names("channel", spec.channels, CHANNELS)
     if not (
@@ -113,15 +114,15 @@ def check_studies(spec: TrainingSpec) -> None:
         )
 
 
-def chosen_recipe(spec: TrainingSpec) -> AnyRecipe:
+def chosen_recipe(spec: TrainingSpec) -> Recipe:
     """Return the recipe with the chosen number of epochs."""
     return get_recipe(spec.recipe, epochs=spec.epochs)
 
 
-def _check_epochs(spec: TrainingSpec, recipe: AnyRecipe) -> None:
+def _check_epochs(spec: TrainingSpec, recipe: Recipe) -> None:
     if spec.epochs is None:
         return
-    if not isinstance(recipe, Recipe):
+    if not recipe.has_epochs:
         raise JobError(f"The recipe {spec.recipe!r} is solved in one step and has no epochs to choose.")
     if type(spec.epochs) is not int or not 1 <= spec.epochs <= MAX_EPOCHS:
         raise JobError(f"Choose 1 to {MAX_EPOCHS:,} epochs, not {spec.epochs!r}.")

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class FeatureSet(abc.ABC):
     Its hash (``core.config.configuration_hash``) names feature stores and stands in every model, so a field that is
     added, renamed or changed makes another set.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # every subclass is a dataclass
 
     name: str
     """Name in ``core.parts.FEATURE_SETS``."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.learning.recipes.base import get_recipe
 from core.learning.reports.tables import select
 
 PROTOCOL_MEANING: Final = {
@@ -166,7 +167,7 @@ def write_card(
 
 {recipe["summary"]}
 
-{_describe_training(manifest)}
+{get_recipe(recipe["name"]).describe(manifest)}
 - Output: probabilities of {", ".join(manifest["labels"])}.
 - Corpus: RAVDESS, {corpus["n_clips"]:,} clips of {corpus["n_actors"]} actors ({" and ".join(corpus["channels"])}),
   CC BY-NC-SA 4.0.{_describe_feedback(corpus)}
@@ -191,23 +192,6 @@ Made to study emotion recognition on acted North American English speech and son
 what a person feels. Not for decisions about people; in the European Union, inferring emotions at work or in education
 is prohibited (AI Act, Article 5(1)(f)).
 """
-
-
-def _describe_training(manifest: Mapping[str, Any]) -> str:
-    """Return what the model reads and how it was trained, as list items."""
-    recipe, features = manifest["recipe"], manifest["features"]
-    sound = f"the first {features['duration']:g} s of a sound at {features['sr']:,} Hz"
-    if "batch_size" in recipe:
-        return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
-- Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest["seed"]}; the deployed network
-  is the one of protocol `{manifest["protocol"]}`."""
-    copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
-    own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
-    return f"""- Input: one vector of `{features["name"]}` features ({" and ".join(recipe["views"])}) of {sound}.
-- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
-  clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
-  their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
-  models of the same recipe that had not heard the evaluated clips."""
 
 
 def _describe_feedback(corpus: Mapping[str, Any]) -> str:

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from core import parts
 from core.config import PROJECT_ROOT, configuration_hash
 from core.errors import ModelError
 from core.labels import EMOTIONS
 from core.learning.evaluation import decide, evaluate, summarize_study
-from core.learning.recipes import RECIPES
+from core.learning.recipes.base import get_recipe
 from core.learning.reports.cards import STUDIES
 from core.learning.runs import HISTORY_COLUMNS
 from core.operations.spec import MAX_SEED
@@ -81,7 +82,7 @@ def _check_features(model: StoredModel) -> None:
         seed = model.features.seed
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
-    known = {configuration_hash(recipe.features.seeded(seed)) for recipe in RECIPES.values()}
+    known = {configuration_hash(get_recipe(name).features.seeded(seed)) for name in parts.RECIPES}
     if found not in known or type(seed) is not int or not 0 <= seed <= MAX_SEED:
         raise ModelError("The model in the archive was made for other features than this version computes.")
 
