@@ -98,11 +98,11 @@ class VoiceConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Copy:
-    """A degraded copy of every clip of a corpus."""
+class Augmentation:
+    """What every clip of a corpus is altered by."""
 
     name: str
-    """What happens to the sound; a name in ``core.audio.degrade``."""
+    """What happens to the sound; a name in ``core.audio.augmentation``."""
     seed: int
     """Seed of what is drawn."""
 

@@ -5,10 +5,10 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.augmentation import AUGMENTATIONS, CONDITIONS
 from core.audio.decode import Waveform
-from core.audio.degrade import CONDITIONS, DEGRADATIONS
 from core.audio.features.base import FeatureSet
-from core.config import Copy
+from core.config import Augmentation
 
 
 def extract(waveform: Waveform, features: FeatureSet) -> NDArray[np.float32]:
@@ -28,8 +28,10 @@ def extract(waveform: Waveform, features: FeatureSet) -> NDArray[np.float32]:
     return features.extract(features.samples(waveform), waveform.sr)
 
 
-def extract_copy(waveform: Waveform, features: FeatureSet, copy: Copy, name: str) -> NDArray[np.float32]:
-    """Compute the features of a degraded copy of a sound.
+def extract_augmented(
+    waveform: Waveform, features: FeatureSet, augmentation: Augmentation, name: str
+) -> NDArray[np.float32]:
+    """Compute the features of an augmented sound.
 
     Parameters
     ----------
@@ -37,15 +39,15 @@ def extract_copy(waveform: Waveform, features: FeatureSet, copy: Copy, name: str
         As from ``decode``, not silent.
     features : FeatureSet
         Which features.
-    copy : Copy
-        What happens to the sound: a name in ``core.audio.degrade``, and a seed.
+    augmentation : Augmentation
+        What happens to the sound: a name in ``core.audio.augmentation``, and a seed.
     name : str
-        Name of the clip: each draws its own copy.
+        Name of the clip: each draws its own strength.
 
     Returns
     -------
     np.ndarray [shape=features.shape, dtype=float32]
     """
-    degrade = (DEGRADATIONS | CONDITIONS)[copy.name]
-    rng = np.random.default_rng([copy.seed, zlib.crc32(copy.name.encode()), zlib.crc32(name.encode())])
-    return features.extract(degrade(features.samples(waveform), waveform.sr, rng), waveform.sr)
+    effect = (AUGMENTATIONS | CONDITIONS)[augmentation.name]
+    rng = np.random.default_rng([augmentation.seed, zlib.crc32(augmentation.name.encode()), zlib.crc32(name.encode())])
+    return features.extract(effect(features.samples(waveform), waveform.sr, rng), waveform.sr)

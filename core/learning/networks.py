@@ -22,7 +22,7 @@ ABSENT: Final = -1e4
 
 def n_kinds(recipe: VoiceRecipe) -> int:
     """Return the number of kinds of sound in which classes have centres of their own, the usual kind included."""
-    return 1 + sum(copy.own_centres for copy in recipe.copies)
+    return 1 + sum(use.own_centres for use in recipe.copies)
 
 
 def n_familiar(recipe: VoiceRecipe, width: int) -> int:
@@ -34,10 +34,11 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
     """Build the form in which fitted discriminants answer.
 
     Standardised features are cut off at +-4. Each view has linear scores for pairs of channel and emotion in each kind
-    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The stranger a
-    sound, the flatter the answer: the pooled logarithms are multiplied by exp(-caution * strangeness). Strangeness is
-    the logarithm of the mean square outside a view's ``familiar`` directions over that of the median clip, averaged
-    over views, where it is above 0. Probabilities are summed over channels.
+    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The less a
+    sound is like the training's, the flatter the answer: the pooled logarithms are divided by the temperature
+    exp(slope * score). The out-of-distribution score is the logarithm of the mean square outside a view's ``familiar``
+    directions over that of the median clip, averaged over views, where it is above 0. Probabilities are summed over
+    channels.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
     -------
     keras.Model
         Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``pooling``,
-        ``strangeness``, ``caution`` hold the weights.
+        ``out_of_distribution``, ``temperature_slope`` hold the weights.
     """
     inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
@@ -66,8 +67,8 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
         )
         outside.append(ops.log(ops.maximum(squares / width, keras.config.epsilon())))
     pooled = layers.Dense(N_CLASSES, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
-    strangeness = layers.Dense(1, activation="relu", name="strangeness")(ops.concatenate(outside, axis=-1))
-    sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))
+    score = layers.Dense(1, activation="relu", name="out_of_distribution")(ops.concatenate(outside, axis=-1))
+    sharpness = ops.exp(layers.Dense(1, use_bias=False, name="temperature_slope")(score))
     by_class = ops.softmax(pooled * sharpness, axis=-1)
     by_emotion = ops.sum(layers.Reshape((len(CHANNELS), len(EMOTIONS)))(by_class), axis=1)
     return keras.Model(inputs, by_emotion, name="voice")

@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.audio.degrade import CONDITIONS
+from core.audio.augmentation import CONDITIONS
 from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
-from core.config import Copy
+from core.config import Augmentation
 from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.runs import Fold, TrainingResult, plan_folds
 
-CopyReader = Callable[[Copy], NDArray[np.float32]]
-"""Called with a degraded copy, returns its features for all clips: (n, d)."""
+AugmentedReader = Callable[[Augmentation], NDArray[np.float32]]
+"""Called with an augmentation or condition, returns the features of all clips in it: (n, d)."""
 
 
-def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
-    """Evaluate the networks of a training on degraded copies of the clips that they did not hear.
+def study_robustness(result: TrainingResult, index: pd.DataFrame, read: AugmentedReader) -> pd.DataFrame:
+    """Evaluate the networks of a training on clips that they did not hear, in noise, rooms and telephones.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
     index : pandas.DataFrame
         The distinct clips it was trained on.
     read : callable
-        Called with a ``Copy``, returns features of the same clips.
+        Called with an ``Augmentation``, returns features of the same clips.
 
     Returns
     -------
     pandas.DataFrame
-        Predictions with a column ``condition`` in front: a name in ``core.audio.degrade.CONDITIONS``.
+        Predictions with a column ``condition`` in front: a name in ``core.audio.augmentation.CONDITIONS``.
     """
     from core.learning.training import predict_fold, tabulate
 
@@ -49,7 +49,7 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
         networks.append(network)
     tables = []
     for condition in CONDITIONS:
-        X = read(Copy(condition, folds[0].seed))
+        X = read(Augmentation(condition, folds[0].seed))
         for fold, network in zip(folds, networks, strict=True):
             test = fold.split.test
             table = tabulate(fold, index.iloc[test], predict_fold(network, fold, X[test]))

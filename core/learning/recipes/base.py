@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core import parts
 from core.audio.features.base import FeatureSet
-from core.config import Copy
+from core.config import Augmentation
 from core.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Recipe(abc.ABC):
         str
         """
 
-    def augmentations(self, seed: int) -> tuple[Copy, ...]:
+    def augmentations(self, seed: int) -> tuple[Augmentation, ...]:
         """Return what a training with a seed reads besides the clips themselves."""
         del seed
         return ()

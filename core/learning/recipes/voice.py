@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.features.voice import VoiceFeatures
-from core.config import Copy
+from core.config import Augmentation
 from core.learning.recipes.base import Recipe, describe_sound
 
 if TYPE_CHECKING:
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class CopyUse:
-    """How a training uses one kind of degraded copies."""
+class AugmentationUse:
+    """How a training uses one augmentation."""
 
     name: str
-    """The degradation; a name in ``core.audio.degrade.DEGRADATIONS``."""
+    """Its name in ``core.audio.augmentation.AUGMENTATIONS``."""
     share: float
-    """What a copy counts as a training clip; the clip itself counts 1."""
+    """What an augmented clip counts as a training clip; the clip itself counts 1."""
     variation: float
-    """How much the difference between copy and clip counts as variation within a class."""
+    """How much the difference between augmented clip and clip counts as variation within a class."""
     own_centres: bool = False
     """Whether classes have centres of their own in such sounds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VoiceRecipe(Recipe):
-    """Discriminants on voice features that learn from degraded copies what to ignore; solved, not iterated."""
+    """Discriminants on voice features that learn from augmented clips what to ignore; solved, not iterated."""
 
     name: str
     """Name, and first part of its models' names."""
@@ -44,21 +44,21 @@ class VoiceRecipe(Recipe):
     """What the discriminants read; the seed of a training is also that of the kernels."""
     views: tuple[str, ...] = ("functionals", "kernels")
     """Parts of the features with a discriminant each."""
-    copies: tuple[CopyUse, ...] = (
-        CopyUse("coloured noise", 0.5, 0.15, own_centres=True),
-        CopyUse("band", 0.5, 0.25, own_centres=True),
-        CopyUse("equaliser", 0.25, 0.05),
-        CopyUse("room", 0.25, 0.05),
-        CopyUse("speed", 0.25, 0.15),
-        CopyUse("cut", 0.25, 0.05),
+    copies: tuple[AugmentationUse, ...] = (
+        AugmentationUse("coloured noise", 0.5, 0.15, own_centres=True),
+        AugmentationUse("band", 0.5, 0.25, own_centres=True),
+        AugmentationUse("equaliser", 0.25, 0.05),
+        AugmentationUse("room", 0.25, 0.05),
+        AugmentationUse("speed", 0.25, 0.15),
+        AugmentationUse("cut", 0.25, 0.05),
     )
-    """Degraded copies of the clips that the training hears beside them."""
+    """Augmentations of the clips that the training hears beside them."""
     own_centres_shift: float = 0.4
     """Share of the way from a class's common centre to the one of its own in a kind of sound."""
     shrinkage: float = 0.2
     """Share of the identity in the covariance."""
     n_familiar: int = 64
-    """Directions of largest variation within classes; what of a sound lies outside them makes it strange."""
+    """Directions of largest variation within classes; the out-of-distribution score is what lies outside them."""
     by_channel: bool = True
     """Whether speech and song have classes of their own."""
     channels: tuple[str, ...] = ("speech", "song")
@@ -68,9 +68,9 @@ class VoiceRecipe(Recipe):
     deployed_protocol: str = "all"
     """Protocol whose first split trains the model that is put in use: all actors, none left to judge."""
 
-    def augmentations(self, seed: int) -> tuple[Copy, ...]:
+    def augmentations(self, seed: int) -> tuple[Augmentation, ...]:
         """Return what a training with a seed reads besides the clips themselves."""
-        return tuple(Copy(use.name, seed) for use in self.copies)
+        return tuple(Augmentation(use.name, seed) for use in self.copies)
 
     def network(self) -> "keras.Model":
         """Build the network of ``core.learning.networks.build_voice``."""
@@ -93,21 +93,21 @@ class VoiceRecipe(Recipe):
     def variants(self) -> dict[str, "VoiceRecipe"]:
         """Return recipes with one thing missing or changed each, by what that is."""
 
-        def with_copies(*copies: CopyUse) -> VoiceRecipe:
-            return dataclasses.replace(self, copies=copies)
+        def augmented_by(*uses: AugmentationUse) -> VoiceRecipe:
+            return dataclasses.replace(self, copies=uses)
 
         return {
             "functionals alone": dataclasses.replace(self, views=("functionals",)),
             "random convolutions alone": dataclasses.replace(self, views=("kernels",)),
-            "no degraded copies": with_copies(),
-            "no copies at another speed": with_copies(*(use for use in self.copies if use.name != "speed")),
-            "copies not counted as clips": with_copies(
-                *(CopyUse(use.name, share=0, variation=3 * use.variation) for use in self.copies)
+            "no augmentation": augmented_by(),
+            "no augmentation of speed": augmented_by(*(use for use in self.copies if use.name != "speed")),
+            "augmented clips not counted as clips": augmented_by(
+                *(AugmentationUse(use.name, share=0, variation=3 * use.variation) for use in self.copies)
             ),
-            "copies' differences not counted": with_copies(
+            "augmentations' differences not counted": augmented_by(
                 *(dataclasses.replace(use, variation=0) for use in self.copies)
             ),
-            "one centre a class": with_copies(*(dataclasses.replace(use, own_centres=False) for use in self.copies)),
+            "one centre a class": augmented_by(*(dataclasses.replace(use, own_centres=False) for use in self.copies)),
             "speech and song in one class": dataclasses.replace(self, by_channel=False),
             "trained on speech alone": dataclasses.replace(self, channels=("speech",)),
         }
@@ -116,11 +116,11 @@ class VoiceRecipe(Recipe):
         """Return what a stored model reads and how it was trained, as Markdown list items."""
         recipe, features = manifest["recipe"], manifest["features"]
         views = " and ".join(recipe["views"])
-        copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
+        weights = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
         own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
         return f"""- Input: one vector of `{features["name"]}` features ({views}) of {describe_sound(features)}.
-- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
-  clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
+- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Augmented clips count as
+  clips, and what they differ by as variation within a class, with these weights: {weights}. Classes have centres of
   their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
   models of the same recipe that had not heard the evaluated clips."""
 
