@@ -1,5 +1,7 @@
 """Parts that are registered by a line: feature sets and recipes."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 
@@ -8,7 +10,10 @@ import pytest
 from core import parts
 from core.audio.features import get_features
 from core.learning.recipes import get_recipe
+from core.serving.registry import Registry
 from tests.conftest import ROOT
+
+SHIPPED = Registry(ROOT / "artifacts")
 
 LOAD = """
 import sys
@@ -36,3 +41,22 @@ def test_registries_alone_load_nothing():
     check = "import sys; from core import parts; print([m for m in sys.modules if m.startswith('core.audio')])"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", SHIPPED.names())
+def test_recipes_describe_the_models_that_are_shipped(model):
+    stored = SHIPPED.load(model)
+    manifest = stored.manifest
+    recipe = get_recipe(manifest["recipe"]["name"])
+    described = recipe.describe(manifest)
+    card = (stored.folder / "card.md").read_text().split()
+    assert " ".join(described.splitlines()[0].split()) in " ".join(card)
+    assert f"seed {manifest['seed']}" in described
+    fields = dataclasses.asdict(recipe)
+    del fields["features"]
+    assert json.loads(json.dumps(fields)) == manifest["recipe"]
+
+
+def test_notes_stand_beside_the_module():
+    assert get_recipe("voice").notes.startswith("Tried while the recipe was made")
+    assert get_recipe("reference").notes == ""

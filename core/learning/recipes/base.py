@@ -2,7 +2,9 @@
 
 import abc
 import dataclasses
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -87,6 +89,12 @@ class Recipe(abc.ABC):
     def clean(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the features of the clips themselves from what a training reads, shape (n, *features.shape)."""
         return X[:, 0] if self.augmentations(0) else X
+
+    @property
+    def notes(self) -> str:
+        """What was tried and left out, as Markdown: the file of that ending beside the recipe's module, if any."""
+        path = Path(inspect.getfile(type(self))).with_suffix(".md")
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
     @property
     def has_epochs(self) -> bool:

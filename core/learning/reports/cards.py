@@ -42,17 +42,6 @@ def percent(figure: Mapping[str, Any]) -> str:
     return f"{figure['mean']:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")
 
 
-LEFT_OUT: Final = {
-    "voice": "Tried while the recipe was made, and left out because speech UAR on unseen speakers fell or did not "
-    "rise: logistic regression, support vector machines, kernel ridge regression and multilayer "
-    "perceptrons on the functionals; Fisher vectors; time-stretched mel maps; a convolution network on "
-    "the log-mel spectrogram; classes by gender or intensity; formants, skewness and kurtosis of "
-    "descriptors; a view of the telephone band alone; heavier weights of the copies' differences, several "
-    "draws of each copy; an activity threshold above the background.",
-}
-"""Ideas that failed, by recipe."""
-
-
 def results_table(metrics: Mapping[str, Any]) -> str:
     """Return the figures of all protocols as a Markdown table.
 
@@ -162,12 +151,13 @@ def write_card(
     compared = describe_comparison(predictions, baseline) if baseline is not None else []
     if compared:
         compared = ["", "## Against the reference network", "", *compared, "", PAIRED]
-    left_out = ["", "## What was left out", "", LEFT_OUT[recipe["name"]]] if recipe["name"] in LEFT_OUT else []
+    known = get_recipe(recipe["name"])
+    left_out = ["", "## What was left out", "", known.notes] if known.notes else []
     return f"""# Model card: {recipe["name"]}
 
 {recipe["summary"]}
 
-{get_recipe(recipe["name"]).describe(manifest)}
+{known.describe(manifest)}
 - Output: probabilities of {", ".join(manifest["labels"])}.
 - Corpus: RAVDESS, {corpus["n_clips"]:,} clips of {corpus["n_actors"]} actors ({" and ".join(corpus["channels"])}),
   CC BY-NC-SA 4.0.{_describe_feedback(corpus)}
