@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig, data_folder
+from core.config import data_folder
 from core.errors import AudioError, DownloadError, SoundWebError
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def _add_operations(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
+    from core.audio.features.reference import ReferenceFeatures
     from core.corpus.catalogue import find_place
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
@@ -140,7 +141,7 @@ def _index(options: argparse.Namespace) -> None:
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
-    store = FeatureStore(data_folder() / FEATURES, FeatureConfig())
+    store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
     store.update(distinct_clips(index), place.root, progress=functools.partial(_show, "features"))
 
 

@@ -7,9 +7,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -98,26 +97,12 @@ class VoiceConfig:
         return self.duration
 
 
-AnyFeatures: TypeAlias = FeatureConfig | VoiceConfig
-
-
-def read_features(fields: Mapping[str, Any]) -> AnyFeatures:
-    """Return the feature configuration with these fields; its name tells its kind.
-
-    Raises
-    ------
-    TypeError
-        If the fields are not those of a configuration.
-    """
-    return VoiceConfig(**fields) if fields.get("name") == VoiceConfig.name else FeatureConfig(**fields)
-
-
 @dataclasses.dataclass(frozen=True)
-class Copy:
-    """A degraded copy of every clip of a corpus."""
+class Augmentation:
+    """What every clip of a corpus is altered by."""
 
     name: str
-    """What happens to the sound; a name in ``core.audio.degrade``."""
+    """What happens to the sound; a name in ``core.audio.augmentation``."""
     seed: int
     """Seed of what is drawn."""
 

@@ -1,16 +1,47 @@
-"""What can be added to the project, by name: a line a part. Nothing is loaded before it is used."""
+"""What can be added to the package: a line here names what a module elsewhere holds.
+
+A part is loaded when it is asked for, so that nothing is imported for parts that nobody uses, and Keras for none.
+"""
 
 import importlib
-from collections.abc import Mapping
 from typing import Any, Final
 
-CORPORA: Final[Mapping[str, str]] = {
+CORPORA: Final[dict[str, str]] = {
     "ravdess": "core.corpus.ravdess:RAVDESS",
 }
-"""Corpora, the default one first; each a ``core.corpus.base.Corpus``."""
+"""Instances of ``core.corpus.base.Corpus``, by name; the default one first."""
+
+FEATURE_SETS: Final[dict[str, str]] = {
+    "reference-62": "core.audio.features.reference:ReferenceFeatures",
+    "voice": "core.audio.features.voice:VoiceFeatures",
+    "statistics": "core.audio.features.statistics:StatisticsFeatures",
+}
+"""Subclasses of ``core.audio.features.base.FeatureSet``, by the name that each stores in a model's manifest."""
+
+RECIPES: Final[dict[str, str]] = {
+    "reference": "core.learning.recipes.reference:RECIPE",
+    "voice": "core.learning.recipes.voice:RECIPE",
+    "statistics": "core.learning.recipes.statistics:RECIPE",
+}
+"""Instances of subclasses of ``core.learning.recipes.base.Recipe``, by name."""
 
 
-def load_part(address: str) -> Any:
-    """Return what an address ``module:attribute`` names."""
-    module, _, attribute = address.partition(":")
+def load_part(place: str) -> Any:
+    """Return what a line of a registry names.
+
+    Parameters
+    ----------
+    place : str
+        Module and attribute, as ``module:attribute``.
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> load_part("core.labels:EMOTIONS")[0]
+    'angry'
+    """
+    module, _, attribute = place.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -17,7 +17,7 @@ import pytest
 import soundfile as sf
 import sqlalchemy as sa
 
-from core.config import FeatureConfig
+from core.audio.features.reference import ReferenceFeatures
 from core.corpus.catalogue import list_places
 from core.corpus.index import distinct_clips, scan
 from core.corpus.ravdess import RAVDESS
@@ -92,7 +92,7 @@ def clips(generated: Path, prepared: Path) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def feature_store(generated: Path, clips: pd.DataFrame, prepared: Path) -> FeatureStore:
     """Store with the reference features of the generated corpus; read it, do not change it."""
-    store = FeatureStore(prepared / "features", FeatureConfig())
+    store = FeatureStore(prepared / "features", ReferenceFeatures())
     store.update(clips, generated, n_jobs=2)
     return store
 

@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from core.audio.degrade import CONDITIONS
+from core.audio.augmentation import CONDITIONS
 from core.config import SAMPLE_RATE
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.ravdess import RAVDESS

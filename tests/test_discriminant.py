@@ -6,21 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.config import Copy, VoiceConfig
+from core.audio.features.voice import VoiceFeatures
+from core.config import Augmentation
 from core.corpus.ravdess import RAVDESS
 from core.corpus.splits import DEPLOYMENT
 from core.corpus.store import FeatureStore
 from core.errors import ModelError, TrainingError
 from core.labels import EMOTIONS, UNKNOWN_SPEAKER
 from core.learning.evaluation import accuracy_at_coverage, compare, summarize_study
-from core.learning.recipes import (
-    CopyUse,
-    VoiceRecipe,
-    clean_features,
-    get_recipe,
-    required_copies,
-    seeded_features,
-)
+from core.learning.recipes import get_recipe
+from core.learning.recipes.voice import AugmentationUse, VoiceRecipe
 from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
 from core.learning.task import Task
@@ -29,20 +24,20 @@ from core.serving.predictor import NO_VOICE, Predictor
 from core.serving.registry import Registry
 from tests.conftest import encode, tone
 
-COPIES = (CopyUse("coloured noise", 0.5, 0.3, own_centres=True), CopyUse("speed", 0.25, 0.3))
-BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=COPIES)
+COPIES = (AugmentationUse("coloured noise", 0.5, 0.3, own_centres=True), AugmentationUse("speed", 0.25, 0.3))
+BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceFeatures(n_kernels=30), copies=COPIES)
 TASK = Task(EMOTIONS, ("song", "speech"))
 SMALL = dataclasses.replace(BOTH_VIEWS, views=("kernels",))
 
 
 @pytest.fixture(scope="module")
 def voices(generated, clips, tmp_path_factory) -> np.ndarray:
-    """Voice features of the generated corpus and of its copies, shape (n, 3, d)."""
+    """Voice features of the generated corpus, as it is and augmented, shape (n, 3, d)."""
     folder = tmp_path_factory.mktemp("features")
     digests = clips["digest"].tolist()
     versions = []
-    for copy in required_copies(SMALL, 0):
-        store = FeatureStore(folder, SMALL.features, copy)
+    for augmentation in (None, *SMALL.augmentations(0)):
+        store = FeatureStore(folder, SMALL.features, augmentation)
         store.update(clips, generated, n_jobs=1)
         versions.append(store.read(digests))
     return np.stack(versions, axis=1)
@@ -78,7 +73,7 @@ def discriminant(recipe: VoiceRecipe, Z: np.ndarray, classes: np.ndarray):
     return _Moments.of(recipe, Z, classes).solve(recipe)
 
 
-def test_scores_without_copies_are_those_of_scikit_learn():
+def test_scores_without_augmentation_are_those_of_scikit_learn():
     from sklearn.covariance import shrunk_covariance
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -97,15 +92,15 @@ def test_scores_without_copies_are_those_of_scikit_learn():
     np.testing.assert_allclose(shrunk.weights[:, :8].T / SCORE_SCALE, expected, rtol=2e-3, atol=2e-3)
 
 
-def test_directions_that_copies_change_are_avoided():
+def test_directions_that_augmentation_changes_are_avoided():
     rng = np.random.default_rng(1)
     X, classes = gaussians(rng)
-    X[:, 0] = 5 * classes + rng.standard_normal(len(X))  # tells everything, until copies change it
+    X[:, 0] = 5 * classes + rng.standard_normal(len(X))  # tells everything, until augmentation changes it
     Z = np.stack([X, X], axis=1)
     Z[:, 1, 0] += 50 * rng.standard_normal(len(X))
 
     def importance(share: float, variation: float) -> float:
-        recipe = dataclasses.replace(SMALL, copies=(CopyUse("band", share, variation),), shrinkage=0.0)
+        recipe = dataclasses.replace(SMALL, copies=(AugmentationUse("band", share, variation),), shrinkage=0.0)
         weights = discriminant(recipe, Z, classes).weights[:, :8]
         return np.abs(weights[0]).sum() * X[:, 0].std() / (np.abs(weights).T * X.std(axis=0)).sum()
 
@@ -114,11 +109,11 @@ def test_directions_that_copies_change_are_avoided():
     assert importance(1, 0) < 0.1
 
 
-def test_copies_that_count_as_clips_are_clips():
-    """With equal shares and no variation, a copy is one more clip of its class."""
+def test_augmented_clips_that_count_as_clips_are_clips():
+    """With equal shares and no variation, an augmented clip is one more clip of its class."""
     X, classes = gaussians(np.random.default_rng(2))
     moved = (X + np.random.default_rng(4).standard_normal(X.shape)).astype(np.float32)
-    alike = dataclasses.replace(SMALL, copies=(CopyUse("band", 1.0, 0.0),), own_centres_shift=0.0)
+    alike = dataclasses.replace(SMALL, copies=(AugmentationUse("band", 1.0, 0.0),), own_centres_shift=0.0)
     together = discriminant(alike, np.stack([X, moved], axis=1), classes)
     plain = dataclasses.replace(SMALL, copies=())
     apart = discriminant(plain, np.concatenate([X, moved])[:, None], np.concatenate([classes, classes]))
@@ -131,14 +126,14 @@ def test_classes_have_centres_of_their_own_in_a_kind_of_sound():
 
     recipe = dataclasses.replace(SMALL, own_centres_shift=0.5)
     means = np.zeros((3, 2, 1), dtype=np.float32)
-    means[1] = 7  # the copies with centres of their own have share 0.5, the others 0.25
+    means[1] = 7  # the augmentations with centres of their own have share 0.5, the others 0.25
     common = 0.5 * 7 / 1.75
     assert _centres(recipe, means)[:, 0, 0].tolist() == pytest.approx([common / 2, (common + 7) / 2])
     alike = dataclasses.replace(recipe, copies=tuple(dataclasses.replace(use, own_centres=False) for use in COPIES))
     assert _centres(alike, means)[:, 0, 0].tolist() == pytest.approx([common])
 
 
-def test_what_varies_within_classes_is_familiar_and_the_rest_strange():
+def test_what_varies_within_classes_is_familiar_and_the_rest_is_not():
     rng = np.random.default_rng(5)
     X, classes = gaussians(rng, n=2000, d=20)
     X *= np.where(np.arange(20) < 4, 10, 0.1)
@@ -149,8 +144,8 @@ def test_what_varies_within_classes_is_familiar_and_the_rest_strange():
     assert fitted.log_outside(outside) > fitted.log_outside(inside) + 2
 
 
-def test_confidence_falls_with_strangeness_as_held_out_copies_ask():
-    from core.learning.discriminant import _fit_caution, _HeldOut
+def test_temperature_rises_with_the_score_as_held_out_clips_ask():
+    from core.learning.discriminant import _fit_slope, _HeldOut
 
     rng = np.random.default_rng(6)
     emotion = rng.integers(0, 8, 600)
@@ -158,12 +153,12 @@ def test_confidence_falls_with_strangeness_as_held_out_copies_ask():
     log_proba[0, np.arange(600), :, 8 + emotion] = -0.1
     strange = rng.random(600) < 0.5
     log_outside = np.stack([np.zeros(600), np.where(strange, 1.0, 0.0)], axis=1)[None]
-    right = _fit_caution(_HeldOut(log_proba, log_outside), emotion)
+    right = _fit_slope(_HeldOut(log_proba, log_outside), emotion)
     assert right < 0.1
     wrong = np.where(strange, rng.integers(0, 8, 600), emotion)
     log_proba[0, :, 1] = -4.0
     log_proba[0, np.arange(600), 1, 8 + wrong] = -0.1
-    assert _fit_caution(_HeldOut(log_proba, log_outside), emotion) > 1
+    assert _fit_slope(_HeldOut(log_proba, log_outside), emotion) > 1
 
 
 def test_moments_of_disjoint_clips_add():
@@ -203,14 +198,14 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
         rest = part - (part @ directions) @ directions.T
         outside.append(np.log((rest**2).mean(axis=1)))
     pooled = np.concatenate(log_p, axis=1) @ network.get_layer("pooling").get_weights()[0]
-    usual = -network.get_layer("strangeness").get_weights()[1][0]
-    caution = -network.get_layer("caution").get_weights()[0][0, 0]
-    strangeness = np.maximum(np.mean(outside, axis=0) - usual, 0)
-    s = pooled * np.exp(-caution * strangeness)[:, None]
+    usual = -network.get_layer("out_of_distribution").get_weights()[1][0]
+    slope = -network.get_layer("temperature_slope").get_weights()[0][0, 0]
+    score = np.maximum(np.mean(outside, axis=0) - usual, 0)
+    s = pooled * np.exp(-slope * score)[:, None]
     s = np.exp(s - s.max(axis=1, keepdims=True))
     p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(TASK.channels), len(EMOTIONS)).sum(axis=1)
     np.testing.assert_allclose(predict_fold(network, fold, voices[:, 0]), p, atol=1e-4)
-    assert caution >= 0
+    assert slope >= 0
 
 
 def test_scaler_and_discriminants_see_training_clips_alone(result, clips, voices, tmp_path):
@@ -292,11 +287,11 @@ def test_models_of_an_older_feature_set_are_refused(stored, tmp_path):
 
 
 def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path, generated):
-    from core.audio.degrade import CONDITIONS
-    from core.learning.studies import ablations, study_ablations, study_robustness
+    from core.audio.augmentation import CONDITIONS
+    from core.learning.studies import study_ablations, study_robustness
 
-    def read(copy: Copy) -> np.ndarray:
-        return voices[:, 1] if copy.name.startswith("white noise") else voices[:, 0]
+    def read(augmentation: Augmentation) -> np.ndarray:
+        return voices[:, 1] if augmentation.name.startswith("white noise") else voices[:, 0]
 
     robustness = study_robustness(result, RAVDESS, clips, read)
     assert robustness.groupby("condition").size().to_dict() == dict.fromkeys(CONDITIONS, len(clips))
@@ -305,14 +300,14 @@ def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path,
     np.testing.assert_allclose(same[list(EMOTIONS)], of_protocol[list(EMOTIONS)], atol=1e-6)
 
     variants = study_ablations(result, RAVDESS, clips, voices, tmp_path, n_jobs=1)
-    assert set(variants["variant"]) == set(ablations(SMALL))
+    assert set(variants["variant"]) == set(SMALL.variants())
     assert (variants.groupby("variant").size() == len(clips)).all()
     figures = summarize_study(variants, "variant", result.predictions())
     assert figures[""]["accuracy"] == pytest.approx(
         (of_protocol[list(EMOTIONS)].idxmax(axis=1) == of_protocol["y_true"]).mean()
     )
     lines = describe_studies({"robustness": robustness, "ablations": variants}, result.predictions())
-    assert len([line for line in lines if line.startswith("| ")]) == 2 * 2 + len(CONDITIONS) + len(ablations(SMALL))
+    assert len([line for line in lines if line.startswith("| ")]) == 2 * 2 + len(CONDITIONS) + len(SMALL.variants())
 
 
 def test_comparison_of_a_model_with_itself_and_with_chance(result):
@@ -342,12 +337,12 @@ def test_accuracy_at_coverage_takes_the_surest():
     assert accuracy_at_coverage(rows, 0.25) == 1.0
 
 
-def test_recipe_reads_clips_and_copies_of_its_seed():
+def test_recipe_reads_clips_and_augmentations_of_its_seed():
     recipe = get_recipe("voice")
-    assert seeded_features(recipe, 3).kernel_seed == 3
-    assert required_copies(recipe, 3)[:2] == (None, Copy("coloured noise", 3))
-    assert required_copies(get_recipe("reference"), 3) == (None,)
+    assert recipe.features.seeded(3).kernel_seed == recipe.features.seeded(3).seed == 3
+    assert recipe.augmentations(3)[0] == Augmentation("coloured noise", 3)
+    assert get_recipe("reference").augmentations(3) == ()
     X = np.zeros((2, 7, 5), dtype=np.float32)
-    assert clean_features(recipe, X).shape == (2, 5)
+    assert recipe.clean(X).shape == (2, 5)
     with pytest.raises(TrainingError, match="no epochs"):
         get_recipe("voice", epochs=3)

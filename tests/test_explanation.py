@@ -4,9 +4,10 @@ import json
 import numpy as np
 import pytest
 
+from core import parts
 from core.audio.decode import decode
-from core.audio.extraction import extract, feature_groups, feature_shape
-from core.config import FeatureConfig, VoiceConfig
+from core.audio.extraction import extract
+from core.audio.features import get_features
 from core.plots import explanation as plots
 from core.serving.explanation import explain, picture, silence
 from core.serving.predictor import Predictor
@@ -25,11 +26,12 @@ def waveform():
     return decode(encode(y, 48_000))
 
 
-@pytest.mark.parametrize("config", [FeatureConfig(), VoiceConfig()])
-def test_every_feature_stands_in_one_group(config):
-    columns = np.concatenate(list(feature_groups(config).values()))
-    assert sorted(columns) == list(range(feature_shape(config)[-1]))
-    assert all(len(group) for group in feature_groups(config).values())
+@pytest.mark.parametrize("name", parts.FEATURE_SETS)
+def test_every_feature_stands_in_one_group(name):
+    features = get_features(name)
+    columns = np.concatenate(list(features.groups.values()))
+    assert sorted(columns) == list(range(features.shape[-1]))
+    assert all(len(group) for group in features.groups.values())
 
 
 def test_a_silenced_stretch_is_silent_and_the_rest_untouched(waveform):
@@ -50,7 +52,7 @@ def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
     left = predictor.predict_features(altered[None])[0, best]
     assert explanation.fall_by_stretch[k] == pytest.approx(explanation.probability - left, abs=1e-6)
     masked = extract(waveform, config)
-    columns = feature_groups(config)["Chroma"]
+    columns = config.groups["Chroma"]
     scaler = json.loads((predictor.model.folder / "scaler.json").read_text())
     masked[:, columns] = np.array(scaler["mean"])[columns]
     left = predictor.predict_features(masked[None])[0, best]

@@ -1,13 +1,18 @@
 import dataclasses
+import json
 
 import librosa
 import numpy as np
 import pytest
 
 from benchmarks import reference_pipeline
+from core import parts
 from core.audio.decode import decode
-from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
-from core.config import SAMPLE_RATE, FeatureConfig, configuration_hash
+from core.audio.extraction import extract
+from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features, get_features, read_features
+from core.audio.features.statistics import STATISTIC_NAMES, StatisticsFeatures
+from core.config import PROJECT_ROOT, SAMPLE_RATE, FeatureConfig, configuration_hash
+from core.serving.registry import Registry
 from tests.conftest import encode, tone
 
 REAL_CLIPS = [
@@ -95,3 +100,47 @@ def test_upload_and_array_give_the_same():
     y = tone(330, SAMPLE_RATE, 2.0).astype(np.float32)
     waveform = decode(encode(y, SAMPLE_RATE, subtype="FLOAT"))
     np.testing.assert_array_equal(extract_features(waveform.opening, waveform.sr), extract_features(y, SAMPLE_RATE))
+
+
+def test_statistics_are_those_of_the_frames_that_the_sound_has():
+    sound = encode(tone(300, duration=1.0) * np.linspace(0.1, 1, 48_000), 48_000)
+    waveform = decode(sound)
+    n = 1 + len(waveform.opening) // 512
+    frames = extract_features(waveform.opening, SAMPLE_RATE, FeatureConfig(n_frames=n))
+    X = dict(zip(STATISTIC_NAMES, extract(waveform, StatisticsFeatures()), strict=True))
+    for k in (0, 20, 57, 61):
+        name, values = FEATURE_NAMES[k], frames[:, k]
+        expected = [values.mean(), values.std(), np.median(values), np.percentile(values, 95)]
+        found = [X[f"{name}.{s}"] for s in ("mean", "deviation", "percentile_50", "percentile_95")]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_of_a_very_short_sound_are_numbers():
+    y = tone(sr=SAMPLE_RATE, duration=0.1).astype(np.float32)
+    assert np.isfinite(StatisticsFeatures().extract(y, SAMPLE_RATE)).all()
+
+
+@pytest.mark.parametrize("name", parts.FEATURE_SETS)
+def test_a_feature_set_is_what_its_fields_say(name):
+    features = get_features(name)
+    waveform = decode(encode(tone(duration=1.5), 48_000))
+    assert features.name == name
+    assert extract(waveform, features).shape == features.shape
+    assert extract(waveform, features).dtype == np.float32
+    assert read_features(json.loads(json.dumps(dataclasses.asdict(features)))) == features
+    assert features.is_current
+    assert not dataclasses.replace(features, version=0).is_current
+    shown = features.picture(features.samples(waveform), waveform.sr, lambda X: X)
+    assert shown.values.shape == (len(shown.rows), len(shown.times))
+
+
+@pytest.mark.parametrize("model", Registry(PROJECT_ROOT / "artifacts").names())
+def test_hashes_of_shipped_features_stay(model):
+    manifest = json.loads((PROJECT_ROOT / "artifacts" / model / "manifest.json").read_text())
+    usual = get_features(manifest["features"]["name"]).seeded(manifest["seed"])
+    assert configuration_hash(usual) == manifest["features_hash"]
+
+
+def test_unknown_feature_sets_are_refused():
+    with pytest.raises(TypeError, match="'best'"):
+        read_features({"name": "best"})

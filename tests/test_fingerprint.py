@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.audio.augmentation import CONDITIONS
 from core.audio.decode import decode
-from core.audio.degrade import CONDITIONS
 from core.audio.fingerprint import N_BITS, fingerprint, similarities
 from core.corpus.index import find_clips
 from core.corpus.ravdess import RAVDESS

@@ -157,13 +157,13 @@ def test_studies_are_drawn(training, clips, tmp_path, monkeypatch):
     from core.serving.publishing import publish_training
 
     rows = select(training.predictions(), RAVDESS.main_protocol)
-    studies = {"robustness": rows.assign(condition="telephone"), "ablations": rows.assign(variant="no copies")}
+    studies = {"robustness": rows.assign(condition="telephone"), "ablations": rows.assign(variant="no augmentation")}
     registry = Registry(tmp_path)
     registry.promote(publish_training(training, RAVDESS, clips, registry, studies=studies).name)
     app = open_tab(start(tmp_path, monkeypatch), "Robustness and parts")
     assert [table.value["case"].tolist() for table in app.dataframe if "case" in table.value] == [
         ["as recorded", "telephone"],
-        ["the recipe", "no copies"],
+        ["the recipe", "no augmentation"],
     ]
     assert len(app.get("plotly_chart")) == 3
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from core.audio.augmentation import AUGMENTATIONS, CONDITIONS, add_noise, limit_band, tilt_spectrum
 from core.audio.decode import decode
-from core.audio.degrade import CONDITIONS, DEGRADATIONS, add_noise, limit_band, tilt_spectrum
 from core.audio.descriptors import FRAME_NAMES, VOICED_NAMES, describe
+from core.audio.features.voice import extract_voice, view_widths
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.gate import has_voice
 from core.audio.kernels import SUMMARIES, convolve
 from core.audio.pitch import REFERENCE_PITCH
-from core.audio.voice import extract_voice, view_widths
 from core.config import VoiceConfig, configuration_hash
 from core.corpus.samples import list_samples
 
@@ -153,11 +153,11 @@ def test_telephone_keeps_its_band_alone():
     assert limit_band(noise(), SR, 100, 50_000).shape == noise().shape
 
 
-@pytest.mark.parametrize("name", [*DEGRADATIONS, *CONDITIONS])
-def test_degradations_repeat_and_give_sound(name):
-    degrade = (DEGRADATIONS | CONDITIONS)[name]
+@pytest.mark.parametrize("name", [*AUGMENTATIONS, *CONDITIONS])
+def test_augmentations_repeat_and_give_sound(name):
+    effect = (AUGMENTATIONS | CONDITIONS)[name]
     y = voice(duration=3.0)
-    first, second = (degrade(y, SR, np.random.default_rng(5)) for _ in range(2))
+    first, second = (effect(y, SR, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()

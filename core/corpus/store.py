@@ -15,8 +15,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.audio.decode import decode
-from core.audio.extraction import extract, extract_copy, feature_shape
-from core.config import AnyFeatures, Copy, configuration_hash
+from core.audio.extraction import extract, extract_augmented
+from core.audio.features.base import FeatureSet
+from core.config import Augmentation, configuration_hash
 from core.errors import AudioError, CorpusError
 from core.work.parallel import Progress, map_blocks
 
@@ -31,17 +32,17 @@ class FeatureStore:
     ----------
     folder : path
         Where stores lie.
-    config : FeatureConfig or VoiceConfig
-        What is extracted; other configurations have other stores.
-    copy : Copy, optional
-        Degraded copies of the clips instead of the clips.
+    features : FeatureSet
+        What is extracted; other parameters have other stores.
+    augmentation : Augmentation, optional
+        Features of the augmented clips instead of the clips.
     """
 
-    def __init__(self, folder: Path, config: AnyFeatures, copy: Copy | None = None) -> None:
-        self.config, self.copy = config, copy
-        key = configuration_hash(config) if copy is None else configuration_hash(config, copy)
-        self.folder = folder / f"{config.name}-{key[:8]}"
-        self.shape = feature_shape(config)
+    def __init__(self, folder: Path, features: FeatureSet, augmentation: Augmentation | None = None) -> None:
+        self.features, self.augmentation = features, augmentation
+        key = configuration_hash(features) if augmentation is None else configuration_hash(features, augmentation)
+        self.folder = folder / f"{features.name}-{key[:8]}"
+        self.shape = features.shape
 
     def update(self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None) -> None:
         """Extract what is not stored yet.
@@ -72,7 +73,7 @@ class FeatureStore:
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
         done = 0
-        for block in map_blocks(functools.partial(_extract, root, self.config, self.copy), paths, n_jobs):
+        for block in map_blocks(functools.partial(_extract, root, self.features, self.augmentation), paths, n_jobs):
             self._append(np.stack(block), digests[done : done + len(block)])
             done += len(block)
             if progress is not None:
@@ -88,7 +89,7 @@ class FeatureStore:
 
         Returns
         -------
-        np.ndarray [shape=(n, *feature_shape(config)), dtype=float32]
+        np.ndarray [shape=(n, *features.shape), dtype=float32]
 
         Raises
         ------
@@ -125,10 +126,12 @@ class FeatureStore:
                 file.truncate()
 
 
-def _extract(root: Path, config: AnyFeatures, copy: Copy | None, path: str) -> NDArray[np.float32]:
-    """Return the features of one clip, or of its copy."""
+def _extract(root: Path, features: FeatureSet, augmentation: Augmentation | None, path: str) -> NDArray[np.float32]:
+    """Return the features of one clip, augmented or as it is."""
     try:
         waveform = decode(root / path)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
-    return extract(waveform, config) if copy is None else extract_copy(waveform, config, copy, Path(path).stem)
+    if augmentation is None:
+        return extract(waveform, features)
+    return extract_augmented(waveform, features, augmentation, Path(path).stem)

@@ -14,10 +14,8 @@ import numpy as np
 import onnxruntime as ort
 from sklearn.preprocessing import StandardScaler
 
-from core.audio.extraction import feature_shape
 from core.errors import ModelError
-from core.learning.networks import build_network
-from core.learning.recipes import AnyRecipe
+from core.learning.recipes.base import Recipe
 from core.learning.runs import Fold
 
 logger = logging.getLogger(__name__)
@@ -26,12 +24,12 @@ MAX_DIFFERENCE: Final = 1e-5
 """Largest difference between probabilities of Keras and ONNX that is taken for rounding."""
 
 
-def convert_fold(recipe: AnyRecipe, fold: Fold, folder: Path) -> None:
+def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
     """Write the network of a trained fold as ``network.keras`` and ``network.onnx``, and its ``scaler.json``.
 
     Parameters
     ----------
-    recipe : Recipe or VoiceRecipe
+    recipe : Recipe
         What was trained.
     fold : Fold
         A fold that is done.
@@ -44,9 +42,9 @@ def convert_fold(recipe: AnyRecipe, fold: Fold, folder: Path) -> None:
         If the two networks do not give the same probabilities.
     """
     scaler = fold.scaler_path.read_bytes()
-    network = build_network(recipe, fold.task)
+    network = recipe.network(fold.task)
     network.load_weights(fold.weights_path)
-    X = np.random.default_rng(0).normal(size=(8, *feature_shape(recipe.features))).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(8, *recipe.features.shape)).astype(np.float32)
     expected = network(X, training=False).numpy()
 
     network.save(folder / "network.keras")

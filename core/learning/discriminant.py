@@ -1,12 +1,12 @@
-"""Linear discriminants that learn from degraded copies of the clips what to ignore, and when to doubt.
+"""Linear discriminants that learn from augmented clips what to ignore, and when to doubt.
 
-Fisher's discriminant looks for directions in which classes differ much and the clips of a class little. Here, degraded
-copies count as clips of their class, and what they differ by from their clip counts as differing within the class, so
+Fisher's discriminant looks for directions in which classes differ much and the clips of a class little. Here, augmented
+clips count as clips of their class, and what they differ by from their clip counts as differing within the class, so
 directions that noise, rooms, telephones or another speed move are avoided. It is solved in one step; nothing is
 iterated.
 
-For each view of the features, with classes c, versions k of a clip (itself and its copies) of share w_k, class means
-m_kc, within-class scatter S_k, scatter of the differences between copy and clip N_k weighted by v_k:
+For each view of the features, with classes c, versions k of a clip (itself and augmented) of share w_k, class means
+m_kc, within-class scatter S_k, scatter of the differences between augmented clip and clip N_k weighted by v_k:
 
     A = (1 - s) (sum_k w_k S_k + sum_k v_k N_k) d / trace + s I,    score_c(x) = m_c' A^-1 x - 1/2 m_c' A^-1 m_c
 
@@ -15,9 +15,10 @@ class's mean over all versions to that over this kind; the others share one. A c
 kinds. Classes are pairs of channel and emotion. The views' log probabilities are pooled with weights for speech and
 song; an emotion's probability is the sum over channels.
 
-Calibration uses clips and copies that inner folds held out. How fast confidence falls where a sound is strange is
-learned from discriminants that met no copies, on copies: sounds of a kind that training did not have. The pooling
-weights then minimise the log loss of the discriminants in use.
+Calibration uses clips, augmented and as they are, that inner folds held out. How fast the temperature rises with a
+sound's out-of-distribution score, the temperature slope, is learned from discriminants that met no augmentation, on
+augmented clips: sounds of a kind that training did not have. The pooling weights then minimise the log loss of the
+discriminants in use.
 
 References
 ----------
@@ -29,11 +30,10 @@ Interspeech 2006 (for the covariance of what is to be ignored).
 Ledoit O, Wolf M (2004). A well-conditioned estimator for large-dimensional covariance matrices. Journal of
 Multivariate Analysis 88: 365-411 (for shrinkage towards the identity).
 Moghaddam B, Pentland A (1997). Probabilistic visual learning for object representation. IEEE Transactions on Pattern
-Analysis and Machine Intelligence 19: 696-710 (for the distance from a subspace as a measure of strangeness).
+Analysis and Machine Intelligence 19: 696-710 (for the distance from a subspace as an out-of-distribution score).
 """
 
 import dataclasses
-import json
 from typing import Final
 
 import keras
@@ -46,9 +46,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
-from core.audio.voice import view_slices
+from core.audio.features.voice import view_slices
 from core.corpus.splits import by_gender
-from core.files import write_atomically
 from core.learning.networks import (
     ABSENT,
     SCORE_SCALE,
@@ -56,14 +55,14 @@ from core.learning.networks import (
     build_voice,
     n_familiar,
 )
-from core.learning.recipes import CopyUse, VoiceRecipe
-from core.learning.runs import HISTORY_COLUMNS, Fold
+from core.learning.recipes.voice import AugmentationUse, VoiceRecipe
+from core.learning.runs import Fold, write_scaler, write_solved_history
 from core.learning.task import Task
 
 N_INNER: Final = 8
 """Inner folds that calibrate."""
-COPIES_SHARE: Final = 0.5
-"""What the copies of a clip count together in calibration; the clip counts 1."""
+AUGMENTED_SHARE: Final = 0.5
+"""What the augmentations of a clip count together in calibration; the clip counts 1."""
 
 Array = NDArray[np.float32]
 
@@ -94,12 +93,12 @@ class _Discriminant:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _HeldOut:
-    """What inner folds say of clips and copies that they did not train on."""
+    """What inner folds say of clips, augmented and as they are, that they did not train on."""
 
     log_proba: NDArray[np.float64]
-    """Shape (views, n, 1 + copies, classes)."""
+    """Shape (views, n, 1 + augmentations, classes)."""
     log_outside: NDArray[np.float64]
-    """Shape (views, n, 1 + copies)."""
+    """Shape (views, n, 1 + augmentations)."""
 
     @property
     def usual(self) -> float:
@@ -107,8 +106,8 @@ class _HeldOut:
         return float(np.median(self.log_outside[:, :, 0].mean(axis=0)))
 
     @property
-    def strangeness(self) -> NDArray[np.float64]:
-        """How unlike the training clips each sound is, shape (n, 1 + copies)."""
+    def score(self) -> NDArray[np.float64]:
+        """Out-of-distribution score: how unlike the training clips each sound is, shape (n, 1 + augmentations)."""
         return np.asarray(np.maximum(self.log_outside.mean(axis=0) - self.usual, 0))
 
 
@@ -119,45 +118,44 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     ----------
     recipe : VoiceRecipe
         What to train.
-    X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
-        Features of the clips and of their copies, unscaled.
+    X : np.ndarray [shape=(n, 1 + augmentations, d), dtype=float32]
+        Features of the clips, as they are and augmented, unscaled.
     index : pandas.DataFrame
         The same clips, with columns ``emotion``, ``channel``, ``speaker`` and ``gender``.
     fold : Fold
-        Rows, seed and folder. Clips that choose an epoch elsewhere are training clips here, unless they are evaluated.
+        Rows, seed and folder.
 
     Returns
     -------
     keras.Model
         As from ``core.learning.networks.build_voice``, with the fitted weights.
     """
-    split = fold.split
-    rows = np.union1d(split.train, np.setdiff1d(split.validation, split.test))
+    rows = fold.known_rows
     if recipe.channels:
         rows = rows[index["channel"].iloc[rows].isin(recipe.channels)]
     clips = index.iloc[rows]
     clean = X[rows, 0]
     mean, scale = clean.mean(axis=0, dtype=np.float64), clean.std(axis=0, dtype=np.float64) + 1e-6
-    write_atomically(fold.scaler_path, json.dumps({"mean": mean.tolist(), "scale": scale.tolist()}).encode())
+    write_scaler(fold, mean, scale)
     Z = np.clip((X[rows] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT)
 
     task = fold.task
     emotion = task.encode(clips["emotion"])
     channel = np.searchsorted(task.channels, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
     classes = emotion + len(task.labels) * channel
-    inner = _inner_folds(clips, index.iloc[split.test], fold.seed)
+    inner = _inner_folds(clips, index.iloc[fold.split.test], fold.seed)
     unprepared = dataclasses.replace(
-        recipe, copies=tuple(CopyUse(copy.name, share=0, variation=0) for copy in recipe.copies)
+        recipe, copies=tuple(AugmentationUse(use.name, share=0, variation=0) for use in recipe.copies)
     )
-    caution = _fit_caution(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
+    slope = _fit_slope(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
     fitted, held_out = _fit_views(recipe, Z, (classes, task), inner)
-    pooling = _fit_pooling(held_out, emotion, caution, _copies_weight(recipe), len(task.channels))
+    pooling = _fit_pooling(held_out, emotion, slope, _version_weights(recipe), len(task.channels))
     network = build_voice(recipe, task)
-    _set_weights(network, fitted, pooling, caution, held_out.usual)
+    _set_weights(network, fitted, pooling, slope, held_out.usual)
     network.save_weights(fold.weights_path)
 
-    inner_proba = _pool(held_out.log_proba, held_out.strangeness, pooling, caution)[:, 0]
-    _write_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
+    inner_proba = _pool(held_out.log_proba, held_out.score, pooling, slope)[:, 0]
+    write_solved_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
     return network
 
 
@@ -207,9 +205,9 @@ class _Moments:
     """Sums over clips from which a discriminant follows; those of disjoint clips add."""
 
     scatter: Array
-    """Sum of z z' over clips and copies by their shares, and of the copies' differences, shape (d, d)."""
+    """Sum of z z' over clips and augmented clips by their shares, and of the differences between them, shape (d, d)."""
     sums: Array
-    """Sum of z in each version and class, shape (1 + copies, classes, d)."""
+    """Sum of z in each version and class, shape (1 + augmentations, classes, d)."""
     counts: Array
     """Clips in each class, shape (classes,)."""
 
@@ -219,8 +217,8 @@ class _Moments:
         scatter = clean.T @ clean
         for k, use in enumerate(recipe.copies, start=1):
             if use.share:
-                copies = np.ascontiguousarray(Z[:, k])
-                scatter += np.float32(use.share) * (copies.T @ copies)
+                augmented = np.ascontiguousarray(Z[:, k])
+                scatter += np.float32(use.share) * (augmented.T @ augmented)
             if use.variation:
                 difference = Z[:, k] - clean
                 scatter += np.float32(use.variation) * (difference.T @ difference)
@@ -262,7 +260,7 @@ class _Moments:
 
 
 def _shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
-    """Return what each version of a clip counts: the clip itself, then its copies."""
+    """Return what each version of a clip counts: the clip itself, then its augmentations."""
     return np.array([1, *(use.share for use in recipe.copies)], dtype=np.float32)
 
 
@@ -279,61 +277,59 @@ def _centres(recipe: VoiceRecipe, means: Array) -> Array:
 
 
 def _pool(
-    log_proba: NDArray[np.float64], strangeness: NDArray[np.float64], pooling: NDArray[np.float64], caution: float
+    log_proba: NDArray[np.float64], score: NDArray[np.float64], pooling: NDArray[np.float64], slope: float
 ) -> NDArray[np.float64]:
     """Return probabilities of emotions from (views, ..., classes) log probabilities."""
     n_labels = log_proba.shape[-1] // pooling.shape[1]
     by_class = np.repeat(pooling, n_labels, axis=1)
     pooled = np.einsum("vc,v...c->...c", by_class, log_proba)
-    y_proba = scipy.special.softmax(pooled * np.exp(-caution * strangeness)[..., None], axis=-1)
+    y_proba = scipy.special.softmax(pooled * np.exp(-slope * score)[..., None], axis=-1)
     return np.asarray(y_proba.reshape(*y_proba.shape[:-1], -1, n_labels).sum(axis=-2))
 
 
-def _copies_weight(recipe: VoiceRecipe) -> NDArray[np.float64]:
-    """Return what each version of a clip counts in calibration: 1, and the copies together ``COPIES_SHARE``."""
-    copies = _shares(recipe)[1:].astype(np.float64) + 1e-3
-    return np.append(1.0, COPIES_SHARE * copies / copies.sum()) if len(copies) else np.ones(1)
+def _version_weights(recipe: VoiceRecipe) -> NDArray[np.float64]:
+    """Return what each version of a clip counts in calibration: 1, and ``AUGMENTED_SHARE`` in all where augmented."""
+    shares = _shares(recipe)[1:].astype(np.float64) + 1e-3
+    return np.append(1.0, AUGMENTED_SHARE * shares / shares.sum()) if len(shares) else np.ones(1)
 
 
 def _log_loss(y_proba: NDArray[np.float64], emotion: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the mean log loss of each version of the clips, shape (1 + copies,)."""
+    """Return the mean log loss of each version of the clips, shape (1 + augmentations,)."""
     of_truth = np.take_along_axis(y_proba, emotion[:, None, None], axis=-1)[..., 0]
     return np.asarray(-np.log(of_truth + 1e-12).mean(axis=0))
 
 
 def _fit_pooling(
-    held_out: _HeldOut, emotion: NDArray[np.intp], caution: float, weight: NDArray[np.float64], n_channels: int
+    held_out: _HeldOut, emotion: NDArray[np.intp], slope: float, weight: NDArray[np.float64], n_channels: int
 ) -> NDArray[np.float64]:
     """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
     shape = (len(held_out.log_proba), n_channels)
-    strangeness = held_out.strangeness
+    score = held_out.score
 
     def loss(pooling: NDArray[np.float64]) -> float:
-        return float(
-            weight @ _log_loss(_pool(held_out.log_proba, strangeness, pooling.reshape(shape), caution), emotion)
-        )
+        return float(weight @ _log_loss(_pool(held_out.log_proba, score, pooling.reshape(shape), slope), emotion))
 
     start = np.full(shape[0] * shape[1], 0.5)
     best = scipy.optimize.minimize(loss, start, bounds=[(0.02, 5.0)] * len(start), method="L-BFGS-B").x
     return np.asarray(best.reshape(shape))
 
 
-def _fit_caution(held_out: _HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
-    """Return the caution that minimises the log loss on copies, by discriminants that met and know clips alone."""
-    n_copies = held_out.log_proba.shape[2] - 1
-    if not n_copies:
+def _fit_slope(held_out: _HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
+    """Return the temperature slope that minimises the log loss on augmented clips, by discriminants that know none."""
+    n_augmentations = held_out.log_proba.shape[2] - 1
+    if not n_augmentations:
         return 0.0
-    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_copies)), n_channels)
-    log_proba, strangeness = held_out.log_proba[:, :, 1:], held_out.strangeness[:, 1:]
+    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_augmentations)), n_channels)
+    log_proba, score = held_out.log_proba[:, :, 1:], held_out.score[:, 1:]
 
-    def loss(caution: float) -> float:
-        return float(_log_loss(_pool(log_proba, strangeness, pooling, caution), emotion).mean())
+    def loss(slope: float) -> float:
+        return float(_log_loss(_pool(log_proba, score, pooling, slope), emotion).mean())
 
     return float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 5.0), method="bounded").x)
 
 
 def _set_weights(
-    network: keras.Model, fitted: list[_Discriminant], pooling: NDArray[np.float64], caution: float, usual: float
+    network: keras.Model, fitted: list[_Discriminant], pooling: NDArray[np.float64], slope: float, usual: float
 ) -> None:
     for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])
@@ -342,20 +338,5 @@ def _set_weights(
     by_class = np.repeat(pooling, n_labels, axis=1)
     network.get_layer("pooling").set_weights([np.concatenate([np.diag(weights) for weights in by_class])])
     average = np.full((len(fitted), 1), 1 / len(fitted))
-    network.get_layer("strangeness").set_weights([average, np.array([-usual])])
-    network.get_layer("caution").set_weights([np.array([[-caution]])])
-
-
-def _write_history(
-    fold: Fold, emotion: NDArray[np.intp], fitted: NDArray[np.floating], held_out: NDArray[np.floating]
-) -> None:
-    """Write the one row: accuracy and log loss on the training clips, and on the same held out by inner folds."""
-
-    def measure(y_proba: NDArray[np.floating]) -> tuple[float, float]:
-        right = float((y_proba.argmax(axis=1) == emotion).mean())
-        return right, float(-np.log(y_proba[np.arange(len(emotion)), emotion] + 1e-12).mean())
-
-    (accuracy, loss), (val_accuracy, val_loss) = measure(fitted), measure(held_out)
-    values = (0, accuracy, (accuracy + val_accuracy) / 2, loss, val_accuracy, val_loss)
-    table = pd.DataFrame([dict(zip(HISTORY_COLUMNS, values, strict=True))])
-    write_atomically(fold.history_path, table.to_csv(index=False, lineterminator="\n").encode())
+    network.get_layer("out_of_distribution").set_weights([average, np.array([-usual])])
+    network.get_layer("temperature_slope").set_weights([np.array([[-slope]])])

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from core.files import write_atomically
 from core.learning.networks import build_reference
-from core.learning.recipes import Recipe
-from core.learning.runs import Fold, clean_history
+from core.learning.recipes.reference import ReferenceRecipe
+from core.learning.runs import Fold, clean_history, write_scaler
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +31,13 @@ BACKUP_INTERVAL: Final = 4
 
 
 def fit_network(
-    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
+    recipe: ReferenceRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
 ) -> keras.Model:
     """Fit the network of a fold, and keep the weights of its best epoch and its scaler in the fold's folder.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : ReferenceRecipe
         What to train.
     X : np.ndarray [shape=(n, frames, features), dtype=float32]
         Features of the clips, unscaled.
@@ -57,8 +56,7 @@ def fit_network(
     keras.utils.set_random_seed(_fold_seed(fold))
     y_true = fold.task.encode(index["emotion"])
     scaler = StandardScaler().fit(X[fold.split.train].reshape(-1, X.shape[-1]))
-    scale = json.dumps({"mean": scaler.mean_.tolist(), "scale": scaler.scale_.tolist()})
-    write_atomically(fold.scaler_path, scale.encode())
+    write_scaler(fold, scaler.mean_, scaler.scale_)
     X = ((X - scaler.mean_) / scaler.scale_).astype(np.float32)
 
     network = build_reference(recipe, X.shape[-1], len(fold.task.labels), unroll=True)
@@ -72,7 +70,7 @@ def fit_network(
 
 def _fit(
     network: keras.Sequential,
-    recipe: Recipe,
+    recipe: ReferenceRecipe,
     clips: tuple[NDArray[np.float32], NDArray[np.intp]],
     fold: Fold,
     coordinator: int | None,

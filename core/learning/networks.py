@@ -5,9 +5,9 @@ from typing import Final
 import keras
 from keras import layers, ops
 
-from core.audio.extraction import feature_shape
-from core.audio.voice import view_slices
-from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
+from core.audio.features.voice import view_slices
+from core.learning.recipes.reference import ReferenceRecipe
+from core.learning.recipes.voice import VoiceRecipe
 from core.learning.task import Task
 
 VALUE_LIMIT: Final = 4.0
@@ -18,16 +18,9 @@ ABSENT: Final = -1e4
 """Score of a class that training did not have."""
 
 
-def build_network(recipe: AnyRecipe, task: Task) -> keras.Model:
-    """Build the network of a recipe, as it is deployed: reads scaled features, answers with probabilities."""
-    if isinstance(recipe, VoiceRecipe):
-        return build_voice(recipe, task)
-    return build_reference(recipe, feature_shape(recipe.features)[-1], len(task.labels))
-
-
 def n_kinds(recipe: VoiceRecipe) -> int:
     """Return the number of kinds of sound in which classes have centres of their own, the usual kind included."""
-    return 1 + sum(copy.own_centres for copy in recipe.copies)
+    return 1 + sum(use.own_centres for use in recipe.copies)
 
 
 def n_familiar(recipe: VoiceRecipe, width: int) -> int:
@@ -39,10 +32,11 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     """Build the form in which fitted discriminants answer.
 
     Standardised features are cut off at +-4. Each view has linear scores for pairs of channel and emotion in each kind
-    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The stranger a
-    sound, the flatter the answer: the pooled logarithms are multiplied by exp(-caution * strangeness). Strangeness is
-    the logarithm of the mean square outside a view's ``familiar`` directions over that of the median clip, averaged
-    over views, where it is above 0. Probabilities are summed over channels.
+    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The less a
+    sound is like the training's, the flatter the answer: the pooled logarithms are divided by the temperature
+    exp(slope * score). The out-of-distribution score is the logarithm of the mean square outside a view's ``familiar``
+    directions over that of the median clip, averaged over views, where it is above 0. Probabilities are summed over
+    channels.
 
     Parameters
     ----------
@@ -55,9 +49,9 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     -------
     keras.Model
         Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``pooling``,
-        ``strangeness``, ``caution`` hold the weights.
+        ``out_of_distribution``, ``temperature_slope`` hold the weights.
     """
-    inputs = keras.Input(feature_shape(recipe.features))
+    inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
     columns, kinds, n_classes = view_slices(recipe.features), n_kinds(recipe), task.n_classes
     log_proba, outside = [], []
@@ -73,14 +67,16 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
         )
         outside.append(ops.log(ops.maximum(squares / width, keras.config.epsilon())))
     pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
-    strangeness = layers.Dense(1, activation="relu", name="strangeness")(ops.concatenate(outside, axis=-1))
-    sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))
+    score = layers.Dense(1, activation="relu", name="out_of_distribution")(ops.concatenate(outside, axis=-1))
+    sharpness = ops.exp(layers.Dense(1, use_bias=False, name="temperature_slope")(score))
     by_class = ops.softmax(pooled * sharpness, axis=-1)
     by_emotion = ops.sum(layers.Reshape((len(task.channels), len(task.labels)))(by_class), axis=1)
     return keras.Model(inputs, by_emotion, name="voice")
 
 
-def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: bool = False) -> keras.Sequential:
+def build_reference(
+    recipe: ReferenceRecipe, n_features: int, n_classes: int, *, unroll: bool = False
+) -> keras.Sequential:
     """Build the reference network.
 
     Two blocks of convolution (kernel 3, ReLU), batch normalisation, pooling by 2 and dropout; a bidirectional LSTM of
@@ -88,7 +84,7 @@ def build_reference(recipe: Recipe, n_features: int, n_classes: int, *, unroll: 
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : ReferenceRecipe
         Frames, dropout and L2.
     n_features : int
         Columns of the input.

@@ -6,17 +6,20 @@ Reads files alone, without Keras, so that screens can watch a training that anot
 import csv
 import dataclasses
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.corpus.base import Corpus
 from core.corpus.splits import DEPLOYMENT, Split, protocols_of, split_clips
 from core.errors import TrainingError
 from core.files import write_atomically
 from core.learning.predictions import read_predictions
-from core.learning.recipes import AnyRecipe
+from core.learning.recipes.base import Recipe
 from core.learning.task import Task
 
 HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
@@ -36,6 +39,11 @@ class Fold:
     """Where its files are."""
     task: Task
     """What it learns to tell apart."""
+
+    @property
+    def known_rows(self) -> NDArray[np.intp]:
+        """Rows that a recipe without epochs fits on: those that train or choose an epoch and are not evaluated."""
+        return np.union1d(self.split.train, np.setdiff1d(self.split.validation, self.split.test))
 
     @property
     def history_path(self) -> Path:
@@ -71,7 +79,7 @@ class Fold:
 class TrainingResult:
     """A finished training."""
 
-    recipe: AnyRecipe
+    recipe: Recipe
     """What was trained."""
     folds: tuple[Fold, ...]
     """All networks of all protocols and seeds."""
@@ -209,3 +217,36 @@ def clean_history(path: Path) -> pd.DataFrame:
     else:
         path.unlink(missing_ok=True)
     return history
+
+
+def write_scaler(fold: Fold, mean: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    """Write mean and scale of each feature over the clips that train, shape (columns,) each."""
+    numbers = {"mean": mean.tolist(), "scale": scale.tolist()}
+    write_atomically(fold.scaler_path, json.dumps(numbers).encode())
+
+
+def write_solved_history(
+    fold: Fold, emotion: NDArray[np.intp], fitted: NDArray[np.floating], held_out: NDArray[np.floating]
+) -> None:
+    """Write the one row of a recipe that is solved in one step: how it does on its training clips.
+
+    Parameters
+    ----------
+    fold : Fold
+        What was fitted.
+    emotion : np.ndarray [shape=(n,)]
+        Numbers of the clips' emotions.
+    fitted : np.ndarray [shape=(n, emotions)]
+        Probabilities by what was fitted on all of them.
+    held_out : np.ndarray [shape=(n, emotions)]
+        Probabilities by what inner folds fitted without them.
+    """
+
+    def measure(y_proba: NDArray[np.floating]) -> tuple[float, float]:
+        right = float((y_proba.argmax(axis=1) == emotion).mean())
+        return right, float(-np.log(y_proba[np.arange(len(emotion)), emotion] + 1e-12).mean())
+
+    (accuracy, loss), (val_accuracy, val_loss) = measure(fitted), measure(held_out)
+    values = (0, accuracy, (accuracy + val_accuracy) / 2, loss, val_accuracy, val_loss)
+    table = pd.DataFrame([dict(zip(HISTORY_COLUMNS, values, strict=True))])
+    write_atomically(fold.history_path, table.to_csv(index=False, lineterminator="\n").encode())

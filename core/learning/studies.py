@@ -13,19 +13,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.audio.degrade import CONDITIONS
+from core.audio.augmentation import CONDITIONS
 from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
-from core.config import Copy
+from core.config import Augmentation
 from core.corpus.base import Corpus
-from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import Fold, TrainingResult, plan_folds
 
-CopyReader = Callable[[Copy], NDArray[np.float32]]
-"""Called with a degraded copy, returns its features for all clips: (n, d)."""
+AugmentedReader = Callable[[Augmentation], NDArray[np.float32]]
+"""Called with an augmentation or condition, returns the features of all clips in it: (n, d)."""
 
 
-def study_robustness(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
-    """Evaluate the networks of a training on degraded copies of the clips that they did not hear.
+def study_robustness(
+    result: TrainingResult, corpus: Corpus, index: pd.DataFrame, read: AugmentedReader
+) -> pd.DataFrame:
+    """Evaluate the networks of a training on clips that they did not hear, in noise, rooms and telephones.
 
     Parameters
     ----------
@@ -36,25 +37,24 @@ def study_robustness(result: TrainingResult, corpus: Corpus, index: pd.DataFrame
     index : pandas.DataFrame
         The distinct clips it was trained on.
     read : callable
-        Called with a ``Copy``, returns features of the same clips.
+        Called with an ``Augmentation``, returns features of the same clips.
 
     Returns
     -------
     pandas.DataFrame
-        Predictions with a column ``condition`` in front: a name in ``core.audio.degrade.CONDITIONS``.
+        Predictions with a column ``condition`` in front: a name in ``core.audio.augmentation.CONDITIONS``.
     """
-    from core.learning.networks import build_network
     from core.learning.training import predict_fold, tabulate_fold
 
     folds = _study_folds(result.folds, corpus)
     networks = []
     for fold in folds:
-        network = build_network(result.recipe, fold.task)
+        network = result.recipe.network(fold.task)
         network.load_weights(fold.weights_path)
         networks.append(network)
     tables = []
     for condition in CONDITIONS:
-        X = read(Copy(condition, folds[0].seed))
+        X = read(Augmentation(condition, folds[0].seed))
         for fold, network in zip(folds, networks, strict=True):
             test = fold.split.test
             table = tabulate_fold(fold, index.iloc[test], predict_fold(network, fold, X[test]))
@@ -88,7 +88,6 @@ def study_baseline(
     pandas.DataFrame or None
         Predictions with a column ``baseline`` in front; None where nobody spoke neutrally.
     """
-    from core.learning.networks import build_network
     from core.learning.training import predict_fold, tabulate_fold
 
     is_neutral = ((index["emotion"] == "neutral") & (index["channel"] == "speech")).to_numpy()
@@ -98,7 +97,7 @@ def study_baseline(
     speaker = index["speaker"].to_numpy(dtype=str)
     tables = []
     for fold in _study_folds(result.folds, corpus):
-        network = build_network(result.recipe, fold.task)
+        network = result.recipe.network(fold.task)
         network.load_weights(fold.weights_path)
         train, test = fold.split.train, fold.split.test
         targets = {
@@ -124,29 +123,6 @@ def study_baseline(
     return pd.concat(tables, ignore_index=True).sort_values("baseline", key=lambda c: c.map(order), kind="stable")
 
 
-def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
-    """Return variants of a recipe, each with one thing missing or changed, by what that is."""
-
-    def with_copies(*copies: CopyUse) -> VoiceRecipe:
-        return dataclasses.replace(recipe, copies=copies)
-
-    return {
-        "functionals alone": dataclasses.replace(recipe, views=("functionals",)),
-        "random convolutions alone": dataclasses.replace(recipe, views=("kernels",)),
-        "no degraded copies": with_copies(),
-        "no copies at another speed": with_copies(*(use for use in recipe.copies if use.name != "speed")),
-        "copies not counted as clips": with_copies(
-            *(CopyUse(use.name, share=0, variation=3 * use.variation) for use in recipe.copies)
-        ),
-        "copies' differences not counted": with_copies(
-            *(dataclasses.replace(use, variation=0) for use in recipe.copies)
-        ),
-        "one centre a class": with_copies(*(dataclasses.replace(use, own_centres=False) for use in recipe.copies)),
-        "speech and song in one class": dataclasses.replace(recipe, by_channel=False),
-        "trained on speech alone": dataclasses.replace(recipe, channels=("speech",)),
-    }
-
-
 def study_ablations(
     result: TrainingResult, corpus: Corpus, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
 ) -> pd.DataFrame:
@@ -155,12 +131,12 @@ def study_ablations(
     Parameters
     ----------
     result : TrainingResult
-        A finished training of a ``VoiceRecipe``.
+        A finished training of a recipe with variants.
     corpus : Corpus
         Whose clips they are.
     index : pandas.DataFrame
         The distinct clips it was trained on.
-    X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
+    X : np.ndarray [shape=(n, ...), dtype=float32]
         What it read with its first seed.
     folder : path
         Where the variants' folds are kept; goes on where it was stopped.
@@ -174,14 +150,14 @@ def study_ablations(
     """
     from core.learning.training import train
 
-    assert isinstance(result.recipe, VoiceRecipe)  # noqa: S101 - a caller's mistake
-    names = [use.name for use in result.recipe.copies]
     seed = _study_folds(result.folds, corpus)[0].seed
+    read = [None, *result.recipe.augmentations(seed)]
+    versions = X if len(read) > 1 else X[:, None]
     tables = []
-    for variant, recipe in ablations(result.recipe).items():
-        columns = [0, *(1 + names.index(use.name) for use in recipe.copies)]
+    for variant, recipe in result.recipe.variants().items():
+        columns = [read.index(version) for version in (None, *recipe.augmentations(seed))]
         folds = plan_folds(corpus, index, [corpus.main_protocol], [seed], folder / variant.replace(" ", "-"))
-        reader = _Columns(X, columns)
+        reader = _Columns(versions, columns)
         table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()
         table.insert(0, "variant", variant)
         tables.append(table)
@@ -192,11 +168,11 @@ def study_ablations(
 class _Columns:
     """Reads some of the versions of the clips, whatever the seed."""
 
-    X: NDArray[np.float32]
+    versions: NDArray[np.float32]
     columns: list[int]
 
     def __call__(self, seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - a FeatureReader
-        return self.X[:, self.columns]
+        return self.versions[:, self.columns] if len(self.columns) > 1 else self.versions[:, 0]
 
 
 def _study_folds(folds: Sequence[Fold], corpus: Corpus) -> list[Fold]:

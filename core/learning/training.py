@@ -8,8 +8,8 @@ A run is a folder. Each fold has a folder of its own, ``<protocol>/seed-<s>/fold
 - ``scaler.json``: mean and scale of each feature over the training frames;
 - ``predictions.csv``: probabilities of the evaluated clips, written last: where it stands, the fold is done.
 
-A recipe of a network trains epoch by epoch (``core.learning.epochs``), one of a discriminant in one piece
-(``core.learning.discriminant``); the folder of its folds lacks a backup, and its history has one row.
+A recipe with epochs trains one by one (``core.learning.epochs``), another in one piece; the folder of its folds lacks a
+backup, and its history has one row.
 """
 
 import json
@@ -29,16 +29,14 @@ from numpy.typing import NDArray
 
 from core.errors import TrainingError
 from core.files import write_atomically
-from core.learning.discriminant import fit_discriminant
-from core.learning.epochs import fit_network
 from core.learning.predictions import tabulate
-from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features
+from core.learning.recipes.base import Recipe
 from core.learning.runs import Fold, TrainingProgress, TrainingResult, measure_progress
 
 logger = logging.getLogger(__name__)
 
 FeatureReader: TypeAlias = Callable[[int], NDArray[np.float32]]
-"""Called with a seed, returns what its folds read: (n, frames, features), or (n, 1 + copies, d)."""
+"""Called with a seed, returns what its folds read, as ``Recipe.fit`` takes it."""
 
 REPORT_INTERVAL: Final = 5.0
 """Time between two reports of progress, in seconds."""
@@ -47,7 +45,7 @@ LOCK_TIMEOUT: Final = 30.0
 
 
 def train(
-    recipe: AnyRecipe,
+    recipe: Recipe,
     index: pd.DataFrame,
     features: FeatureReader,
     folds: Sequence[Fold],
@@ -59,13 +57,12 @@ def train(
 
     Parameters
     ----------
-    recipe : Recipe or VoiceRecipe
+    recipe : Recipe
         What to train.
     index : pandas.DataFrame
         Distinct clips.
     features : callable
-        Called with a seed, returns the features of the same clips, unscaled: (n, frames, features) for a network,
-        (n, 1 + copies, d) for discriminants.
+        Called with a seed, returns the features of the same clips, unscaled, as ``Recipe.fit`` takes them.
     folds : sequence of Fold
         As from ``core.learning.runs.plan_folds``.
     n_jobs : int
@@ -117,13 +114,13 @@ class _Reporter:
 
 
 def fit_fold(
-    recipe: AnyRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None = None
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None = None
 ) -> None:
     """Train and evaluate one fold, or finish it where it stopped.
 
     Parameters
     ----------
-    recipe : Recipe or VoiceRecipe
+    recipe : Recipe
         What to train.
     X : np.ndarray [shape=(n, ...), dtype=float32]
         Features of the clips, as a ``FeatureReader`` returns them.
@@ -148,17 +145,14 @@ def fit_fold(
 
 
 def _fit_and_evaluate(
-    recipe: AnyRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
 ) -> None:
     """Do what ``fit_fold`` says, in a folder that no other process touches."""
     if fold.is_done:
         return
     _limit_threads()
-    if isinstance(recipe, VoiceRecipe):
-        network = fit_discriminant(recipe, X, index, fold)
-    else:
-        network = fit_network(recipe, X, index, fold, coordinator)
-    y_proba = predict_fold(network, fold, clean_features(recipe, X)[fold.split.test])
+    network = recipe.fit(X, index, fold, coordinator)
+    y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
     table = tabulate_fold(fold, index.iloc[fold.split.test], y_proba)
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())
     keras.backend.clear_session()

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.config import Copy, configuration_hash, data_folder
+from core.config import Augmentation, configuration_hash, data_folder
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, find_place
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
-from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features, required_copies, seeded_features
+from core.learning.recipes.base import Recipe
 from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
@@ -46,7 +46,7 @@ class Step:
     total: int
     """All of them."""
     part: str = ""
-    """What the part is about: the kind of degraded copies."""
+    """What the part is about: an augmentation."""
     parts_done: int = 0
     """Parts of the phase that are done."""
     n_parts: int = 1
@@ -174,9 +174,9 @@ class _Work:
         from core.learning.training import train
 
         pending = dict.fromkeys(fold.seed for fold in plan.folds if not fold.is_done)
-        stores = [(seed, copy) for seed in pending for copy in required_copies(plan.recipe, seed)]
-        for done, (seed, copy) in enumerate(stores):
-            self.extract(plan.recipe, seed, copy, Step("features", 0, 1, parts_done=done, n_parts=len(stores)))
+        stores = [(seed, augmentation) for seed in pending for augmentation in (None, *plan.recipe.augmentations(seed))]
+        for done, (seed, augmentation) in enumerate(stores):
+            self.extract(plan.recipe, seed, augmentation, Step("features", 0, 1, parts_done=done, n_parts=len(stores)))
 
         def read(seed: int) -> NDArray[np.float32]:
             return self.read(plan.recipe, seed)
@@ -194,41 +194,44 @@ class _Work:
 
         recipe, seed = result.recipe, result.deployed.seed
 
-        def read(copy: Copy) -> NDArray[np.float32]:
-            return self.read_version(recipe, seed, copy, Step("studies", 0, 1))
+        def read(augmentation: Augmentation) -> NDArray[np.float32]:
+            return self.read_version(recipe, seed, augmentation, Step("studies", 0, 1))
 
         studies = {"robustness": study_robustness(result, self.corpus, self.index, read)}
         X = self.read(recipe, seed)
-        baseline = study_baseline(result, self.corpus, self.index, clean_features(recipe, X))
+        baseline = study_baseline(result, self.corpus, self.index, recipe.clean(X))
         if baseline is not None:
             studies["baseline"] = baseline
-        if isinstance(recipe, VoiceRecipe):
-            studies["ablations"] = study_ablations(
-                result, self.corpus, self.index, X, self.run / "ablations", self.n_jobs
-            )
+        if recipe.variants():
+            folder = self.run / "ablations"
+            studies["ablations"] = study_ablations(result, self.corpus, self.index, X, folder, self.n_jobs)
         return studies
 
-    def extract(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> list[FeatureStore]:
-        """Return each source's store of the clips or of their copies, with what was missing extracted."""
-        part = copy.name if copy is not None else ""
+    def extract(self, recipe: Recipe, seed: int, augmentation: Augmentation | None, step: Step) -> list[FeatureStore]:
+        """Return each source's store of the clips, augmented or as they are, with what was missing extracted."""
+        part = augmentation.name if augmentation is not None else ""
 
         def show(done: int, total: int) -> None:
             self.report(dataclasses.replace(step, done=done, total=total, part=part, run=self.run.name))
 
-        config = seeded_features(recipe, seed)
-        stores = [FeatureStore(source.features, config, copy) for source in self.sources]
+        features = recipe.features.seeded(seed)
+        stores = [FeatureStore(source.features, features, augmentation) for source in self.sources]
         for store, source in zip(stores, self.sources, strict=True):
             store.update(source.clips, source.root, n_jobs=self.n_jobs, progress=show)
         return stores
 
-    def read_version(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> NDArray[np.float32]:
-        """Return the features of the clips or of their copies, extracted where they were missing."""
-        stores = self.extract(recipe, seed, copy, step)
+    def read_version(
+        self, recipe: Recipe, seed: int, augmentation: Augmentation | None, step: Step
+    ) -> NDArray[np.float32]:
+        """Return the features of the clips, augmented or as they are, extracted where they were missing."""
+        stores = self.extract(recipe, seed, augmentation, step)
         parts = [store.read(s.clips["digest"].tolist()) for store, s in zip(stores, self.sources, strict=True)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def read(self, recipe: AnyRecipe, seed: int) -> NDArray[np.float32]:
+    def read(self, recipe: Recipe, seed: int) -> NDArray[np.float32]:
         """Return what a training with a seed reads."""
         step = Step("features", 0, 1)
-        versions = [self.read_version(recipe, seed, copy, step) for copy in required_copies(recipe, seed)]
+        versions = [
+            self.read_version(recipe, seed, augmentation, step) for augmentation in (None, *recipe.augmentations(seed))
+        ]
         return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]

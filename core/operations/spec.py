@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core import parts
 from core.corpus.base import Corpus
 from core.corpus.catalogue import find_corpus
 from core.corpus.known import default_corpus
 from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of
 from core.errors import CorpusError, JobError
-from core.learning.recipes import RECIPES, AnyRecipe, Recipe, get_recipe
+from core.learning.recipes.base import Recipe, get_recipe
 
 DEFAULT_CORPUS: Final = default_corpus().name
 RUNS: Final = "runs"
@@ -47,7 +48,7 @@ class TrainingSpec:
     @property
     def all_protocols(self) -> tuple[str, ...]:
         """The protocols, and the split that trains the deployed model where the recipe has one of its own."""
-        deployed = RECIPES[self.recipe].deployed_protocol
+        deployed = get_recipe(self.recipe).deployed_protocol
         protocols = self.protocols or tuple(protocols_of(find_corpus(self.corpus)))
         return (*protocols, *([DEPLOYMENT] if deployed == DEPLOYMENT else []))
 
@@ -58,7 +59,7 @@ class TrainingSpec:
         folds = {name: len(folds) for name, folds in corpus.folds.items()} or {corpus.main_protocol: N_FOLDS}
         n_seeds = len(self.seeds)
         n_folds = sum(folds.get(name, 1) * (1 if name == DEPLOYMENT else n_seeds) for name in self.all_protocols)
-        return n_folds * (self.epochs or RECIPES[self.recipe].epochs)
+        return n_folds * (self.epochs or get_recipe(self.recipe).epochs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -83,9 +84,9 @@ def check_spec(spec: TrainingSpec) -> None:
     JobError
         If a name is unknown, a number out of its range, or the result could not be published.
     """
-    recipe = RECIPES.get(spec.recipe) if isinstance(spec.recipe, str) else None
-    if recipe is None:
-        raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(RECIPES)}.")
+    if not isinstance(spec.recipe, str) or spec.recipe not in parts.RECIPES:
+        raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(parts.RECIPES)}.")
+    recipe = get_recipe(spec.recipe)
     corpus = _known_corpus(spec.corpus)
     if spec.protocols:
         _check_names("protocol", spec.protocols, tuple(protocols_of(corpus)))
@@ -135,15 +136,15 @@ def _known_corpus(name: object) -> Corpus:
         raise JobError(str(error)) from error
 
 
-def chosen_recipe(spec: TrainingSpec) -> AnyRecipe:
+def chosen_recipe(spec: TrainingSpec) -> Recipe:
     """Return the recipe with the chosen number of epochs."""
     return get_recipe(spec.recipe, epochs=spec.epochs)
 
 
-def _check_epochs(spec: TrainingSpec, recipe: AnyRecipe) -> None:
+def _check_epochs(spec: TrainingSpec, recipe: Recipe) -> None:
     if spec.epochs is None:
         return
-    if not isinstance(recipe, Recipe):
+    if not recipe.has_epochs:
         raise JobError(f"The recipe {spec.recipe!r} is solved in one step and has no epochs to choose.")
     if type(spec.epochs) is not int or not 1 <= spec.epochs <= MAX_EPOCHS:
         raise JobError(f"Choose 1 to {MAX_EPOCHS:,} epochs, not {spec.epochs!r}.")

@@ -5,14 +5,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from core.audio.features import FEATURE_GROUPS
+from core.audio.features.base import Picture
 from core.plots.sound import wave_traces
 from core.plots.style import MUTED_COLOR, SPECTRUM_SCALE, color_of, frame
-from core.serving.explanation import Explanation, Picture
+from core.serving.explanation import Explanation
 
 
 def model_input(picture: Picture) -> go.Figure:
-    """Draw what a model reads of a sound, with the groups of rows named where they are the reference features."""
+    """Draw what a model reads of a sound, with rows named or numbered as its feature set says."""
     n_rows = len(picture.rows)
     figure = go.Figure(
         go.Heatmap(
@@ -25,14 +25,11 @@ def model_input(picture: Picture) -> go.Figure:
             hovertemplate="%{x:.2f} s, %{customdata}: %{z:.2f}<extra></extra>",
         )
     )
-    ticks = {"title": "mel band", "nticks": 8}
-    if n_rows == sum(columns.stop - columns.start for columns in FEATURE_GROUPS.values()):
-        # Groups of one row lie too close for a name each.
-        named = {name: columns for name, columns in FEATURE_GROUPS.items() if columns.stop - columns.start > 1}
-        middles = [(columns.start + columns.stop - 1) / 2 for columns in named.values()] + [59.5]
-        names = [name.replace("Delta-delta", "Delta2").replace("Spectral c", "C") for name in named]
-        ticks = {"tickvals": middles, "ticktext": [*names, "ZCR to RMS"]}
-        figure.update_traces(zmin=-3, zmax=3)
+    ticks: dict[str, object] = {"title": picture.row_title, "nticks": 8}
+    if picture.ticks:
+        ticks = {"tickvals": list(picture.ticks.values()), "ticktext": list(picture.ticks)}
+    if picture.limit is not None:
+        figure.update_traces(zmin=-picture.limit, zmax=picture.limit)
     title = "What the model reads of this sound"
     return frame(figure, title, 420, xaxis={"title": "time in what it reads (s)"}, yaxis=ticks, margin={"b": 44})
 

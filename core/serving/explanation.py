@@ -15,32 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
-from core.audio.descriptors import describe
-from core.audio.extraction import extract, feature_groups
-from core.audio.features import FEATURE_NAMES
-from core.config import FeatureConfig
+from core.audio.extraction import extract
+from core.audio.features.base import Picture
 from core.serving.predictor import Predictor
 
 N_STRETCHES: Final = 24
 """Stretches that are silenced in turn; each overlaps the next by half."""
 FADE: Final = 0.005
 """Length of the fades at the edges of a silenced stretch, in seconds: a click would be a sound of its own."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Picture:
-    """What a model reads of a sound, as a matrix."""
-
-    values: NDArray[np.float32]
-    """Shape (rows, t)."""
-    rows: tuple[str, ...]
-    """Name of each row."""
-    times: NDArray[np.float64]
-    """Centre of each column, in seconds from the first one that the model reads."""
-    unit: str
-    """Unit of the values."""
-    summary: str
-    """One sentence for people."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,14 +61,14 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     -------
     Explanation
     """
-    config = predictor.model.features
-    features = extract(waveform, config)
-    y_proba = predictor.predict_features(features[np.newaxis])[0]
+    features = predictor.model.features
+    X = extract(waveform, features)
+    y_proba = predictor.predict_features(X[np.newaxis])[0]
     best = int(y_proba.argmax())
     stretches = _stretches(min(waveform.duration, predictor.analysed_duration))
-    silenced = [extract(silence(waveform, start, end), config) for start, end in stretches]
-    groups = feature_groups(config)
-    masked = [predictor.mask(features, columns) for columns in groups.values()]
+    silenced = [extract(silence(waveform, start, end), features) for start, end in stretches]
+    groups = features.groups
+    masked = [predictor.mask(X, columns) for columns in groups.values()]
     without = predictor.predict_features(np.stack([*silenced, *masked]))[:, best]
     falls = y_proba[best] - without
     return Explanation(
@@ -119,21 +101,10 @@ def picture(predictor: Predictor, waveform: Waveform) -> Picture:
     Returns
     -------
     Picture
-        The scaled matrix of the reference features; for the voice features, the mel spectrogram that their
-        convolutions read, trimmed and set to a level.
+        As the model's feature set draws it.
     """
-    config = predictor.model.features
-    if isinstance(config, FeatureConfig):
-        values = predictor.scale(extract(waveform, config)).T
-        times = np.arange(config.n_frames) * config.hop_length / config.sr
-        summary = f"{len(FEATURE_NAMES)} features in {config.n_frames} frames, each scaled by its mean and deviation."
-        return Picture(values, FEATURE_NAMES, times, "standard deviations", summary)
-    mel = describe(waveform.y, config).mel.astype(np.float32)
-    times = np.arange(len(mel)) * config.hop_length / config.sr
-    rows = tuple(f"mel band {k + 1}" for k in range(mel.shape[1]))
-    sizes = ", ".join(f"{name} {len(columns):,}" for name, columns in feature_groups(config).items())
-    summary = f"The sound trimmed and set to a level of its own. Numbers that describe it: {sizes}."
-    return Picture(mel.T, rows, times, "dB", summary)
+    features = predictor.model.features
+    return features.picture(features.samples(waveform), waveform.sr, predictor.scale)
 
 
 def _stretches(duration: float) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from core.config import SAMPLE_RATE, FeatureConfig
+from core.audio.features.reference import ReferenceFeatures
+from core.config import SAMPLE_RATE
 from core.errors import ModelError, SoundWebError
 from core.serving.predictor import Prediction
 from core.serving.registry import Registry
@@ -162,7 +163,7 @@ def export_reference(model: str | None, target: Path, *, registry: Registry | No
 
     registry = registry or Registry()
     stored = registry.load(model)
-    if not isinstance(stored.features, FeatureConfig):
+    if stored.features != ReferenceFeatures():
         fitting = ", ".join(registry.names_of("reference")) or "none is stored"
         raise ModelError(
             f"The model {stored.name!r} reads other features than the reference project's scripts compute. "

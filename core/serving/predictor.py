@@ -10,10 +10,12 @@ import onnxruntime as ort
 import soundfile as sf
 from numpy.typing import NDArray
 
+from core import parts
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.audio.extraction import extract
-from core.config import SAMPLE_RATE, FeatureConfig, VoiceConfig
+from core.audio.features.base import get_features
+from core.config import SAMPLE_RATE
 from core.errors import AudioError
 from core.serving.registry import Registry, StoredModel
 
@@ -91,7 +93,7 @@ class Predictor:
 
     @property
     def usual_features(self) -> NDArray[np.float64]:
-        """Mean of the features over the training clips, unscaled; shape as ``core.audio.extraction.feature_shape``."""
+        """Mean of the features over the training clips, unscaled; shape (columns,)."""
         return self._mean
 
     def predict(
@@ -192,5 +194,5 @@ def warm_up() -> None:
     buffer = io.BytesIO()
     sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")
     waveform = decode(buffer.getvalue())
-    for config in (FeatureConfig(), VoiceConfig()):
-        extract(waveform, config)
+    for name in parts.FEATURE_SETS:
+        extract(waveform, get_features(name))

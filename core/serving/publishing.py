@@ -14,7 +14,6 @@ from core.corpus.index import corpus_digest
 from core.labels import UNKNOWN_SPEAKER, labels_of, order_channels
 from core.learning.evaluation import decide, evaluate
 from core.learning.manifest import CorpusRecord, Decision, Manifest
-from core.learning.recipes import seeded_features
 from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
 from core.serving.registry import Registry, StoredModel
@@ -106,7 +105,7 @@ def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decis
     recipe = dataclasses.asdict(result.recipe)
     del recipe["features"]
     clips = index[index["speaker"] != UNKNOWN_SPEAKER]
-    features = seeded_features(result.recipe, result.deployed.seed)
+    features = result.recipe.features.seeded(result.deployed.seed)
     return Manifest(
         recipe=recipe,
         features=dataclasses.asdict(features),

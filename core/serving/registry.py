@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
+from core.audio.features.base import FeatureSet, read_features
+from core.config import artifacts_folder, configuration_hash
 from core.corpus.base import is_label_set
 from core.corpus.known import load_corpus
 from core.errors import ModelError
@@ -60,8 +61,8 @@ class StoredModel:
     """What it is."""
 
     @property
-    def features(self) -> AnyFeatures:
-        """Configuration of the features that the model reads."""
+    def features(self) -> FeatureSet:
+        """The features that the model reads."""
         return read_features(self.manifest.features)
 
     @property
@@ -344,10 +345,7 @@ def _check_manifest(name: str, manifest: Manifest) -> None:
     if not is_label_set(manifest.labels):
         raise ModelError(f"The model {name!r} does not name its emotions in order, each once. Retrain it.")
     features = read_features(manifest.features)
-    current: AnyFeatures = FeatureConfig()
-    if isinstance(features, VoiceConfig):
-        current = dataclasses.replace(features, version=VoiceConfig.version)
-    if features != current or configuration_hash(features) != manifest.features_hash:
+    if not features.is_current or configuration_hash(features) != manifest.features_hash:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
     missing = set(MODEL_FILES) - set(manifest.files)
     if missing:

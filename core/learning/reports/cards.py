@@ -14,6 +14,7 @@ from core.corpus.base import Corpus
 from core.labels import order_channels
 from core.learning.evaluation import ALL_CLIPS, accuracy_at_coverage, compare, subsets_of, summarize_study
 from core.learning.manifest import Decision, Manifest
+from core.learning.recipes.base import get_recipe
 from core.learning.reports.tables import select
 
 STUDIES: Final = {
@@ -36,17 +37,6 @@ def percent(figure: Mapping[str, Any]) -> str:
     """
     low, high = figure["interval"]
     return f"{figure['mean']:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")
-
-
-LEFT_OUT: Final = {
-    "voice": "Tried while the recipe was made, and left out because speech UAR on unseen speakers fell or did not "
-    "rise: logistic regression, support vector machines, kernel ridge regression and multilayer "
-    "perceptrons on the functionals; Fisher vectors; time-stretched mel maps; a convolution network on "
-    "the log-mel spectrogram; classes by gender or intensity; formants, skewness and kurtosis of "
-    "descriptors; a view of the telephone band alone; heavier weights of the copies' differences, several "
-    "draws of each copy; an activity threshold above the background.",
-}
-"""Ideas that failed, by recipe."""
 
 
 def results_table(metrics: Mapping[str, Any]) -> str:
@@ -161,12 +151,13 @@ def write_card(
     compared = describe_comparison(predictions, baseline) if baseline is not None else []
     if compared:
         compared = ["", "## Against the reference network", "", *compared, "", PAIRED]
-    left_out = ["", "## What was left out", "", LEFT_OUT[recipe["name"]]] if recipe["name"] in LEFT_OUT else []
+    known = get_recipe(recipe["name"])
+    left_out = ["", "## What was left out", "", known.notes] if known.notes else []
     return f"""# Model card: {recipe["name"]}
 
 {recipe["summary"]}
 
-{_describe_training(manifest)}
+{known.describe(manifest)}
 - Output: probabilities of {", ".join(manifest.labels)}.
 - Corpus: {trained.title}, {trained.n_clips:,} clips of {trained.n_speakers} speakers
   ({" and ".join(trained.channels)}); licence: {trained.licence}.{_describe_feedback(trained.n_feedback)}
@@ -191,23 +182,6 @@ Made to study emotion recognition{domain}. It hears how a voice sounds, not what
 Not for decisions about people; in the European Union, inferring emotions at work or in education is prohibited
  (AI Act, Article 5(1)(f)).
 """
-
-
-def _describe_training(manifest: Manifest) -> str:
-    """Return what the model reads and how it was trained, as list items."""
-    recipe, features = manifest.recipe, manifest.features
-    sound = f"the first {features['duration']:g} s of a sound at {features['sr']:,} Hz"
-    if "batch_size" in recipe:
-        return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
-- Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest.seed}; the deployed network
-  is the one of protocol `{manifest.protocol}`."""
-    copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
-    own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
-    return f"""- Input: one vector of `{features["name"]}` features ({" and ".join(recipe["views"])}) of {sound}.
-- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest.seed}. Degraded copies count as
-  clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
-  their own in sounds with {own}. The deployed model is trained on all speakers; the figures are those of
-  models of the same recipe that had not heard the evaluated clips."""
 
 
 def _describe_feedback(n_clips: int) -> str:

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.audio.extraction import feature_shape
+from core import parts
 from core.config import PROJECT_ROOT, configuration_hash
 from core.errors import ModelError
 from core.labels import labels_of
 from core.learning.evaluation import decide, evaluate, summarize_study
 from core.learning.manifest import Manifest
-from core.learning.recipes import RECIPES, seeded_features
+from core.learning.recipes.base import get_recipe
 from core.learning.reports.cards import STUDIES
 from core.learning.runs import HISTORY_COLUMNS
 from core.operations.spec import MAX_SEED
@@ -72,7 +72,7 @@ def answer_once(folder: str, memory: str = "0") -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     manifest = Manifest.from_json(json.loads((Path(folder) / "manifest.json").read_text()))
     model = StoredModel(manifest.name, Path(folder), manifest)
-    y_proba = Predictor(model).predict_features(np.zeros((2, *feature_shape(model.features)), np.float32))
+    y_proba = Predictor(model).predict_features(np.zeros((2, *model.features.shape), np.float32))
     if y_proba.shape != (2, len(manifest.labels)) or not np.isfinite(y_proba).all():
         raise ValueError(f"answers of shape {y_proba.shape} are no probabilities")
 
@@ -81,10 +81,10 @@ def _check_features(model: StoredModel) -> None:
     """Refuse features that no recipe here computes: of any size they would be computed for every sound."""
     try:
         found = configuration_hash(model.features)
-        seed = getattr(model.features, "kernel_seed", 0)
+        seed = model.features.seed
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
-    known = {configuration_hash(seeded_features(recipe, seed)) for recipe in RECIPES.values()}
+    known = {configuration_hash(get_recipe(name).features.seeded(seed)) for name in parts.RECIPES}
     if found not in known or type(seed) is not int or not 0 <= seed <= MAX_SEED:
         raise ModelError("The model in the archive was made for other features than this version computes.")
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import streamlit as st
 
+from core import parts
 from core.corpus.integrity import check_integrity
 from core.corpus.splits import protocols_of
 from core.errors import CorpusError, JobError
 from core.labels import order_channels
-from core.learning.recipes import RECIPES, Recipe
+from core.learning.recipes import get_recipe
 from core.operations.feedback.entries import list_kept
 from core.operations.jobs.control import cancel, resume, submit
 from core.operations.jobs.monitor import read_log
@@ -88,7 +89,7 @@ def _ask_spec(corpus: FoundCorpus) -> TrainingSpec:
     names, channels_there = list(protocols_of(corpus.corpus)), order_channels(corpus.clips["channel"])
     left, right = st.columns(2, gap="medium")
     with left:
-        recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
+        recipe = st.selectbox("Recipe", list(parts.RECIPES), key=state.ADMIN_RECIPE)
         protocols = st.pills(
             "Evaluated by",
             names,
@@ -129,9 +130,9 @@ def _ask_spec(corpus: FoundCorpus) -> TrainingSpec:
             key=state.ADMIN_N_SEEDS,
             help="Every fold is trained once a seed, the first of which is the one above.",
         )
-        chosen = RECIPES[recipe]
+        chosen = get_recipe(recipe)
         epochs = None
-        if isinstance(chosen, Recipe):
+        if chosen.has_epochs:
             wanted = st.number_input("Epochs", 1, MAX_EPOCHS, chosen.epochs, key=state.ADMIN_EPOCHS)
             epochs = None if wanted == chosen.epochs else int(wanted)
         else:
@@ -215,7 +216,7 @@ def _row(job: Job) -> dict[str, Any]:
         "protocols": list(spec.protocols),
         "channels": [*spec.channels, *(["feedback"] if spec.feedback else [])],
         "seeds": [str(seed) for seed in spec.seeds],
-        "epochs": spec.epochs or RECIPES[spec.recipe].epochs,
+        "epochs": spec.epochs or get_recipe(spec.recipe).epochs,
         "memory": job.peak_memory / 2**20,
         "actor": job.actor,
         "notes": job.notes,

@@ -1,7 +1,7 @@
 """What happens to a voice on its way: noise, rooms, telephones, microphones, coders, haste.
 
-``DEGRADATIONS`` draw their strength at random and make the copies that training learns to ignore. ``CONDITIONS`` have
-a stated strength and measure what a model has learned to ignore.
+``AUGMENTATIONS`` draw their strength at random and make what training learns to ignore. ``CONDITIONS`` have a stated
+strength and measure what a model has learned to ignore.
 """
 
 import io
@@ -16,7 +16,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 Sound: TypeAlias = NDArray[np.float32]
-Degradation: TypeAlias = Callable[[Sound, int, np.random.Generator], Sound]
+Effect: TypeAlias = Callable[[Sound, int, np.random.Generator], Sound]
 
 MP3_COMPRESSION: Final = 0.85
 """libsndfile's compression level that gives 32 kbit/s for one channel at 22,050 Hz."""
@@ -142,7 +142,7 @@ def _any_cut(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
     return cut(y, sr, duration=rng.uniform(1.2, 2.5), start=rng.uniform(0, 0.8))
 
 
-DEGRADATIONS: Final[dict[str, Degradation]] = {
+AUGMENTATIONS: Final[dict[str, Effect]] = {
     "coloured noise": _any_noise,
     "band": _any_band,
     "equaliser": _any_equaliser,
@@ -152,7 +152,7 @@ DEGRADATIONS: Final[dict[str, Degradation]] = {
 }
 """Names and functions of (waveform, rate, generator) whose strength is drawn."""
 
-CONDITIONS: Final[dict[str, Degradation]] = {
+CONDITIONS: Final[dict[str, Effect]] = {
     "level -20 dB": lambda y, sr, rng: np.float32(0.1) * y,
     "level +6 dB": lambda y, sr, rng: np.clip(2 * y, -1, 1),
     "white noise 30 dB": lambda y, sr, rng: add_noise(y, rng, 30),

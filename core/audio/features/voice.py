@@ -4,12 +4,14 @@ Two views stand side by side: statistics of descriptors that phonetics knows (``
 convolutions (``kernels``). They err differently, which is why both are there.
 """
 
-from typing import Final
+import dataclasses
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.descriptors import describe
+from core.audio.features.base import FeatureSet, Picture, Scale
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.kernels import SUMMARIES, convolve
 from core.config import VoiceConfig
@@ -85,3 +87,49 @@ def extract_voice(y: NDArray[np.float32], sr: int, config: VoiceConfig | None = 
         raise ValueError(f"expected a sound of shape (n,) at {config.sr} Hz, got shape {y.shape} at {sr} Hz")
     voice = describe(y, config)
     return np.concatenate([functionals(voice, config), convolve(voice.mel, config)])
+
+
+@dataclasses.dataclass(frozen=True)
+class VoiceFeatures(VoiceConfig, FeatureSet):
+    """The voice feature set: functionals and random convolutions, one after another."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sound's features: one vector."""
+        return (sum(view_widths(self).values()),)
+
+    @property
+    def groups(self) -> dict[str, NDArray[np.intp]]:
+        """Columns of what belongs together."""
+        return voice_groups(self)
+
+    @property
+    def seed(self) -> int:
+        """Seed of the kernels."""
+        return self.kernel_seed
+
+    def seeded(self, seed: int) -> Self:
+        """Return the set with kernels of a seed."""
+        return dataclasses.replace(self, kernel_seed=seed)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the computation is this version's; it takes any parameters."""
+        return self.version == VoiceConfig.version
+
+    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+        """Compute the features of a sound; see ``extract_voice``."""
+        return extract_voice(y, sr, self)
+
+    def picture(self, y: NDArray[np.float32], sr: int, scale: Scale) -> Picture:  # noqa: ARG002 - in dB, as it is read
+        """Show the mel spectrogram that the convolutions read, trimmed and set to a level."""
+        mel = describe(y, self).mel.astype(np.float32)
+        sizes = ", ".join(f"{name} {len(columns):,}" for name, columns in self.groups.items())
+        return Picture(
+            values=mel.T,
+            rows=tuple(f"mel band {k + 1}" for k in range(mel.shape[1])),
+            times=np.arange(len(mel)) * self.hop_length / self.sr,
+            unit="dB",
+            summary=f"The sound trimmed and set to a level of its own. Numbers that describe it: {sizes}.",
+            row_title="mel band",
+        )

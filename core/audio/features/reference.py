@@ -7,10 +7,14 @@ short-time Fourier transform; the values are those of the separate calls.
 Letters: ``S`` is a magnitude spectrogram of shape (1 + n_fft / 2, t).
 """
 
+import dataclasses
+
 import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.decode import Waveform
+from core.audio.features.base import FeatureSet, Picture, Scale
 from core.config import FeatureConfig
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -105,3 +109,67 @@ def extract_features(y: NDArray[np.float32], sr: int, config: FeatureConfig | No
 def _fit(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """Cut or zero-pad a (features, t) matrix to the configured number of frames."""
     return np.asarray(librosa.util.fix_length(rows, size=config.n_frames, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceFeatures(FeatureConfig, FeatureSet):
+    """The reference feature set: 62 descriptors in each of 130 frames."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sound's features: frames and columns."""
+        return (self.n_frames, len(FEATURE_NAMES))
+
+    @property
+    def groups(self) -> dict[str, NDArray[np.intp]]:
+        """Columns of each descriptor."""
+        return {name: np.arange(columns.start, columns.stop) for name, columns in FEATURE_GROUPS.items()}
+
+    def samples(self, waveform: Waveform) -> NDArray[np.float32]:
+        """Return the first 4 s, cut as the reference project cuts them, shape (n,)."""
+        return waveform.opening
+
+    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+        """Compute the features of a sound; see ``extract_features``."""
+        return extract_features(y, sr, self)
+
+    def picture(self, y: NDArray[np.float32], sr: int, scale: Scale) -> Picture:
+        """Show the scaled matrix."""
+        return draw_frames(
+            scale(self.extract(y, sr)),
+            self,
+            f"{len(FEATURE_NAMES)} features in {self.n_frames} frames, each scaled by its mean and deviation.",
+        )
+
+
+def draw_frames(X: NDArray[np.float32], config: FeatureConfig, summary: str) -> Picture:
+    """Return scaled features of frames as a picture.
+
+    Parameters
+    ----------
+    X : np.ndarray [shape=(t, 62), dtype=float32]
+        Columns as ``FEATURE_NAMES``, in standard deviations.
+    config : FeatureConfig
+        Hop and rate.
+    summary : str
+        One sentence for people.
+
+    Returns
+    -------
+    Picture
+    """
+    # Groups of one row lie too close for a name each.
+    named = {name: columns for name, columns in FEATURE_GROUPS.items() if columns.stop - columns.start > 1}
+    ticks = {
+        name.replace("Delta-delta", "Delta2").replace("Spectral c", "C"): (columns.start + columns.stop - 1) / 2
+        for name, columns in named.items()
+    }
+    return Picture(
+        values=X.T,
+        rows=FEATURE_NAMES,
+        times=np.arange(len(X)) * config.hop_length / config.sr,
+        unit="standard deviations",
+        summary=summary,
+        ticks=ticks | {"ZCR to RMS": 59.5},
+        limit=3.0,
+    )
