@@ -1,16 +1,17 @@
 # make run    environment if needed, then the app on http://localhost:8501
-# make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
+# make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
+# make docs   the documentation, into site/
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long check train screenshots lock clean
+.PHONY: run test test-long check docs results train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
 
-test: check
+test: check docs
 	$(BIN)/python -m pytest
 
 test-long: .venv/ready-dev
@@ -22,6 +23,14 @@ check: .venv/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
+
+# The notebook's kernel starts in docs/. The banner of the theme is about a version of MkDocs that is not used here.
+docs: .venv/ready-dev
+	PYTHONPATH="$(CURDIR)" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The tables of README and documentation, from the stored models.
+results: .venv/ready
+	$(BIN)/python -m docs.results
 
 # The shipped models and their reports, the one in use last; about three hours on two cores, goes on where it was stopped.
 train: .venv/ready
