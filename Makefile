@@ -24,9 +24,12 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
 
-# The notebook's kernel starts in docs/. The banner of the theme is about a version of MkDocs that is not used here.
+# The notebook's kernel starts in docs/ and draws no progress bars; the theme's banner is about another MkDocs.
+docs: export PYTHONPATH = $(CURDIR)
+docs: export PYTHONWARNINGS = ignore:IProgress not found
+docs: export NO_MKDOCS_2_WARNING = 1
 docs: .venv/ready-dev
-	PYTHONPATH="$(CURDIR)" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict --quiet
 
 # The tables of README and documentation, from the stored models.
 results: .venv/ready
