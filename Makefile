@@ -40,7 +40,7 @@ train: .venv/ready
 	$(BIN)/python -m core train --recipe reference
 	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies --promote
 
-# The README's pictures, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
+# The pictures of README and documentation, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
 PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.access.passwords import hash_password; \
 	from docs.screenshots import PASSWORD; print(hash_password(PASSWORD))')
 screenshots: .venv/ready-dev
