@@ -1,4 +1,4 @@
-"""Speech and song emotion recognition on RAVDESS: sound, corpora, models and jobs, without any user interface.
+"""Speech and song emotion recognition: sound, corpora, models and jobs, without any user interface.
 
 Imports run downwards only: vocabulary (``errors``, ``labels``, ``config``) <- ``audio`` <- ``corpus`` <- ``learning``
 <- ``serving`` <- ``operations``. ``plots`` turns results into figures.

@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import FeatureConfig, corpus_root, data_folder, download_folder
+from core.config import FeatureConfig, data_folder
 from core.errors import AudioError, DownloadError, SoundWebError
-from core.labels import CHANNELS
 
 if TYPE_CHECKING:
     from core.operations.pipeline import Step
@@ -54,25 +53,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_training(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    index = commands.add_parser("index", help="find the clips of RAVDESS, report what is wrong, extract features")
+    index = commands.add_parser("index", help="find the clips of a corpus, report what is wrong, extract features")
+    index.add_argument("--corpus", help="name of the corpus (default: the first that has a folder)")
     index.set_defaults(command=_index)
 
-    download = commands.add_parser("download", help="fetch RAVDESS (CC BY-NC-SA 4.0); goes on where it was cut off")
-    download.add_argument("--speech", action="store_true", help="the speech clips (default: speech and song)")
-    download.add_argument("--song", action="store_true", help="the song clips")
-    download.add_argument("--folder", type=Path, help="folder for the clips (default: ravdess in the data folder)")
+    download = commands.add_parser("download", help="fetch a corpus; goes on where it was cut off")
+    download.add_argument("--corpus", help="name of the corpus (default: the first that is known)")
+    download.add_argument("--channel", action="append", help="channel that is wanted; repeatable (default: all)")
+    download.add_argument("--folder", type=Path, help="folder for the clips (default: one in the data folder)")
     download.add_argument("--kaggle", action="store_true", help="from Kaggle, by the package kagglehub")
-    download.add_argument("--mirror", metavar="URL", help="address of a folder with the archives of Zenodo's record")
+    download.add_argument("--mirror", metavar="URL", help="address of a folder with the archives of the record")
     download.set_defaults(command=_download)
 
     train = commands.add_parser(
         "train", help="train a recipe, evaluate it, store the model; goes on where it was cut off"
     )
     train.add_argument("--recipe", default="reference", help="name of the recipe (default: reference)")
+    train.add_argument("--corpus", help="name of the corpus (default: the first that is known)")
     train.add_argument("--protocol", action="append", help="protocol to evaluate by; repeatable (default: all)")
     train.add_argument("--seed", action="append", type=int, help="seed; repeatable (default: 0)")
     train.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
-    train.add_argument("--channel", action="append", choices=CHANNELS, help="channel; repeatable (default: both)")
+    train.add_argument("--channel", action="append", help="channel; repeatable (default: all)")
     train.add_argument("--jobs", type=_positive, default=2, help="folds trained side by side (default: 2)")
     train.add_argument(
         "--studies", action="store_true", help="also try degraded sound, personal baselines and missing parts"
@@ -126,55 +127,58 @@ def _add_operations(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
+    from core.corpus.catalogue import find_place
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
     from core.corpus.store import FeatureStore
-    from core.operations.pipeline import FEATURES, configured_corpus, read_index
+    from core.operations.pipeline import FEATURES, read_index
 
-    root = configured_corpus()
-    index = read_index(root, report=_show_step)
-    for field, value in dataclasses.asdict(check_integrity(index)).items():
+    place = find_place(options.corpus)
+    index = read_index(place, report=_show_step)
+    for field, value in dataclasses.asdict(check_integrity(index, place.corpus)).items():
         found = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
     store = FeatureStore(data_folder() / FEATURES, FeatureConfig())
-    store.update(distinct_clips(index), root, progress=functools.partial(_show, "features"))
+    store.update(distinct_clips(index), place.root, progress=functools.partial(_show, "features"))
 
 
 def _download(options: argparse.Namespace) -> None:
-    from core.corpus.download import ZENODO, download_corpus, download_from_kaggle
+    from core.corpus.catalogue import download_folder, list_places
+    from core.corpus.download import download_corpus, download_from_kaggle, source_of
+    from core.corpus.known import default_corpus, load_corpus
 
-    channels = [channel for channel in ("speech", "song") if getattr(options, channel)] or ["speech", "song"]
-    folder = options.folder or download_folder()
+    corpus = load_corpus(options.corpus) if options.corpus else default_corpus()
+    channels = options.channel or list(source_of(corpus).archives)
+    folder = options.folder or download_folder(corpus)
     try:
         if options.kaggle:
-            download_from_kaggle(channels, folder, report=_show_share)
+            download_from_kaggle(corpus, channels, folder, report=_show_share)
         else:
             mirror = options.mirror and f"{options.mirror.rstrip('/')}/"
-            source = dataclasses.replace(ZENODO, base_url=mirror or ZENODO.base_url)
-            download_corpus(channels, folder, source=source, report=_show_share)
+            download_corpus(corpus, channels, folder, mirror=mirror, report=_show_share)
     except KeyboardInterrupt as error:
         raise DownloadError("Stopped. What was fetched is kept, and the same command goes on there.") from error
     print(folder)
-    if folder.resolve() != (corpus_root() or Path()).resolve():
-        print(f"Set RAVDESS_ROOT to {folder} to use it.")
+    if folder.resolve() not in [place.root.resolve() for place in list_places()]:
+        print(f"Set {corpus.root_variable} to {folder} to use it.")
 
 
 def _train(options: argparse.Namespace) -> None:
-    from core.corpus.splits import PROTOCOLS
+    from core.corpus.catalogue import find_place
     from core.learning.reports.cards import results_table
-    from core.operations.pipeline import configured_corpus, retrain
+    from core.operations.pipeline import retrain
     from core.operations.spec import TrainingSpec
     from core.serving.registry import Registry
 
-    configured_corpus()
     spec = TrainingSpec(
         recipe=options.recipe,
-        protocols=tuple(options.protocol or PROTOCOLS),
+        corpus=find_place(options.corpus).corpus.name,
+        protocols=tuple(options.protocol or ()),
         seeds=tuple(options.seed or [0]),
         epochs=options.epochs,
-        channels=tuple(options.channel or CHANNELS),
+        channels=tuple(options.channel or ()),
         studies=options.studies,
         feedback=options.feedback,
     )

@@ -78,7 +78,7 @@ class VoiceConfig:
     sr: int = SAMPLE_RATE
     """Sampling rate, in Hz."""
     duration: float = 6.5
-    """Length of the analysed beginning of the sound, in seconds; the longest clip of RAVDESS lasts 6.4 s."""
+    """Length of the analysed beginning of the sound, in seconds; most utterances of the field's corpora are shorter."""
     n_fft: int = 1024
     """Length of the analysis window, in samples."""
     hop_length: int = 256
@@ -156,21 +156,7 @@ def artifacts_folder() -> Path:
     return Path(os.environ.get("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts")
 
 
-def download_folder() -> Path:
-    """Return the folder that the corpus is downloaded to: ``ravdess`` in the data folder."""
-    return data_folder() / "ravdess"
-
-
 def live_users() -> int:
     """Return how many people may stream live at once: ``SOUNDWEB_LIVE_USERS``, at least 1, or 4."""
     text = os.environ.get("SOUNDWEB_LIVE_USERS") or ""
     return max(int(text), 1) if text.isdecimal() else 4
-
-
-def corpus_root() -> Path | None:
-    """Return the corpus folder: that of ``RAVDESS_ROOT``, which may not exist, else the downloaded one, or None."""
-    root = os.environ.get("RAVDESS_ROOT")
-    if root:
-        return Path(root)
-    # What is still being fetched lies in a hidden folder there.
-    return download_folder() if any(download_folder().glob("[!.]*")) else None

@@ -14,7 +14,7 @@ class AudioError(SoundWebError):
 
 
 class CorpusError(SoundWebError):
-    """The corpus cannot be used: missing, incomplete for the task, or not RAVDESS."""
+    """The corpus cannot be used: missing, incomplete for the task, or of no known kind."""
 
 
 class DownloadError(SoundWebError):

@@ -1,40 +1,44 @@
-"""Emotions, and the codes of RAVDESS file names.
+"""Emotions, and the columns that every table of clips and of predictions has.
 
-The order of ``EMOTIONS`` is the order of every probability vector and confusion matrix: alphabetical, as
+The order of a model's labels is the order of every probability vector and confusion matrix: alphabetical, as
 scikit-learn's ``LabelEncoder`` gives it.
-
-References
-----------
-Livingstone SR, Russo FA (2018). The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS).
-PLoS ONE 13(5): e0196391. https://doi.org/10.1371/journal.pone.0196391
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EMOTIONS: Final = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
+"""The usual names; corpora may have fewer, and others."""
+UNKNOWN_SPEAKER: Final = ""
+"""In place of a speaker's name: a person who is in no corpus."""
 
-CHANNELS: Final = ("song", "speech")
-CHANNEL_CODES: Final = {"01": "speech", "02": "song"}
-EMOTION_CODES: Final = {
-    "01": "neutral",
-    "02": "calm",
-    "03": "happy",
-    "04": "sad",
-    "05": "angry",
-    "06": "fearful",
-    "07": "disgust",
-    "08": "surprised",
-}
-INTENSITY_CODES: Final = {"01": "normal", "02": "strong"}
-STATEMENT_CODES: Final = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
-
-N_ACTORS: Final = 24
+EVALUATION_FIELDS: Final = ("corpus", "speaker", "gender", "channel", "intensity", "statement")
+"""What evaluation tells clips apart by; every table of predictions has these columns, as texts."""
+PREDICTION_KEYS: Final = ("protocol", "seed", "fold", "clip", "y_true")
+"""First columns of a table of predictions."""
+STUDY_KEYS: Final = ("condition", "variant", "baseline")
+"""Columns that tell the cases of a study apart."""
+RESERVED: Final = frozenset({*PREDICTION_KEYS, *EVALUATION_FIELDS, *STUDY_KEYS})
+"""Names of columns that no label may have."""
 
 
-def gender_of(actor: int) -> str:
-    """Return the gender of an actor: odd numbers are male, even numbers female.
+def labels_of(predictions: "pd.DataFrame") -> tuple[str, ...]:
+    """Return the labels of a table of predictions, in their order: its columns that are not ``RESERVED``.
 
-    >>> gender_of(1), gender_of(24)
-    ('male', 'female')
+    >>> import pandas as pd
+    >>> labels_of(pd.DataFrame(columns=["clip", "y_true", "speaker", "bored", "happy"]))
+    ('bored', 'happy')
     """
-    return "male" if actor % 2 else "female"
+    return tuple(str(column) for column in predictions.columns if column not in RESERVED)
+
+
+def order_channels(channels: Iterable[str]) -> list[str]:
+    """Return channels once each, speech first.
+
+    >>> order_channels(["song", "speech", "song"])
+    ['speech', 'song']
+    """
+    return sorted(set(channels), key=lambda channel: (channel != "speech", channel))

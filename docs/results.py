@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.config import PROJECT_ROOT
+from core.learning.evaluation import ALL_CLIPS
 from core.learning.reports.cards import describe_comparison, describe_studies, results_table
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
@@ -26,9 +27,10 @@ _registry = Registry(PROJECT_ROOT / "artifacts")
 
 def summary() -> str:
     """Return the model in use on unseen speakers: a row for speech, a row for song."""
-    metrics = evaluate_again(_registry.load())
-    main = list(metrics)[-1]  # protocols are stored with the one whose figures count last
-    return results_table({main: {subset: figures for subset, figures in metrics[main].items() if subset != "all"}})
+    model = _registry.load()
+    report = evaluate_again(model)[model.main_protocol]
+    by_channel = {subset: figures for subset, figures in report.items() if subset != ALL_CLIPS}
+    return results_table({model.main_protocol: by_channel})
 
 
 def figures(model: str) -> str:

@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.audio.decode import decode
-from core.config import SAMPLE_RATE, corpus_root
+from core.config import SAMPLE_RATE
+from core.corpus.catalogue import list_places
 from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 
@@ -59,7 +60,7 @@ def main(address: str) -> None:
 
 def write_talk(path: Path) -> Path:
     """Write the sample sounds with pauses between them as a WAV for the microphone."""
-    samples = list_samples(corpus_root())
+    samples = list_samples(next(iter(list_places()), None))
     parts = []
     for sample in [sample for sample in samples if sample.is_real] or samples:
         parts += [decode(sample.path).y, np.zeros(round(PAUSE * SAMPLE_RATE))]

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import without_answers
+from core.labels import order_channels
 from core.serving.registry import Registry
 from pages.ui.dataset.browse import show_browse
 from pages.ui.dataset.compare import show_compare
@@ -11,7 +12,7 @@ from pages.ui.dataset.download import show_first_visit
 from pages.ui.dataset.integrity import show_integrity
 from pages.ui.dataset.map import show_map
 from pages.ui.shared import cache, state
-from pages.ui.shared.corpus import Corpus, find_corpus
+from pages.ui.shared.corpus import FoundCorpus, choose_corpus, plain
 from pages.ui.shared.frame import ensure_frame, shown_errors
 
 
@@ -19,12 +20,12 @@ def main() -> None:
     """Show the page: the corpus in four views, or the ways to it where there is none."""
     st.title("Dataset")
     with shown_errors():
-        corpus = find_corpus()
+        corpus = choose_corpus()
         if corpus is None:
             show_first_visit()
             return
         clips = _with_answers(corpus)
-    _show_totals(clips)
+    _show_totals(corpus, clips)
     browse, compare, integrity, projection = st.tabs(
         ["Browse", "Compare", "Integrity", "Map"], key=state.DATASET_VIEW, on_change="rerun", bind="query-params"
     )
@@ -43,22 +44,22 @@ def main() -> None:
             show_map(corpus, clips)
 
 
-def _with_answers(corpus: Corpus) -> pd.DataFrame:
+def _with_answers(corpus: FoundCorpus) -> pd.DataFrame:
     """Return the clips with the out-of-fold answers of the model in use, if there is one."""
     registry = Registry()
     if not registry.has_champion():
         return without_answers(corpus.clips)
-    return cache.st_answers(corpus.digest, registry.champion(), corpus.clips)
+    return cache.st_answers(corpus.corpus.name, corpus.digest, registry.champion(), corpus.clips)
 
 
-def _show_totals(clips: pd.DataFrame) -> None:
+def _show_totals(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     """Show what the corpus holds in all."""
     by_channel = clips["channel"].value_counts()
     with st.container(horizontal=True, gap="medium"):
         st.metric("Clips", f"{len(clips):,}", width="content")
-        st.metric("Speech", f"{by_channel.get('speech', 0):,}", width="content")
-        st.metric("Song", f"{by_channel.get('song', 0):,}", width="content")
-        st.metric("Actors", f"{clips['actor'].nunique()}", width="content")
+        for channel in order_channels(clips["channel"]):
+            st.metric(plain(channel.capitalize()), f"{by_channel[channel]:,}", width="content")
+        st.metric(f"{corpus.corpus.field('speaker').title}s", f"{clips['speaker'].nunique()}", width="content")
         st.metric("Sound", f"{clips['duration'].sum() / 3600:.1f} h", width="content")
 
 

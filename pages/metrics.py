@@ -54,7 +54,7 @@ def _show_empty() -> None:
     with st.container(border=True):
         st.markdown("#### :material/verified: No model is stored")
         st.markdown(
-            "Here stands how often a model is right on speakers it never heard, what it confuses, and how far its "
+            "Here stands how often a model is right on unseen speakers, what it confuses, and how far its "
             "confidence can be taken at its word. Train one with `python -m core train`."
         )
 

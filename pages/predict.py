@@ -56,7 +56,7 @@ def _show_empty() -> None:
         st.markdown("#### :material/graphic_eq: No sound yet")
         st.markdown(
             "Upload a file, record two to four seconds, or pick a sample. The answer appears here: the emotion, how "
-            "confident the model is, and the probability of all eight."
+            "confident the model is, and the probability of each."
         )
         st.caption(DOMAIN_NOTICE)
 

@@ -17,15 +17,17 @@ import pytest
 import soundfile as sf
 import sqlalchemy as sa
 
-from core.config import FeatureConfig, corpus_root
-from core.corpus.generated import generate_corpus
+from core.config import FeatureConfig
+from core.corpus.catalogue import list_places
 from core.corpus.index import distinct_clips, scan
+from core.corpus.ravdess import RAVDESS
 from core.corpus.store import FeatureStore
 from core.learning.recipes import get_recipe
 from core.learning.runs import TrainingResult, plan_folds
 from core.operations.access.sessions import open_session
 from core.operations.database import close_database, writing
 from core.serving.registry import Registry, StoredModel
+from tests.generated import generate_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINED_ACTORS = (1, 2, 11, 15, 16, 20)  # two EmoBox folds
@@ -61,7 +63,7 @@ def _no_unlock_code() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ravdess() -> Path:
-    root = corpus_root()
+    root = next((place.root for place in list_places()), None)
     require(root and root.is_dir(), "RAVDESS_ROOT does not name the real corpus")
     assert root is not None
     return root
@@ -84,7 +86,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clips(generated: Path, prepared: Path) -> pd.DataFrame:
     """Index of the generated corpus."""
-    return distinct_clips(scan(generated, cache=prepared / "index.csv", n_jobs=1))
+    return distinct_clips(scan(generated, RAVDESS, cache=prepared / "index-ravdess.csv", n_jobs=1))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +108,7 @@ def training(clips: pd.DataFrame, features: np.ndarray, tmp_path_factory: pytest
     """Two epochs of the reference recipe on the generated corpus."""
     from core.learning.training import train
 
-    folds = plan_folds(clips, ["reference", "speaker-emobox"], [0], tmp_path_factory.mktemp("run"))
+    folds = plan_folds(RAVDESS, clips, ["reference", "speaker-emobox"], [0], tmp_path_factory.mktemp("run"))
     return train(get_recipe("reference", epochs=2), clips, lambda _: features, folds, n_jobs=1)
 
 
@@ -116,7 +118,7 @@ def published(training: TrainingResult, clips: pd.DataFrame, tmp_path_factory: p
     from core.serving.publishing import publish_training
 
     registry = Registry(tmp_path_factory.mktemp("artifacts"))
-    model = publish_training(training, clips, registry)
+    model = publish_training(training, RAVDESS, clips, registry)
     registry.promote(model.name)
     return model
 

@@ -6,6 +6,7 @@ import pytest
 from core.audio.decode import decode
 from core.audio.extraction import extract
 from core.config import configuration_hash
+from core.corpus.ravdess import RAVDESS
 from core.corpus.samples import list_samples
 from core.errors import BaselineError
 from core.labels import EMOTIONS
@@ -123,7 +124,7 @@ def test_baseline_of_other_features_has_no_shift(baseline, predictor):
 
 
 def test_study_judges_the_same_clips_in_all_cases_and_never_the_enrolled_ones(training, clips, features):
-    table = study_baseline(training, clips, features)
+    table = study_baseline(training, RAVDESS, clips, features)
     cases = dict(list(table.groupby("baseline", sort=False)))
     assert next(iter(cases)) == "none"
     assert len(cases) == 7

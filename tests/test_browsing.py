@@ -13,20 +13,19 @@ from core.corpus.browsing import (
     find_clip,
     join_answers,
     list_folds,
-    same_emotion,
     same_sentence,
     take_page,
     without_answers,
 )
-from core.corpus.names import expected_clips, parse_clip
+from core.corpus.ravdess import RAVDESS, expected_clips, parse_name
 from core.labels import EMOTIONS
+from tests.generated import release_index
 
 
 @pytest.fixture(scope="module")
 def release() -> pd.DataFrame:
     """All clips of the release, with made-up durations."""
-    clips = [parse_clip(name) for name in expected_clips()]
-    index = pd.DataFrame([vars(clip) for clip in clips]).rename(columns={"name": "clip"})
+    index = release_index()
     return index.assign(duration=np.linspace(3, 5, len(index)), rate=48_000, channels=1)
 
 
@@ -37,11 +36,11 @@ def predictions(clips: list[str], answers: list[str], **fields: object) -> pd.Da
         table.loc[row, answer] = 0.6
         table.loc[row, "sad" if answer == "neutral" else "neutral"] = 0.4
     fields = {"protocol": "speaker-emobox", "seed": 0, "fold": 2} | fields
-    return table.assign(clip=clips, y_true=[parse_clip(clip).emotion for clip in clips], **fields)
+    return table.assign(clip=clips, y_true=[parse_name(clip)["emotion"] for clip in clips], **fields)
 
 
 def test_every_field_filters_as_the_names_say(release):
-    chosen = ClipFilter({"emotion": ["sad", "calm"], "channel": ["song"], "actor": [3], "intensity": []})
+    chosen = ClipFilter({"emotion": ["sad", "calm"], "channel": ["song"], "speaker": ["03"], "intensity": []})
     found = filter_clips(release, chosen)["clip"].tolist()
     assert found == [name for name in expected_clips() if name[3:8] in ("02-02", "02-04") and name.endswith("-03")]
 
@@ -60,7 +59,7 @@ def test_answers_are_averaged_over_seeds_and_stand_beside_the_truth(release):
             predictions([clip], ["angry"], protocol="random"),
         ]
     )
-    joined = join_answers(release, rows)
+    joined = join_answers(release, rows, "speaker-emobox")
     row = find_clip(joined, clip)
     assert row is not None
     assert (row["answer"], row["fold"], bool(row["is_wrong"])) == ("neutral", 2, True)
@@ -73,7 +72,7 @@ def test_answers_are_averaged_over_seeds_and_stand_beside_the_truth(release):
 def test_wrong_and_fold_filter_by_the_model(release):
     names = ["03-01-03-01-01-01-01", "03-01-05-01-01-01-01"]  # happy, angry
     rows = pd.concat([predictions(names[:1], ["sad"], fold=1), predictions(names[1:], ["angry"], fold=4)])
-    joined = join_answers(release, rows)
+    joined = join_answers(release, rows, "speaker-emobox")
     assert filter_clips(joined, ClipFilter(only_wrong=True))["clip"].tolist() == names[:1]
     assert filter_clips(joined, ClipFilter(fold=4))["clip"].tolist() == names[1:]
     assert list_folds(joined) == [1, 4]
@@ -88,11 +87,11 @@ def test_without_a_model_no_clip_is_evaluated_or_wrong(release):
 
 def test_counts_leave_their_own_filter_out_and_keep_zeros(release):
     chosen = ClipFilter({"emotion": ["disgust"], "channel": ["song", "speech"]})
-    by_emotion = count_clips(release, "emotion", chosen)
+    by_emotion = count_clips(release, "emotion", RAVDESS, chosen)
     assert list(by_emotion.index) == list(EMOTIONS)
     assert by_emotion["disgust"] == 192
     assert by_emotion["sad"] == 376
-    assert count_clips(release, "channel", chosen).to_dict() == {"speech": 192, "song": 0}
+    assert count_clips(release, "channel", RAVDESS, chosen).to_dict() == {"speech": 192, "song": 0}
 
 
 def test_pages_hold_every_clip_once(release):
@@ -104,35 +103,33 @@ def test_pages_hold_every_clip_once(release):
 
 def test_one_actor_says_a_sentence_in_all_emotions(release):
     statement = "Dogs are sitting by the door"
-    found = same_sentence(release, actor=5, channel="speech", statement=statement, intensity="strong", repetition=2)
+    fields = {"speaker": "05", "channel": "speech", "statement": statement, "intensity": "strong", "repetition": 2}
+    found = same_sentence(release, fields)
     assert found["emotion"].tolist() == list(EMOTIONS)
     assert set(found["intensity"]) == {"strong", "normal"}
-    sung = same_sentence(release, actor=18, channel="song", statement=statement, intensity="strong", repetition=2)
+    sung = same_sentence(release, fields | {"speaker": "18", "channel": "song"})
     assert sung.empty
 
 
 def test_all_actors_say_a_sentence_in_one_emotion(release):
-    found = same_emotion(
-        release,
-        emotion="calm",
-        channel="song",
-        statement="Kids are talking by the door",
-        intensity="normal",
-        repetition=1,
-    )
-    assert found["actor"].tolist() == [actor for actor in range(1, 25) if actor != 18]
+    fields = {"channel": "song", "statement": "Kids are talking by the door", "intensity": "normal", "repetition": 1}
+    found = same_sentence(release, fields | {"emotion": "calm"})
+    assert found["speaker"].tolist() == [f"{actor:02d}" for actor in range(1, 25) if actor != 18]
 
 
 def test_a_clip_is_described_by_all_fields(release):
-    words = describe_clip(find_clip(release, "03-02-05-02-01-02-13") or {})
-    assert list(words.values())[:6] == [
-        "song",
-        "angry",
-        "strong",
-        "“Kids are talking by the door”",
-        "2 of 2",
-        "13, male",
-    ]
+    words = describe_clip(find_clip(release, "03-02-05-02-01-02-13") or {}, RAVDESS)
+    assert words == {
+        "Emotion": "angry",
+        "Channel": "song",
+        "Intensity": "strong",
+        "Sentence": "Kids are talking by the door",
+        "Repetition": "2",
+        "Actor": "13",
+        "Gender": "male",
+        "Duration": words["Duration"],
+        "Sound": "48 kHz, mono",
+    }
 
 
 @pytest.mark.parametrize("name", [None, "", "../../etc/passwd", "03-01-01-01-01-01-99"])
@@ -144,12 +141,14 @@ def test_a_hundred_thousand_clips_stay_quick(release):
     many = pd.concat([release] * 41, ignore_index=True)[:100_000]
     joined = without_answers(many.assign(clip=[f"{clip}-{i}" for i, clip in enumerate(many["clip"])]))
     start = time.perf_counter()
-    chosen = ClipFilter({"emotion": ["sad", "calm"], "actor": [1, 2, 3], "channel": ["speech"]}, duration=(3.2, 4.8))
+    chosen = ClipFilter(
+        {"emotion": ["sad", "calm"], "speaker": ["01", "02", "03"], "channel": ["speech"]}, duration=(3.2, 4.8)
+    )
     found = filter_clips(joined, chosen)
-    for field in ("emotion", "actor", "channel", "gender", "intensity"):
-        count_clips(joined, field, chosen)
+    for field in ("emotion", "speaker", "channel", "gender", "intensity"):
+        count_clips(joined, field, RAVDESS, chosen)
     page = take_page(found, 3, 20)
     assert time.perf_counter() - start < 2
     assert len(page) == 20
-    expected = joined["emotion"].isin(["sad", "calm"]) & (joined["actor"] <= 3) & (joined["channel"] == "speech")
+    expected = joined["emotion"].isin(["sad", "calm"]) & (joined["speaker"] <= "03") & (joined["channel"] == "speech")
     assert len(found) == (expected & joined["duration"].between(3.2, 4.8)).sum()

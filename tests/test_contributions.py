@@ -7,10 +7,10 @@ import pytest
 from core.audio.degrade import CONDITIONS
 from core.config import SAMPLE_RATE
 from core.corpus.index import corpus_digest, distinct_clips, scan
+from core.corpus.ravdess import RAVDESS
 from core.corpus.samples import SAMPLE_FOLDER
-from core.corpus.splits import UNKNOWN_ACTOR
 from core.errors import CorpusError
-from core.labels import EMOTIONS
+from core.labels import EMOTIONS, UNKNOWN_SPEAKER
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import Sound, add, delete, features_folder, list_feedback, list_kept
 from core.operations.models.promotion import list_models
@@ -43,7 +43,7 @@ def spoken(tmp_path):
     path = tmp_path / "spoken" / "03-01-01-01-01-01-01.flac"
     path.parent.mkdir()
     path.write_bytes(PLAIN)
-    return distinct_clips(scan(path.parent, n_jobs=1)), path.parent
+    return distinct_clips(scan(path.parent, RAVDESS, n_jobs=1)), path.parent
 
 
 def test_what_can_be_trained_on_is_what_people_let_us_keep_and_the_corpus_lacks(database, spoken, tmp_path):
@@ -57,8 +57,8 @@ def test_what_can_be_trained_on_is_what_people_let_us_keep_and_the_corpus_lacks(
     send(LIVELY, "happy")
     clip = send(LIVELY, "sad")
     found = collect_contributions(*spoken, n_jobs=1)
-    assert found.clips[["clip", "emotion", "channel", "actor", "digest", "path"]].to_numpy().tolist() == [
-        [f"feedback-sad-{clip[:16]}", "sad", "speech", UNKNOWN_ACTOR, clip, f"{clip}.flac"]
+    assert found.clips[["clip", "emotion", "channel", "speaker", "digest", "path"]].to_numpy().tolist() == [
+        [f"feedback-sad-{clip[:16]}", "sad", "speech", UNKNOWN_SPEAKER, clip, f"{clip}.flac"]
     ]
     assert found.left_out == {
         "recordings of the corpus": 6,
@@ -85,8 +85,8 @@ def test_a_training_with_feedback_judges_the_corpus_alone_and_forgets_what_is_de
     assert retrain(SPEC, n_jobs=1).name == model.name
     speech = clips[clips["channel"] == "speech"]
     assert set(model.predictions()["clip"]) <= set(speech["clip"])
-    corpus = model.manifest["corpus"]
-    assert (corpus["n_clips"], corpus["n_feedback"], corpus["n_actors"]) == (len(speech), 1, speech["actor"].nunique())
+    corpus = model.manifest.corpus
+    assert (corpus.n_clips, corpus.n_feedback, corpus.n_speakers) == (len(speech), 1, speech["speaker"].nunique())
     assert corpus["channels"] == ["speech"]
     assert corpus["digest"] != corpus_digest(speech)
     assert "sounds from feedback (1)" in (model.folder / "card.md").read_text()

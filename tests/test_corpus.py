@@ -1,53 +1,62 @@
 import shutil
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
 
-from core.corpus.generated import generate_corpus
+from core.corpus.catalogue import Place
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.integrity import check_integrity
-from core.corpus.names import expected_clips, is_clip_name, parse_clip
+from core.corpus.ravdess import RAVDESS, expected_clips, parse_name
 from core.corpus.samples import list_samples
 from core.errors import CorpusError
 from core.labels import EMOTIONS
 from tests.conftest import TRAINED_ACTORS
+from tests.generated import generate_corpus
 
 
 def test_all_seven_fields_are_read():
-    clip = parse_clip("Actor_13/03-02-05-02-01-02-13.flac")
-    assert (clip.channel, clip.emotion, clip.intensity) == ("song", "angry", "strong")
-    assert (clip.statement, clip.repetition) == ("Kids are talking by the door", 2)
-    assert (clip.actor, clip.gender) == (13, "male")
+    clip = RAVDESS.parse(PurePath("Actor_13/03-02-05-02-01-02-13.flac"))
+    assert clip == {
+        "clip": "03-02-05-02-01-02-13",
+        "channel": "song",
+        "emotion": "angry",
+        "intensity": "strong",
+        "statement": "Kids are talking by the door",
+        "repetition": 2,
+        "speaker": "13",
+        "gender": "male",
+    }
 
 
 @pytest.mark.parametrize("name", ["03-01-09-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "03-01-01-01-01-01-25", ""])
 def test_other_names_are_refused(name):
-    assert not is_clip_name(name)
-    with pytest.raises(CorpusError, match="not a RAVDESS audio name"):
-        parse_clip(name)
+    assert RAVDESS.parse(PurePath(name)) is None
+    with pytest.raises(CorpusError, match="not the name of a clip of RAVDESS"):
+        parse_name(name)
 
 
 def test_release_has_the_published_counts():
-    clips = [parse_clip(name) for name in expected_clips()]
-    counts = pd.Series([clip.channel for clip in clips]).value_counts()
+    clips = [parse_name(name) for name in expected_clips()]
+    counts = pd.Series([clip["channel"] for clip in clips]).value_counts()
     assert counts.to_dict() == {"speech": 1440, "song": 1012}
-    assert sum(clip.emotion == "neutral" for clip in clips) == 96 + 92
+    assert sum(clip["emotion"] == "neutral" for clip in clips) == 96 + 92
 
 
 @pytest.mark.parametrize("layout", ["zenodo", "kaggle", "flat"])
 def test_every_layout_gives_the_same_corpus(tmp_path, layout, clips):
     generate_corpus(tmp_path, actors=TRAINED_ACTORS, duration=0.5, layout=layout)
-    index = scan(tmp_path, n_jobs=1)
+    index = scan(tmp_path, RAVDESS, n_jobs=1)
     assert corpus_digest(index) == corpus_digest(clips)
     assert len(index) == len(clips) * (2 if layout == "kaggle" else 1)
 
 
 def test_kaggle_copies_are_found_as_doubled(tmp_path):
     generate_corpus(tmp_path, actors=[1], duration=0.3, layout="kaggle")
-    index = scan(tmp_path, n_jobs=1)
-    integrity = check_integrity(index)
+    index = scan(tmp_path, RAVDESS, n_jobs=1)
+    integrity = check_integrity(index, RAVDESS)
     assert len(integrity.doubled) == len(distinct_clips(index)) == 104
     assert (index["duplicate_of"] != "").sum() == 104
     assert integrity.same_recording == ()
@@ -56,11 +65,11 @@ def test_kaggle_copies_are_found_as_doubled(tmp_path):
 def test_coding_does_not_change_the_content_digest(tmp_path, generated):
     wav = next(generated.rglob("*.wav"))
     shutil.copy(wav, tmp_path / wav.name)
-    before = scan(tmp_path, n_jobs=1)["digest"].item()
+    before = scan(tmp_path, RAVDESS, n_jobs=1)["digest"].item()
     samples, rate = sf.read(wav, dtype="int16")
     (tmp_path / wav.name).unlink()
     sf.write(tmp_path / f"{wav.stem}.flac", samples, rate)
-    assert scan(tmp_path, n_jobs=1)["digest"].item() == before
+    assert scan(tmp_path, RAVDESS, n_jobs=1)["digest"].item() == before
 
 
 def test_problems_are_reported(tmp_path):
@@ -72,7 +81,7 @@ def test_problems_are_reported(tmp_path):
     paths[3].unlink()
     shutil.copy(paths[4], paths[5])
     paths[6].write_bytes(paths[6].read_bytes()[:10_000])
-    integrity = check_integrity(scan(tmp_path, n_jobs=1))
+    integrity = check_integrity(scan(tmp_path, RAVDESS, n_jobs=1), RAVDESS)
     assert integrity.unreadable == (paths[0].name, paths[6].name)
     assert integrity.stereo == (paths[1].stem,)
     assert integrity.odd_rate == (paths[2].stem,)
@@ -84,25 +93,25 @@ def test_problems_are_reported(tmp_path):
 def test_cache_is_used_until_a_file_changes(tmp_path):
     paths = generate_corpus(tmp_path / "corpus", actors=[1], duration=0.3, layout="flat")
     cache = tmp_path / "index.csv"
-    first = scan(tmp_path / "corpus", cache=cache, n_jobs=1)
+    first = scan(tmp_path / "corpus", RAVDESS, cache=cache, n_jobs=1)
     text = cache.read_text()
     cache.write_text(text.replace(first["digest"][0], "f" * 64))
-    assert scan(tmp_path / "corpus", cache=cache, n_jobs=1)["digest"][0] == "f" * 64
+    assert scan(tmp_path / "corpus", RAVDESS, cache=cache, n_jobs=1)["digest"][0] == "f" * 64
     sf.write(paths[0], np.zeros(1_000), 48_000)
-    assert scan(tmp_path / "corpus", cache=cache, n_jobs=1)["digest"][0] not in ("f" * 64, first["digest"][0])
+    assert scan(tmp_path / "corpus", RAVDESS, cache=cache, n_jobs=1)["digest"][0] not in ("f" * 64, first["digest"][0])
 
 
 def test_cached_index_equals_a_fresh_one(tmp_path, generated):
     cache = tmp_path / "index.csv"
-    fresh = scan(generated, cache=cache, n_jobs=1)
-    pd.testing.assert_frame_equal(scan(generated, cache=cache, n_jobs=1), fresh)
+    fresh = scan(generated, RAVDESS, cache=cache, n_jobs=1)
+    pd.testing.assert_frame_equal(scan(generated, RAVDESS, cache=cache, n_jobs=1), fresh)
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="does not exist"):
-        scan(tmp_path / "nothing")
-    with pytest.raises(CorpusError, match="No RAVDESS clip"):
-        scan(tmp_path)
+        scan(tmp_path / "nothing", RAVDESS)
+    with pytest.raises(CorpusError, match="No clip of RAVDESS"):
+        scan(tmp_path, RAVDESS)
 
 
 def test_samples_without_a_corpus_are_synthesized():
@@ -112,13 +121,13 @@ def test_samples_without_a_corpus_are_synthesized():
 
 
 def test_samples_with_the_corpus_hold_every_emotion(ravdess):
-    real = [sample for sample in list_samples(ravdess) if sample.is_real]
-    assert {parse_clip(sample.path).emotion for sample in real} == set(EMOTIONS)
+    real = [sample for sample in list_samples(Place(RAVDESS, ravdess)) if sample.is_real]
+    assert {parse_name(sample.path.stem)["emotion"] for sample in real} == set(EMOTIONS)
 
 
 def test_real_corpus_is_complete(ravdess, tmp_path):
-    index = scan(ravdess, cache=tmp_path / "index.csv")
-    integrity = check_integrity(index)
+    index = scan(ravdess, RAVDESS, cache=tmp_path / "index.csv")
+    integrity = check_integrity(index, RAVDESS)
     assert integrity.is_complete
     assert len(distinct_clips(index)) == 2452
     assert len(integrity.stereo) == 6

@@ -105,7 +105,7 @@ def test_totals_table_and_answers_are_those_of_the_tables(corpus, clips, publish
     assert not app.exception
     states = " ".join(caption.value for caption in app.sidebar.caption)
     assert f"{len(clips):,} clips" in states or "folder found" in states
-    joined = join_answers(clips, published.predictions())
+    joined = join_answers(clips, published.predictions(), published.main_protocol)
     assert f"{len(clips):,} of {len(clips):,} clips · model wrong in {joined['is_wrong'].mean():.1%}" in texts(app)
     assert table(app)["clip"].tolist() == clips["clip"].tolist()[:10]
     expected = [f"{'✗' if wrong else '✓'} {a}" for wrong, a in joined[["is_wrong", "answer"]].itertuples(index=False)]
@@ -114,14 +114,14 @@ def test_totals_table_and_answers_are_those_of_the_tables(corpus, clips, publish
 
 
 def test_filters_come_from_the_link(corpus, clips):
-    app = open_dataset(emotion=["sad", "calm"], actor="15", channel="song")
-    wanted = clips[clips["emotion"].isin(["sad", "calm"]) & (clips["actor"] == 15) & (clips["channel"] == "song")]
+    app = open_dataset(emotion=["sad", "calm"], speaker="15", channel="song")
+    wanted = clips[clips["emotion"].isin(["sad", "calm"]) & (clips["speaker"] == "15") & (clips["channel"] == "song")]
     assert f"{len(wanted):,} of {len(clips):,} clips" in texts(app)
     assert table(app)["clip"].tolist() == wanted["clip"].tolist()[:10]
 
 
 def test_hostile_links_are_ignored(corpus, clips):
-    app = open_dataset(emotion="<b>", actor="99", page="1e9", clip="../../etc/passwd", seconds="x", fold="-1")
+    app = open_dataset(emotion="<b>", speaker="99", page="1e9", clip="../../etc/passwd", seconds="x", fold="-1")
     assert not app.exception
     assert f"{len(clips):,} of {len(clips):,} clips" in texts(app)
     assert "not in the corpus" in app.warning[0].value
@@ -157,7 +157,7 @@ def test_comparisons_hold_all_emotions_and_all_actors(corpus, clips):
     assert not app.exception
     assert len(app.get("audio")) == 8
     app.segmented_control(key=state.COMPARISON).set_value("One emotion, all actors").run()
-    assert len(app.get("audio")) == clips["actor"].nunique()
+    assert len(app.get("audio")) == clips["speaker"].nunique()
 
 
 def test_integrity_lists_what_is_missing_and_computes_the_twins(corpus, clips, published):

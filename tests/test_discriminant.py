@@ -1,16 +1,18 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.config import Copy, VoiceConfig
-from core.corpus.splits import DEPLOYMENT, UNKNOWN_ACTOR
+from core.corpus.ravdess import RAVDESS
+from core.corpus.splits import DEPLOYMENT
 from core.corpus.store import FeatureStore
 from core.errors import ModelError, TrainingError
-from core.labels import CHANNELS, EMOTIONS
-from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.labels import EMOTIONS, UNKNOWN_SPEAKER
+from core.learning.evaluation import accuracy_at_coverage, compare, summarize_study
 from core.learning.recipes import (
     CopyUse,
     VoiceRecipe,
@@ -21,6 +23,7 @@ from core.learning.recipes import (
 )
 from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
+from core.learning.task import Task
 from core.serving.exports import export_reference
 from core.serving.predictor import NO_VOICE, Predictor
 from core.serving.registry import Registry
@@ -28,6 +31,7 @@ from tests.conftest import encode, tone
 
 COPIES = (CopyUse("coloured noise", 0.5, 0.3, own_centres=True), CopyUse("speed", 0.25, 0.3))
 BOTH_VIEWS = VoiceRecipe(name="voice", summary="A small one.", features=VoiceConfig(n_kernels=30), copies=COPIES)
+TASK = Task(EMOTIONS, ("song", "speech"))
 SMALL = dataclasses.replace(BOTH_VIEWS, views=("kernels",))
 
 
@@ -48,7 +52,9 @@ def voices(generated, clips, tmp_path_factory) -> np.ndarray:
 def result(clips, voices, tmp_path_factory) -> TrainingResult:
     from core.learning.training import train
 
-    folds = plan_folds(clips, [STUDY_PROTOCOL, "random", DEPLOYMENT], [0], tmp_path_factory.mktemp("run"))
+    folds = plan_folds(
+        RAVDESS, clips, [RAVDESS.main_protocol, "random", DEPLOYMENT], [0], tmp_path_factory.mktemp("run")
+    )
     return train(SMALL, clips, lambda _: voices, folds, n_jobs=1)
 
 
@@ -56,7 +62,7 @@ def result(clips, voices, tmp_path_factory) -> TrainingResult:
 def stored(result, clips, tmp_path_factory):
     from core.serving.publishing import publish_training
 
-    return publish_training(result, clips, Registry(tmp_path_factory.mktemp("artifacts")))
+    return publish_training(result, RAVDESS, clips, Registry(tmp_path_factory.mktemp("artifacts")))
 
 
 def gaussians(rng: np.random.Generator, n: int = 400, d: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +208,7 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
     strangeness = np.maximum(np.mean(outside, axis=0) - usual, 0)
     s = pooled * np.exp(-caution * strangeness)[:, None]
     s = np.exp(s - s.max(axis=1, keepdims=True))
-    p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(CHANNELS), len(EMOTIONS)).sum(axis=1)
+    p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(TASK.channels), len(EMOTIONS)).sum(axis=1)
     np.testing.assert_allclose(predict_fold(network, fold, voices[:, 0]), p, atol=1e-4)
     assert caution >= 0
 
@@ -231,12 +237,12 @@ def test_folds_repeat_to_the_byte(result, clips, voices, tmp_path):
 def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
     from core.learning.discriminant import _inner_folds
 
-    train, test = clips[clips["actor"] != 1], clips[clips["actor"] == 1]
+    train, test = clips[clips["speaker"] != "01"], clips[clips["speaker"] == "01"]
     by_actor = _inner_folds(train, test, 0)
-    assert pd.DataFrame({"actor": train["actor"], "fold": by_actor}).groupby("actor")["fold"].nunique().max() == 1
+    assert pd.DataFrame({"speaker": train["speaker"], "fold": by_actor}).groupby("speaker")["fold"].nunique().max() == 1
     mixed = _inner_folds(clips, clips, 0)
-    assert pd.DataFrame({"actor": clips["actor"], "fold": mixed}).groupby("actor")["fold"].nunique().min() > 1
-    strange = pd.concat([train, train.iloc[:9].assign(actor=UNKNOWN_ACTOR)])
+    assert pd.DataFrame({"speaker": clips["speaker"], "fold": mixed}).groupby("speaker")["fold"].nunique().min() > 1
+    strange = pd.concat([train, train.iloc[:9].assign(speaker=UNKNOWN_SPEAKER)])
     by_actor = _inner_folds(strange, test, 0)
     assert len(set(by_actor[-9:])) == 1, "unknown people cannot be told apart"
 
@@ -246,18 +252,18 @@ def test_deployed_model_is_trained_on_everybody_and_judges_nobody(result, clips)
     assert fold.protocol == DEPLOYMENT
     assert sorted(fold.split.train) == list(range(len(clips)))
     assert len(pd.read_csv(fold.predictions_path)) == 0
-    assert set(result.predictions()["protocol"]) == {STUDY_PROTOCOL, "random"}
+    assert set(result.predictions()["protocol"]) == {RAVDESS.main_protocol, "random"}
 
 
 def test_stored_model_answers_like_the_trained_one(result, stored, voices):
     from core.learning.networks import build_voice
     from core.learning.training import predict_fold
 
-    network = build_voice(SMALL)
+    network = build_voice(SMALL, TASK)
     network.load_weights(result.deployed.weights_path)
     expected = predict_fold(network, result.deployed, voices[:, 0])
     np.testing.assert_allclose(Predictor(stored).predict_features(voices[:, 0]), expected, atol=1e-5)
-    assert stored.manifest["features"] == dataclasses.asdict(SMALL.features)
+    assert stored.manifest.features == dataclasses.asdict(SMALL.features)
 
 
 def test_a_sound_without_voice_is_unsure_and_says_so(stored):
@@ -274,14 +280,15 @@ def test_only_reference_models_are_exported_for_the_reference(stored, tmp_path):
         export_reference(stored.name, tmp_path, registry=Registry(stored.folder.parent))
 
 
-def test_models_of_an_older_feature_set_are_refused(stored):
-    manifest = json.loads((stored.folder / "manifest.json").read_text())
-    from core.serving.registry import _check_manifest
-
-    _check_manifest(stored.name, manifest)
+def test_models_of_an_older_feature_set_are_refused(stored, tmp_path):
+    folder = tmp_path / stored.name
+    shutil.copytree(stored.folder, folder)
+    Registry(tmp_path).load(stored.name)
+    manifest = json.loads((folder / "manifest.json").read_text())
     manifest["features"]["version"] = 0
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="other features"):
-        _check_manifest(stored.name, manifest)
+        Registry(tmp_path).load(stored.name)
 
 
 def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path, generated):
@@ -291,13 +298,13 @@ def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path,
     def read(copy: Copy) -> np.ndarray:
         return voices[:, 1] if copy.name.startswith("white noise") else voices[:, 0]
 
-    robustness = study_robustness(result, clips, read)
+    robustness = study_robustness(result, RAVDESS, clips, read)
     assert robustness.groupby("condition").size().to_dict() == dict.fromkeys(CONDITIONS, len(clips))
-    of_protocol = result.predictions().query("protocol == @STUDY_PROTOCOL").sort_values("clip")
+    of_protocol = result.predictions().query("protocol == @RAVDESS.main_protocol").sort_values("clip")
     same = robustness[robustness["condition"] == "telephone"].sort_values("clip")
     np.testing.assert_allclose(same[list(EMOTIONS)], of_protocol[list(EMOTIONS)], atol=1e-6)
 
-    variants = study_ablations(result, clips, voices, tmp_path, n_jobs=1)
+    variants = study_ablations(result, RAVDESS, clips, voices, tmp_path, n_jobs=1)
     assert set(variants["variant"]) == set(ablations(SMALL))
     assert (variants.groupby("variant").size() == len(clips)).all()
     figures = summarize_study(variants, "variant", result.predictions())
@@ -309,7 +316,7 @@ def test_studies_judge_every_clip_in_every_case(result, clips, voices, tmp_path,
 
 
 def test_comparison_of_a_model_with_itself_and_with_chance(result):
-    predictions = result.predictions().query("protocol == @STUDY_PROTOCOL")
+    predictions = result.predictions().query("protocol == @RAVDESS.main_protocol")
     itself = compare(predictions, predictions)
     assert itself["difference"] == 0
     assert itself["p_value"] == 1
@@ -318,7 +325,9 @@ def test_comparison_of_a_model_with_itself_and_with_chance(result):
     better = compare(perfect, predictions.assign(**dict.fromkeys(EMOTIONS, 0.125)))
     assert better["difference"] == pytest.approx(1 - 1 / 8)
     assert better["p_value"] < 0.05
-    assert describe_comparison(predictions, predictions)[0].startswith(f"- {STUDY_PROTOCOL}, speech: UAR +0.0 points")
+    assert describe_comparison(predictions, predictions)[0].startswith(
+        f"- {RAVDESS.main_protocol}, speech: UAR +0.0 points"
+    )
     with pytest.raises(ValueError, match="different clips"):
         compare(predictions, predictions.iloc[1:])
 

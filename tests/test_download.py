@@ -11,18 +11,19 @@ import types
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
-from core.config import corpus_root, download_folder
 from core.corpus import download, transfer
-from core.corpus.download import Archive, Source, download_corpus, download_from_kaggle
-from core.corpus.generated import generate_corpus
+from core.corpus.base import Archive, Clip, Corpus, Source
+from core.corpus.catalogue import download_folder, list_places
+from core.corpus.download import download_corpus, download_from_kaggle
 from core.corpus.index import scan
-from core.corpus.names import parse_clip
+from core.corpus.ravdess import RAVDESS, parse_name
 from core.errors import DownloadError
 from core.work.background import BackgroundWork, WorkStopped
+from tests.generated import generate_corpus
 
 
 class Server:
@@ -88,7 +89,7 @@ def zips(tmp_path_factory) -> dict[str, bytes]:
     root = tmp_path_factory.mktemp("release")
     paths = generate_corpus(root, actors=[1], duration=0.3, layout="flat")
     return {
-        channel: pack({f"Actor_01/{p.name}": p.read_bytes() for p in paths if parse_clip(p).channel == channel})
+        channel: pack({f"Actor_01/{p.name}": p.read_bytes() for p in paths if parse_name(p.stem)["channel"] == channel})
         for channel in ("speech", "song")
     }
 
@@ -101,7 +102,7 @@ def pack(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def offer(server: Server, zips: dict[str, bytes], n_clips: dict[str, int] | None = None) -> Source:
+def offer(server: Server, zips: dict[str, bytes], n_clips: dict[str, int] | None = None) -> Corpus:
     """Put archives on a server, and say what is there."""
     counts = n_clips or {"speech": 60, "song": 44}
     server.files = {f"{channel}.zip": data for channel, data in zips.items()}
@@ -115,7 +116,11 @@ def offer(server: Server, zips: dict[str, bytes], n_clips: dict[str, int] | None
         )
         for channel, data in zips.items()
     }
-    return Source(server.url, archives)
+    return dataclasses.replace(RAVDESS, source=Source(server.url, archives, place))
+
+
+def place(archive: Archive, clip: Clip) -> PurePath:
+    return PurePath(PurePath(archive.name).stem, f"Actor_{clip['speaker']}")
 
 
 def clips_in(folder: Path) -> list[str]:
@@ -123,8 +128,8 @@ def clips_in(folder: Path) -> list[str]:
 
 
 def test_both_archives_become_a_corpus_and_nothing_else_is_left(server, zips, tmp_path):
-    root = download_corpus(["speech", "song"], tmp_path / "ravdess", source=offer(server, zips))
-    index = scan(root, n_jobs=1)
+    root = download_corpus(offer(server, zips), ["speech", "song"], tmp_path / "ravdess")
+    index = scan(root, RAVDESS, n_jobs=1)
     assert index["channel"].value_counts().to_dict() == {"speech": 60, "song": 44}
     assert (index["error"] == "").all()
     assert sorted(path.name for path in root.iterdir()) == ["song", "speech"]
@@ -132,17 +137,17 @@ def test_both_archives_become_a_corpus_and_nothing_else_is_left(server, zips, tm
 
 def test_one_channel_alone_and_what_is_there_is_not_fetched_again(server, zips, tmp_path):
     source = offer(server, zips)
-    download_corpus(["song"], tmp_path, source=source)
-    assert set(scan(tmp_path, n_jobs=1)["channel"]) == {"song"}
-    download_corpus(["song"], tmp_path, source=source)
+    download_corpus(source, ["song"], tmp_path)
+    assert set(scan(tmp_path, RAVDESS, n_jobs=1)["channel"]) == {"song"}
+    download_corpus(source, ["song"], tmp_path)
     assert len(server.requests) == 1
-    download_corpus(["speech", "song"], tmp_path, source=source)
+    download_corpus(source, ["speech", "song"], tmp_path)
     assert len(server.requests) == 2
 
 
 def test_dropped_connections_are_taken_up_where_they_broke(server, zips, tmp_path):
     server.drops = [2**16, 2**17]
-    download_corpus(["speech"], tmp_path, source=offer(server, zips))
+    download_corpus(offer(server, zips), ["speech"], tmp_path)
     assert server.requests == ["", "bytes=65536-", "bytes=196608-"]
     assert len(clips_in(tmp_path)) == 60
 
@@ -151,10 +156,10 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, zips, tmp_pat
     source = offer(server, zips)
     server.drops = [3 * 2**16, 0, 0, 0]
     with pytest.raises(DownloadError, match=r"cannot be fetched.*0\.2 MB are kept"):
-        download_corpus(["speech"], tmp_path, source=source)
+        download_corpus(source, ["speech"], tmp_path)
     assert clips_in(tmp_path) == []
     server.requests.clear()
-    download_corpus(["speech"], tmp_path, source=source)
+    download_corpus(source, ["speech"], tmp_path)
     assert server.requests == ["bytes=196608-"]
     assert len(clips_in(tmp_path)) == 60
 
@@ -162,8 +167,8 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, zips, tmp_pat
 def test_server_without_ranges_starts_anew_and_the_file_is_right(server, zips, tmp_path):
     server.has_ranges = False
     server.drops = [100_000]
-    download_corpus(["speech"], tmp_path, source=offer(server, zips))
-    assert len(scan(tmp_path, n_jobs=1)) == 60
+    download_corpus(offer(server, zips), ["speech"], tmp_path)
+    assert len(scan(tmp_path, RAVDESS, n_jobs=1)) == 60
 
 
 def test_wrong_checksum_removes_the_archive_and_says_so(server, zips, tmp_path):
@@ -172,7 +177,7 @@ def test_wrong_checksum_removes_the_archive_and_says_so(server, zips, tmp_path):
     data[5_000] ^= 1
     server.files["speech.zip"] = bytes(data)
     with pytest.raises(DownloadError, match=r"speech\.zip was damaged on the way"):
-        download_corpus(["speech"], tmp_path, source=source)
+        download_corpus(source, ["speech"], tmp_path)
     assert not list(tmp_path.rglob("*.zip*"))
     assert clips_in(tmp_path) == []
 
@@ -180,11 +185,11 @@ def test_wrong_checksum_removes_the_archive_and_says_so(server, zips, tmp_path):
 def test_busy_server_is_asked_again_and_a_missing_file_is_not(server, zips, tmp_path):
     source = offer(server, zips)
     server.statuses = [503]
-    download_corpus(["speech"], tmp_path, source=source)
+    download_corpus(source, ["speech"], tmp_path)
     assert len(server.requests) == 2
     del server.files["song.zip"]
     with pytest.raises(DownloadError, match="answers 404"):
-        download_corpus(["song"], tmp_path, source=source)
+        download_corpus(source, ["song"], tmp_path)
     assert len(server.requests) == 3
 
 
@@ -192,20 +197,21 @@ def test_more_bytes_than_the_record_has_are_refused(server, zips, tmp_path):
     source = offer(server, zips)
     server.files["speech.zip"] += b"x" * 10
     with pytest.raises(DownloadError, match="longer than"):
-        download_corpus(["speech"], tmp_path, source=source)
+        download_corpus(source, ["speech"], tmp_path)
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_offline_is_one_sentence(zips, tmp_path):
     archives = {"speech": Archive("speech.zip", 1_000, "0" * 32, 60, 1_000)}
     with pytest.raises(DownloadError, match=r"connection breaks off or cannot be made\. Check the connection"):
-        download_corpus(["speech"], tmp_path, source=Source("http://127.0.0.1:9/", archives))
+        nowhere = dataclasses.replace(RAVDESS, source=Source("http://127.0.0.1:9/", archives, place))
+        download_corpus(nowhere, ["speech"], tmp_path)
 
 
 def test_full_disk_is_refused_before_the_first_byte(server, zips, tmp_path, monkeypatch):
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1_000_000))
     with pytest.raises(DownloadError, match="GB are needed"):
-        download_corpus(["speech"], tmp_path, source=offer(server, zips))
+        download_corpus(offer(server, zips), ["speech"], tmp_path)
     assert server.requests == []
 
 
@@ -216,10 +222,10 @@ def test_only_clips_leave_an_archive_and_only_below_the_folder(server, zips, tmp
         "/etc/passwd": b"root",
         "../../outside.wav": b"x",
         "Actor_01/03-02-01-01-01-01-01.wav": b"a song in the speech archive",
-        "Actor_01/03-01-01-01-01-02-01.wav": b"\0" * (download.MAX_CLIP_BYTES + 1),
+        "Actor_01/03-01-01-01-01-02-01.wav": b"\0" * (RAVDESS.source.max_clip_bytes + 1),
     }
     folder = tmp_path / "a" / "b" / "ravdess"
-    download_corpus(["speech"], folder, source=offer(server, {"speech": pack(hostile)}, {"speech": 1}))
+    download_corpus(offer(server, {"speech": pack(hostile)}, {"speech": 1}), ["speech"], folder)
     files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert files == [f"a/b/ravdess/speech/Actor_01/{clip}"]
 
@@ -227,7 +233,7 @@ def test_only_clips_leave_an_archive_and_only_below_the_folder(server, zips, tmp
 def test_archive_with_too_few_clips_is_refused(server, zips, tmp_path):
     source = offer(server, {"speech": pack({"03-01-01-01-01-01-01.wav": b"x"})}, {"speech": 2})
     with pytest.raises(DownloadError, match="1 of 2 clips"):
-        download_corpus(["speech"], tmp_path, source=source)
+        download_corpus(source, ["speech"], tmp_path)
 
 
 def test_stop_while_unpacking_shows_no_clip_and_loses_none(server, zips, tmp_path, monkeypatch):
@@ -238,18 +244,18 @@ def test_stop_while_unpacking_shows_no_clip_and_loses_none(server, zips, tmp_pat
             raise WorkStopped
 
     with pytest.raises(WorkStopped):
-        download_corpus(["speech"], tmp_path, source=source, report=stop_half_way)
-    with pytest.raises(Exception, match="No RAVDESS clip"):
-        scan(tmp_path)
+        download_corpus(source, ["speech"], tmp_path, report=stop_half_way)
+    with pytest.raises(Exception, match="No clip of RAVDESS"):
+        scan(tmp_path, RAVDESS)
     server.requests.clear()
-    download_corpus(["speech"], tmp_path, source=source)
+    download_corpus(source, ["speech"], tmp_path)
     assert server.requests == []
-    assert len(scan(tmp_path, n_jobs=1)) == 60
+    assert len(scan(tmp_path, RAVDESS, n_jobs=1)) == 60
 
 
 def test_progress_rises_to_the_end(server, zips, tmp_path):
     seen: list[tuple[str, float]] = []
-    download_corpus(["speech"], tmp_path, source=offer(server, zips), report=lambda *step: seen.append(step))
+    download_corpus(offer(server, zips), ["speech"], tmp_path, report=lambda *step: seen.append(step))
     shares = [share for text, share in seen if " MB" in text]
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -259,7 +265,7 @@ def test_progress_rises_to_the_end(server, zips, tmp_path):
 def test_unknown_channels_are_refused(tmp_path):
     for channels in ([], ["video"]):
         with pytest.raises(DownloadError, match="Choose speech or song"):
-            download_corpus(channels, tmp_path)
+            download_corpus(RAVDESS, channels, tmp_path)
 
 
 def test_two_downloads_into_one_folder_do_not_mix(server, zips, tmp_path):
@@ -268,25 +274,29 @@ def test_two_downloads_into_one_folder_do_not_mix(server, zips, tmp_path):
     def second(text: str, share: float) -> None:
         if not failures:
             try:
-                download_corpus(["speech"], tmp_path, source=source)
+                download_corpus(source, ["speech"], tmp_path)
             except DownloadError as error:
                 failures.append(str(error))
 
-    download_corpus(["speech"], tmp_path, source=source, report=second)
+    download_corpus(source, ["speech"], tmp_path, report=second)
     assert "goes on. Wait" in failures[0]
 
 
 def test_downloaded_corpus_is_found_once_it_holds_something(server, zips, tmp_path, monkeypatch):
     monkeypatch.delenv("RAVDESS_ROOT", raising=False)
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
-    found: list[Path | None] = []
+    found: list[list[Path]] = []
     download_corpus(
-        ["speech"], download_folder(), source=offer(server, zips), report=lambda *_: found.append(corpus_root())
+        offer(server, zips),
+        ["speech"],
+        download_folder(RAVDESS),
+        report=lambda *_: found.append([place.root for place in list_places()]),
     )
-    assert set(found) == {None}
-    assert corpus_root() == tmp_path / "ravdess"
+    assert found
+    assert not any(found)
+    assert [place.root for place in list_places()] == [tmp_path / "ravdess"]
     monkeypatch.setenv("RAVDESS_ROOT", "elsewhere")
-    assert corpus_root() == Path("elsewhere")
+    assert [place.root for place in list_places()] == [Path("elsewhere")]
 
 
 def test_kaggle_copies_are_taken_once(tmp_path, monkeypatch):
@@ -296,7 +306,7 @@ def test_kaggle_copies_are_taken_once(tmp_path, monkeypatch):
     hub.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
     hub.dataset_download = lambda _: str(release)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kagglehub", hub)
-    index = scan(download_from_kaggle(["speech"], tmp_path / "ravdess"), n_jobs=1)
+    index = scan(download_from_kaggle(RAVDESS, ["speech"], tmp_path / "ravdess"), RAVDESS, n_jobs=1)
     assert index["clip"].is_unique
     assert index["channel"].eq("speech").sum() == 60
 
@@ -304,11 +314,11 @@ def test_kaggle_copies_are_taken_once(tmp_path, monkeypatch):
 def test_kaggle_without_its_package_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "has_kaggle", lambda: False)
     with pytest.raises(DownloadError, match="pip install kagglehub"):
-        download_from_kaggle(["speech"], tmp_path)
+        download_from_kaggle(RAVDESS, ["speech"], tmp_path)
 
 
 def test_archives_are_those_of_the_record():
-    speech, song = (dataclasses.astuple(download.ZENODO.archives[channel]) for channel in ("speech", "song"))
+    speech, song = (dataclasses.astuple(RAVDESS.source.archives[channel]) for channel in ("speech", "song"))
     assert speech[:4] == ("Audio_Speech_Actors_01-24.zip", 208468073, "bc696df654c87fed845eb13823edef8a", 1440)
     assert song[:4] == ("Audio_Song_Actors_01-24.zip", 225505317, "5411230427d67a21e18aa4d466e6d1b9", 1012)
 

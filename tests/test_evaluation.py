@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from core.corpus.names import expected_clips, parse_clip
+from core.corpus.ravdess import expected_clips, parse_name
 from core.labels import EMOTIONS
 from core.learning.evaluation import (
     accuracy,
@@ -14,6 +14,7 @@ from core.learning.evaluation import (
     summarize,
     unweighted_average_recall,
 )
+from tests.generated import with_fields
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +24,13 @@ def predictions() -> pd.DataFrame:
     parts = []
     for seed in (0, 1):
         clips = expected_clips()
-        y_true = np.array([parse_clip(clip).emotion for clip in clips])
+        y_true = np.array([parse_name(clip)["emotion"] for clip in clips])
         logits = rng.normal(size=(len(clips), 8)) + 1.2 * (y_true[:, None] == np.array(EMOTIONS))
         y_proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        fold = np.array([parse_clip(clip).actor % 4 for clip in clips])
+        fold = np.array([int(parse_name(clip)["speaker"]) % 4 for clip in clips])
         head = pd.DataFrame({"protocol": "speaker-emobox", "seed": seed, "fold": fold, "clip": clips, "y_true": y_true})
         parts.append(head.join(pd.DataFrame(y_proba, columns=list(EMOTIONS))))
-    return pd.concat(parts, ignore_index=True)
+    return with_fields(pd.concat(parts, ignore_index=True))
 
 
 def answers(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +71,7 @@ def test_interval_holds_the_mean_and_follows_the_actors(predictions):
     figures = summarize(predictions)["unweighted_average_recall"]
     low, high = figures["interval"]
     assert low < figures["mean"] < high
-    actor = predictions["clip"].map(lambda clip: parse_clip(clip).actor)
+    actor = predictions["speaker"].astype(int)
     uneven = predictions.copy()
     uneven.loc[actor % 2 == 0, list(EMOTIONS)] = uneven.loc[actor % 2 == 0, list(EMOTIONS)].to_numpy()[:, ::-1]
     wide_low, wide_high = summarize(uneven)["unweighted_average_recall"]["interval"]
@@ -119,7 +120,7 @@ def test_threshold_is_evaluated_on_folds_that_did_not_choose_it(predictions):
         rows.loc[lucky, "y_true"].to_numpy(str)[:, None] == np.array(EMOTIONS), 0.3, 0.1
     )
     with_lucky_fold = evaluate_threshold(rows, 0.7)
-    assert worth["answered_precision"] == pytest.approx(0.7, abs=0.05)
+    assert worth.answered_precision == pytest.approx(0.7, abs=0.05)
     # The lucky fold is right at a low confidence and lowers the others' threshold: their precision has to show it.
-    assert with_lucky_fold["answered"] > 0.4
-    assert with_lucky_fold["answered_precision"] < 0.6
+    assert with_lucky_fold.answered > 0.4
+    assert with_lucky_fold.answered_precision < 0.6

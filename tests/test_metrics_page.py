@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.corpus.names import parse_clip
+from core.corpus.ravdess import RAVDESS, parse_name
 from core.labels import EMOTIONS
 from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.reports.tables import largest_confusion, select, tabulate_confusion
@@ -114,7 +114,7 @@ def test_links_choose_what_is_evaluated(published, monkeypatch):
     chosen = {state.METRICS_PROTOCOL: "reference", state.METRICS_SUBSET: "song", state.METRICS_SEED: "0"}
     app = start(published.folder.parent, monkeypatch, **chosen)
     assert {key: app.selectbox(key=key).value for key in chosen} == chosen
-    assert {parse_clip(clip).channel for clip in listed(app)["clip"]} == {"song"}
+    assert {parse_name(clip)["channel"] for clip in listed(app)["clip"]} == {"song"}
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "<script>alert(1)</script>", "9" * 999])
@@ -160,7 +160,7 @@ def test_studies_are_drawn(training, clips, tmp_path, monkeypatch):
     rows = select(training.predictions(), STUDY_PROTOCOL)
     studies = {"robustness": rows.assign(condition="telephone"), "ablations": rows.assign(variant="no copies")}
     registry = Registry(tmp_path)
-    registry.promote(publish_training(training, clips, registry, studies=studies).name)
+    registry.promote(publish_training(training, RAVDESS, clips, registry, studies=studies).name)
     app = open_tab(start(tmp_path, monkeypatch), "Robustness and parts")
     assert [table.value["case"].tolist() for table in app.dataframe if "case" in table.value] == [
         ["as recorded", "telephone"],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from core.config import VoiceConfig
 from core.errors import DatabaseError, ModelError, NotSignedIn
 from core.labels import EMOTIONS
+from core.learning.evaluation import compare
 from core.operations.access import audit
 from core.operations.health import describe_installation
 from core.operations.models.archives import export_model, import_model
@@ -23,6 +25,7 @@ from core.operations.models.promotion import delete, judge_promotion, list_model
 from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, Registry, StoredModel
 from tests.conftest import ROOT
+from tests.generated import with_fields
 
 OTHER = "reference-11111111"
 VOICE = dataclasses.asdict(VoiceConfig())
@@ -212,23 +215,29 @@ def answers(rights, seeds=(0,)):
             answer = y_true if right else "calm"
             clip = f"03-01-{'05' if y_true == 'angry' else '04'}-01-01-01-{actor:02d}"
             rows.append(["speaker-emobox", seed, 0, clip, y_true, *(float(answer == e) for e in EMOTIONS)])
-    return pd.DataFrame(rows, columns=["protocol", "seed", "fold", "clip", "y_true", *EMOTIONS])
+    return with_fields(pd.DataFrame(rows, columns=["protocol", "seed", "fold", "clip", "y_true", *EMOTIONS]))
 
 
 @dataclasses.dataclass
 class Evaluated:
     table: pd.DataFrame
+    manifest: types.SimpleNamespace = dataclasses.field(
+        default_factory=lambda: types.SimpleNamespace(labels=tuple(EMOTIONS))
+    )
 
     def predictions(self):
         return self.table
 
 
-def test_comparison_counts_clips_that_one_model_alone_gets_right():
+def test_comparison_of_two_models_is_that_of_the_evaluation():
     first, second = [1] * 9 + [0], [1, 1] + [0] * 7 + [1]
-    [found] = compare_models(Evaluated(answers([first])), Evaluated(answers([second])))
-    assert (found.protocol, found.channel, found.n_clips) == ("speaker-emobox", "speech", 10)
-    assert (found.only_first, found.only_second) == (7, 1)
-    assert found.p_value == pytest.approx(2 * (1 + 8) / 2**8)
+    tables = answers([first]), answers([second])
+    [found] = compare_models(*map(Evaluated, tables))
+    assert (found.protocol, found.channel, found.n_clips, found.n_speakers) == ("speaker-emobox", "speech", 10, 10)
+    expected = compare(*tables)
+    assert (found.difference, found.p_value) == (expected["difference"], expected["p_value"])
+    assert list(found.interval) == expected["interval"]
+    assert found.difference == pytest.approx((0.8 + 0.4) / 2)
     rows = found.per_class.set_index("emotion")
     assert rows.index.tolist() == ["angry", "sad"]
     assert rows.loc["angry"].tolist() == pytest.approx([5, 1.0, 0.2, 0.8])
@@ -237,13 +246,13 @@ def test_comparison_counts_clips_that_one_model_alone_gets_right():
 
 def test_comparison_takes_the_mean_over_seeds_and_common_clips_alone():
     twice = answers([[1, 1, 0, 0], [1, 1, 0, 1]], seeds=(0, 1))
-    twice.loc[twice["seed"] == 1, list(EMOTIONS)] *= 3
     [found] = compare_models(Evaluated(twice), Evaluated(answers([[0, 1, 0]])))
     assert found.n_clips == 3
-    assert (found.only_first, found.only_second, found.p_value) == (1, 0, 1.0)
+    assert found.difference == pytest.approx((0.5 + 1.0) / 2 - (0 + 1.0) / 2)
     [both] = compare_models(Evaluated(twice), Evaluated(twice))
     assert both.n_clips == 4
-    assert both.per_class["first"].mean() == pytest.approx((0.5 + 1.0) / 2)
+    assert both.difference == 0
+    assert both.per_class["first"].mean() == pytest.approx((0.5 + 0.75) / 2)
 
 
 def test_an_exported_model_comes_back_the_same(registry, published, token, tmp_path):
@@ -388,7 +397,7 @@ def foreign(data):
         (lambda data: with_manifest(data, name="../evil-00000000"), "not a model name"),
         (lambda data: with_manifest(data, name=7), "not a model name"),
         (lambda data: with_manifest(data, format=2), "another format"),
-        (lambda data: with_manifest(data, labels=list(EMOTIONS[::-1])), "orders the emotions"),
+        (lambda data: with_manifest(data, labels=list(EMOTIONS[::-1])), "name its emotions in order"),
         (lambda data: vouched(data, "network.onnx", b"no network"), "not an ONNX network"),
         (external, r"parts outside of itself|not an ONNX network"),
         (foreign, "parts outside of itself"),

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 
 import numpy as np
@@ -20,7 +21,8 @@ def predictor(published: StoredModel) -> Predictor:
 
 
 def with_threshold(published: StoredModel, threshold: float | None) -> Predictor:
-    manifest = {**published.manifest, "decision": {**published.manifest["decision"], "threshold": threshold}}
+    decision = dataclasses.replace(published.manifest.decision, threshold=threshold)
+    manifest = dataclasses.replace(published.manifest, decision=decision)
     return Predictor(StoredModel(published.name, published.folder, manifest))
 
 
@@ -68,7 +70,7 @@ def test_threshold_in_use_is_chosen_on_unseen_speakers(published):
     rows = rows[rows["protocol"] == "speaker-emobox"]
     y_proba = rows[list(EMOTIONS)].to_numpy()
     is_right = np.array(EMOTIONS)[y_proba.argmax(axis=1)] == rows["y_true"].to_numpy()
-    expected = choose_threshold(y_proba.max(axis=1), is_right, published.manifest["decision"]["precision"])
+    expected = choose_threshold(y_proba.max(axis=1), is_right, published.manifest.decision.precision)
     assert published.threshold == pytest.approx(expected, abs=1e-5)
 
 

@@ -4,6 +4,7 @@ import threading
 import pytest
 from filelock import FileLock
 
+from core.corpus.ravdess import RAVDESS
 from core.errors import ModelError, TrainingError
 from core.learning.runs import TrainingResult
 from core.serving import registry as module
@@ -27,13 +28,13 @@ def test_published_model_is_complete(published, training):
 
 def test_models_are_never_overwritten(registry, training, clips):
     with pytest.raises(ModelError, match="stored already"):
-        publish_training(training, clips, registry)
+        publish_training(training, RAVDESS, clips, registry)
 
 
 def test_training_without_the_deployed_protocol_can_not_be_published(registry, training, clips):
     folds = tuple(fold for fold in training.folds if fold.protocol != "reference")
     with pytest.raises(TrainingError, match="was not trained"):
-        publish_training(TrainingResult(training.recipe, folds), clips, registry)
+        publish_training(TrainingResult(training.recipe, folds), RAVDESS, clips, registry)
 
 
 @pytest.mark.parametrize("file", MODEL_FILES)
@@ -51,13 +52,13 @@ def test_missing_files_are_refused(registry, published):
 
 
 def test_other_label_order_is_refused(registry, published):
-    edit_manifest(registry, published, labels=published.manifest["labels"][::-1])
+    edit_manifest(registry, published, labels=published.manifest.labels[::-1])
     with pytest.raises(ModelError, match="orders the emotions"):
         registry.load()
 
 
 def test_other_features_are_refused(registry, published):
-    edit_manifest(registry, published, features={**published.manifest["features"], "n_mfcc": 20})
+    edit_manifest(registry, published, features={**published.manifest.features, "n_mfcc": 20})
     with pytest.raises(ModelError, match="other features"):
         registry.load()
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix, recall_score
 
-from core.corpus.names import expected_clips, parse_clip
+from core.corpus.ravdess import expected_clips, parse_name
 from core.labels import EMOTIONS
 from core.learning.evaluation import accuracy_at_coverage, evaluate, expected_calibration_error, summarize
 from core.learning.reports.comparisons import tabulate_models, tabulate_protocols, tabulate_study
@@ -23,6 +23,7 @@ from core.learning.reports.tables import (
     tabulate_risk,
     write_report,
 )
+from tests.generated import with_fields
 
 NAMES = list(EMOTIONS)
 
@@ -33,13 +34,13 @@ def predictions() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     parts = []
     for protocol, seed in (("speaker-emobox", 0), ("speaker-emobox", 1), ("random", 0)):
-        clips = [clip for clip in expected_clips() if protocol != "random" or parse_clip(clip).channel == "song"]
-        y_true = np.array([parse_clip(clip).emotion for clip in clips])
+        clips = [clip for clip in expected_clips() if protocol != "random" or parse_name(clip)["channel"] == "song"]
+        y_true = np.array([parse_name(clip)["emotion"] for clip in clips])
         logits = rng.normal(size=(len(clips), 8)) + 1.2 * (y_true[:, None] == np.array(NAMES))
         y_proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         head = pd.DataFrame({"protocol": protocol, "seed": seed, "fold": 0, "clip": clips, "y_true": y_true})
         parts.append(head.join(pd.DataFrame(y_proba, columns=NAMES)))
-    return pd.concat(parts, ignore_index=True)
+    return with_fields(pd.concat(parts, ignore_index=True))
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +50,10 @@ def rows(predictions) -> pd.DataFrame:
 
 def hand_rows(y_true: list[str], angry: list[float]) -> pd.DataFrame:
     """Rows that are answered angry with a confidence, or calm with what is left."""
-    clips = [clip for clip in expected_clips() if parse_clip(clip).channel == "speech"][: len(y_true)]
+    clips = [clip for clip in expected_clips() if parse_name(clip)["channel"] == "speech"][: len(y_true)]
     rows = pd.DataFrame(0.0, index=range(len(y_true)), columns=NAMES)
     rows["angry"], rows["calm"] = angry, 1 - np.array(angry)
-    return rows.assign(protocol="random", seed=0, fold=0, clip=clips, y_true=y_true)
+    return with_fields(rows.assign(protocol="random", seed=0, fold=0, clip=clips, y_true=y_true))
 
 
 @pytest.mark.parametrize(("subset", "seed", "n"), [("all", None, 4904), ("song", 1, 1012), ("speech", None, 2880)])
@@ -80,8 +81,12 @@ def test_answers_carry_what_the_names_tell(rows):
     answers = tabulate_answers(rows)
     assert answers.index.equals(rows.index)
     assert answers["clip"].equals(rows["clip"])
-    clip = parse_clip(answers["clip"].iloc[777])
-    assert answers.iloc[777][["actor", "gender", "statement"]].tolist() == [clip.actor, clip.gender, clip.statement]
+    clip = parse_name(answers["clip"].iloc[777])
+    assert answers.iloc[777][["speaker", "gender", "statement"]].tolist() == [
+        clip["speaker"],
+        clip["gender"],
+        clip["statement"],
+    ]
 
 
 def test_confusion_has_rows_for_emotions_that_occur_alone(predictions):
@@ -95,7 +100,7 @@ def test_confusion_has_rows_for_emotions_that_occur_alone(predictions):
 
 @pytest.mark.parametrize("subset", ["all", "song"])
 def test_classification_report_is_that_of_scikit_learn(rows, subset):
-    rows = rows if subset == "all" else rows[[parse_clip(clip).channel == subset for clip in rows["clip"]]]
+    rows = rows if subset == "all" else rows[[parse_name(clip)["channel"] == subset for clip in rows["clip"]]]
     y_true, y_pred = rows["y_true"].to_numpy(str), rows[NAMES].idxmax(axis=1).to_numpy(str)
     table = tabulate_classes(rows).set_index("emotion")
     expected = classification_report(y_true, y_pred, output_dict=True, zero_division=0)
@@ -116,7 +121,7 @@ def test_classification_report_is_that_of_scikit_learn(rows, subset):
 @pytest.mark.parametrize("field", GROUPS)
 def test_groups_are_means_over_their_clips_and_seeds(rows, field):
     table = tabulate_groups(rows, field).set_index("group")
-    group = np.array([getattr(parse_clip(clip), field) for clip in rows["clip"]])
+    group = np.array([parse_name(clip)[field] for clip in rows["clip"]])
     y_pred = rows[NAMES].idxmax(axis=1)
     assert set(table.index) == set(group)
     for name, row in table.iterrows():
@@ -130,10 +135,10 @@ def test_groups_are_means_over_their_clips_and_seeds(rows, field):
 
 def test_intervals_of_groups_are_those_of_their_clips(rows):
     table = tabulate_groups(rows, "gender").set_index("group")
-    of_women = rows[[parse_clip(clip).gender == "female" for clip in rows["clip"]]]
+    of_women = rows[[parse_name(clip)["gender"] == "female" for clip in rows["clip"]]]
     expected = summarize(of_women)["unweighted_average_recall"]["interval"]
     assert table.loc["female", ["recall_low", "recall_high"]].tolist() == pytest.approx(expected)
-    assert tabulate_groups(rows, "actor")["recall_low"].isna().all()
+    assert tabulate_groups(rows, "speaker")["recall_low"].isna().all()
 
 
 def test_reliability_of_a_hand_case():
@@ -216,5 +221,5 @@ def test_report_is_json_with_all_tables(rows):
     assert report["summary"]["n_clips"] == 2452
     assert report["threshold"]["answered"] == apply_threshold(rows, 0.5)["answered"]
     assert [row["group"] for row in report["by_gender"]] == ["female", "male"]
-    assert report["by_actor"][0]["recall_low"] is None
+    assert report["by_speaker"][0]["recall_low"] is None
     assert len(report["classes"]) == len(EMOTIONS) + 2

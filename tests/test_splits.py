@@ -2,41 +2,43 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.corpus.names import expected_clips, parse_clip
-from core.corpus.splits import DEPLOYMENT, EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS, UNKNOWN_ACTOR, split_clips
+from core.corpus.ravdess import ACTORS, RAVDESS
+from core.corpus.splits import DEPLOYMENT, protocols_of, split_clips
 from core.errors import CorpusError
+from core.labels import UNKNOWN_SPEAKER
+from tests.generated import release_index
+
+PROTOCOLS = protocols_of(RAVDESS)
 
 
 @pytest.fixture(scope="module")
 def release() -> pd.DataFrame:
     """All clips of the release, without sounds; two hold the same recording."""
-    clips = [parse_clip(name) for name in expected_clips()]
-    index = pd.DataFrame([{"clip": c.name, "path": c.name, "emotion": c.emotion, "actor": c.actor} for c in clips])
-    index["channel"] = [clip.channel for clip in clips]
+    index = release_index()
     index["duplicate_of"] = ""
     index.loc[index["clip"] == "03-01-03-01-02-02-07", "duplicate_of"] = "03-01-03-01-02-01-07"
     return index
 
 
-@pytest.mark.parametrize("folds", [LUNA_FOLDS, EMOBOX_FOLDS])
+@pytest.mark.parametrize("folds", RAVDESS.folds.values())
 def test_published_folds_hold_every_actor_once(folds):
-    assert sorted(actor for fold in folds for actor in fold) == list(range(1, 25))
+    assert sorted(actor for fold in folds for actor in fold) == list(ACTORS)
 
 
 @pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_actor_stands_on_two_sides(release, protocol, seed):
-    actors = release["actor"].to_numpy()
+    actors = release["speaker"].to_numpy()
     for split in PROTOCOLS[protocol](release, seed):
         sides = [set(actors[rows]) for rows in (split.train, split.validation, split.test)]
         assert sides[0].isdisjoint(sides[1] | sides[2])
         assert sides[1].isdisjoint(sides[2])
         assert sum(map(len, sides)) == 24
-        assert sorted(actor % 2 for actor in sides[1]) == [0, 1]
+        assert sorted(int(actor) % 2 for actor in sides[1]) == [0, 1]
 
 
 @pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
-def test_speaker_folds_judge_every_clip_once(release, protocol):
+def test_speaker_folds_evaluate_every_clip_once(release, protocol):
     evaluated = np.concatenate([split.test for split in PROTOCOLS[protocol](release, 0)])
     assert sorted(evaluated) == list(range(len(release)))
 
@@ -81,8 +83,8 @@ def test_seed_changes_who_chooses_the_epoch_and_not_who_is_evaluated(release):
 
 
 def test_too_few_actors_are_refused(release):
-    few = release[release["actor"].isin([1, 2, 3])]
-    with pytest.raises(CorpusError, match="at least three"):
+    few = release[release["speaker"].isin(["01", "02", "03"])]
+    with pytest.raises(CorpusError, match="speakers need 3"):
         PROTOCOLS["speaker-emobox"](few, 0)
 
 
@@ -92,9 +94,11 @@ def test_sounds_of_unknown_people_train_in_every_split_and_change_nothing_else(r
     index = pd.concat([release.assign(was=np.arange(len(release)))] + [release.iloc[[5]].assign(was=-1)] * 3)
     order = np.insert(np.arange(len(release)), [0, 699, len(release) - 1], len(release))
     index = index.iloc[order].reset_index(drop=True)
-    index.loc[rows, ["actor", "clip"]] = [UNKNOWN_ACTOR, "feedback"]
+    index.loc[rows, ["speaker", "clip"]] = [UNKNOWN_SPEAKER, "feedback"]
     was = index["was"].to_numpy()
-    for split, plain in zip(split_clips(protocol, index, 1), split_clips(protocol, release, 1), strict=True):
+    for split, plain in zip(
+        split_clips(RAVDESS, protocol, index, 1), split_clips(RAVDESS, protocol, release, 1), strict=True
+    ):
         assert sorted(set(split.train) & set(rows)) == rows.tolist()
         assert not set(rows) & (set(split.validation) | set(split.test))
         assert split.fold == plain.fold

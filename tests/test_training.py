@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.corpus.ravdess import RAVDESS
 from core.errors import TrainingError
 from core.labels import EMOTIONS
 from core.learning.recipes import get_recipe
@@ -19,13 +20,14 @@ TRAIN_FOLD = """
 import sys
 from pathlib import Path
 import numpy as np, pandas as pd
+from core.corpus.ravdess import RAVDESS
 from core.learning.recipes import get_recipe
 from core.learning.runs import plan_folds
 from core.learning.training import fit_fold
 
 index, features, folder, epochs = sys.argv[1:]
-index = pd.read_csv(index, keep_default_na=False)
-fold = plan_folds(index, ["random"], [3], Path(folder))[0]
+index = pd.read_csv(index, keep_default_na=False, dtype={"speaker": str})
+fold = plan_folds(RAVDESS, index, ["random"], [3], Path(folder))[0]
 fit_fold(get_recipe("reference", epochs=int(epochs)), np.load(features), index, fold)
 """
 
@@ -111,7 +113,7 @@ def test_killed_training_goes_on_and_ends_the_same(tmp_path, clips, features):
 
     undisturbed = start("undisturbed")
     killed = start("killed")
-    fold = plan_folds(clips, ["random"], [3], tmp_path / "killed")[0]
+    fold = plan_folds(RAVDESS, clips, ["random"], [3], tmp_path / "killed")[0]
     deadline = time.monotonic() + 240
     try:
         while len(read_history(fold.history_path)) < 6:
@@ -128,7 +130,7 @@ def test_killed_training_goes_on_and_ends_the_same(tmp_path, clips, features):
     assert len(fold.history_path.read_text().splitlines()) <= n_rows + 4, "it started from the first epoch"
     assert undisturbed.wait(240) == 0
 
-    expected = plan_folds(clips, ["random"], [3], tmp_path / "undisturbed")[0]
+    expected = plan_folds(RAVDESS, clips, ["random"], [3], tmp_path / "undisturbed")[0]
     assert fold.predictions_path.read_bytes() == expected.predictions_path.read_bytes()
     pd.testing.assert_frame_equal(fold.history(), expected.history())
 
@@ -152,7 +154,7 @@ def test_history_without_its_broken_last_line(tmp_path):
 
 
 def test_progress_is_read_from_files(tmp_path, clips, training):
-    fresh = plan_folds(clips, ["random"], [0, 1], tmp_path)
+    fresh = plan_folds(RAVDESS, clips, ["random"], [0, 1], tmp_path)
     assert measure_progress(fresh, 5).epochs_done == 0
     progress = measure_progress(training.folds, 2)
     assert (progress.folds_done, progress.epochs_done) == (len(training.folds), 2 * len(training.folds))
@@ -161,7 +163,7 @@ def test_progress_is_read_from_files(tmp_path, clips, training):
 @pytest.mark.parametrize(("protocols", "seeds"), [(["speaker"], [0]), ([], [0]), (["random"], []), (["random"], [-1])])
 def test_unknown_plans_are_refused(clips, tmp_path, protocols, seeds):
     with pytest.raises(TrainingError, match="Choose protocols"):
-        plan_folds(clips, protocols, seeds, tmp_path)
+        plan_folds(RAVDESS, clips, protocols, seeds, tmp_path)
 
 
 def test_unknown_recipes_are_refused():
@@ -172,14 +174,16 @@ def test_unknown_recipes_are_refused():
 
 
 def test_protocols_and_seeds_named_twice_count_once(clips, tmp_path):
-    once = plan_folds(clips, ["random"], [0], tmp_path)
-    assert [fold.folder for fold in plan_folds(clips, ["random", "random"], [0, 0], tmp_path)] == [once[0].folder]
+    once = plan_folds(RAVDESS, clips, ["random"], [0], tmp_path)
+    assert [fold.folder for fold in plan_folds(RAVDESS, clips, ["random", "random"], [0, 0], tmp_path)] == [
+        once[0].folder
+    ]
 
 
 def test_broken_first_backup_starts_the_fold_anew(clips, features, tmp_path):
     from core.learning.training import fit_fold
 
-    fold = plan_folds(clips, ["random"], [0], tmp_path)[0]
+    fold = plan_folds(RAVDESS, clips, ["random"], [0], tmp_path)[0]
     (fold.folder / "backup").mkdir(parents=True)
     (fold.folder / "backup" / "latest.weights.h5").write_bytes(b"half a file")
     fit_fold(get_recipe("reference", epochs=1), features, clips, fold)
@@ -192,7 +196,7 @@ def test_a_fold_is_trained_by_one_process(clips, features, tmp_path, monkeypatch
 
     from core.learning import training
 
-    fold = plan_folds(clips, ["random"], [0], tmp_path)[0]
+    fold = plan_folds(RAVDESS, clips, ["random"], [0], tmp_path)[0]
     fold.folder.mkdir(parents=True)
     monkeypatch.setattr(training, "LOCK_TIMEOUT", 0.1)
     with FileLock(fold.folder / "lock"), pytest.raises(TrainingError, match="Another process"):

@@ -17,7 +17,7 @@ MIN_DURATION: Final = 0.3
 SILENCE_LEVEL: Final = -80.0
 """Level of the loudest 50 ms under which nothing is heard, in dBFS: a muted input, not a quiet voice."""
 QUIET_LEVEL: Final = -56.0
-"""Level of the loudest 50 ms under which the reader is warned, in dBFS; no clip of RAVDESS is as quiet."""
+"""Level of the loudest 50 ms under which the reader is warned, in dBFS; acted speech is hardly ever as quiet."""
 CLIPPED_SHARE: Final = 0.005
 """Share of samples at full scale from which the reader is warned."""
 FULL_SCALE: Final = 0.999

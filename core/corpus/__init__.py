@@ -1,1 +1,1 @@
-"""RAVDESS: file names, index, integrity, splits, feature store, and a generated stand-in for tests."""
+"""Corpora: what they are, their index, integrity, splits, features and download."""

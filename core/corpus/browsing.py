@@ -11,21 +11,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from core.labels import CHANNELS, EMOTIONS, N_ACTORS, STATEMENT_CODES
+from core.corpus.base import Corpus
+from core.labels import labels_of, order_channels
 
-ANSWER_PROTOCOL: Final = "speaker-emobox"
-"""Protocol whose answers stand beside the true emotions: the model never heard the actor of a clip."""
-
-FIELD_VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "channel": tuple(reversed(CHANNELS)),
-    "emotion": EMOTIONS,
-    "intensity": ("normal", "strong"),
-    "statement": tuple(STATEMENT_CODES.values()),
-    "repetition": (1, 2),
-    "actor": tuple(range(1, N_ACTORS + 1)),
-    "gender": ("female", "male"),
-}
-"""All values of each field, in the order in which they are shown."""
+NEUTRAL: Final = "neutral"
+"""The emotion that is acted in one intensity alone."""
+ONE_SENTENCE: Final = ("channel", "statement", "intensity", "repetition")
+"""Fields that clips of one sentence have in common."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +34,35 @@ class ClipFilter:
     """Whether only clips stay that the model got wrong."""
 
 
-def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str = ANSWER_PROTOCOL) -> pd.DataFrame:
+def fields_of(corpus: Corpus) -> dict[str, str]:
+    """Return the fields by which clips of a corpus are told apart, by name, with their titles; the emotion first."""
+    return {"emotion": "Emotion"} | {field.name: field.title for field in corpus.fields}
+
+
+def values_of(clips: pd.DataFrame, field: str, corpus: Corpus) -> list[Any]:
+    """Return the values of a field in the order in which they are shown.
+
+    Parameters
+    ----------
+    clips : pandas.DataFrame
+        Table of clips.
+    field : str
+        Name of a column.
+    corpus : Corpus
+        Says which values there are, and their order; where it does not, those that occur are sorted.
+
+    Returns
+    -------
+    list
+    """
+    if field == "emotion":
+        return list(corpus.labels)
+    if field == "channel" and not corpus.field(field).values:
+        return list(order_channels(clips[field]))
+    return list(corpus.field(field).values) or sorted(clips[field].unique().tolist())
+
+
+def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """Put a model's out-of-fold answers beside the clips.
 
     Parameters
@@ -58,12 +78,14 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str =
     -------
     pandas.DataFrame
         The clips with ``answer`` (empty where a clip was not evaluated), ``confidence``, ``fold`` (missing where not
-        evaluated), ``is_wrong``, and a column of probabilities for each emotion, averaged over seeds.
+        evaluated), ``is_wrong``, and a column of probabilities for each label, averaged over seeds.
     """
-    rows = predictions[predictions["protocol"] == protocol]
-    evaluated = rows.groupby("clip")[[*EMOTIONS, "fold"]].agg(dict.fromkeys(EMOTIONS, "mean") | {"fold": "first"})
-    y_proba = evaluated[list(EMOTIONS)].to_numpy(dtype=float).reshape(-1, len(EMOTIONS))
-    evaluated["answer"] = np.asarray(EMOTIONS, dtype=object)[y_proba.argmax(axis=1)]
+    rows, labels = predictions[predictions["protocol"] == protocol], list(labels_of(predictions))
+    if not labels:
+        return without_answers(clips)
+    evaluated = rows.groupby("clip")[[*labels, "fold"]].agg(dict.fromkeys(labels, "mean") | {"fold": "first"})
+    y_proba = evaluated[labels].to_numpy(dtype=float).reshape(-1, len(labels))
+    evaluated["answer"] = np.asarray(labels, dtype=object)[y_proba.argmax(axis=1)]
     evaluated["confidence"] = y_proba.max(axis=1)
     joined = clips.join(evaluated, on="clip")
     joined["answer"] = joined["answer"].fillna("")
@@ -74,7 +96,8 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str =
 
 def without_answers(clips: pd.DataFrame) -> pd.DataFrame:
     """Return the clips with the columns of ``join_answers``, evaluated by nobody."""
-    return join_answers(clips, pd.DataFrame(columns=["protocol", "clip", "fold", *EMOTIONS]))
+    nobody = pd.Series(pd.NA, index=clips.index, dtype="Int64")
+    return clips.assign(answer="", confidence=np.nan, fold=nobody, is_wrong=False)
 
 
 def filter_clips(clips: pd.DataFrame, chosen: ClipFilter) -> pd.DataFrame:
@@ -104,7 +127,7 @@ def filter_clips(clips: pd.DataFrame, chosen: ClipFilter) -> pd.DataFrame:
     return clips[keep]
 
 
-def count_clips(clips: pd.DataFrame, field: str, chosen: ClipFilter | None = None) -> pd.Series:
+def count_clips(clips: pd.DataFrame, field: str, corpus: Corpus, chosen: ClipFilter | None = None) -> pd.Series:
     """Count clips by a field, under the filter of all other fields: what choosing another value would show.
 
     Parameters
@@ -112,19 +135,22 @@ def count_clips(clips: pd.DataFrame, field: str, chosen: ClipFilter | None = Non
     clips : pandas.DataFrame
         Table of clips.
     field : str
-        One of ``FIELD_VALUES``.
+        Name of a column.
+    corpus : Corpus
+        Whose values count.
     chosen : ClipFilter, optional
         Filter; its values of ``field`` are left out.
 
     Returns
     -------
     pandas.Series
-        Counts in the order of ``FIELD_VALUES``, zeros included.
+        Counts in the order of ``values_of``, zeros included.
     """
+    values = values_of(clips, field, corpus)
     if chosen is not None:
         others = {name: values for name, values in chosen.values.items() if name != field}
         clips = filter_clips(clips, dataclasses.replace(chosen, values=others))
-    return clips[field].value_counts().reindex(list(FIELD_VALUES[field]), fill_value=0)
+    return clips[field].value_counts().reindex(values, fill_value=0)
 
 
 def take_page(clips: pd.DataFrame, page: int, size: int) -> pd.DataFrame:
@@ -142,13 +168,15 @@ def count_pages(clips: pd.DataFrame, size: int) -> int:
     return max(-(-len(clips) // size), 1)
 
 
-def describe_clip(clip: Mapping[str, Any]) -> dict[str, str]:
+def describe_clip(clip: Mapping[str, Any], corpus: Corpus) -> dict[str, str]:
     """Return all fields of a clip in words.
 
     Parameters
     ----------
     clip : mapping
         A row of a table of clips.
+    corpus : Corpus
+        Its corpus.
 
     Returns
     -------
@@ -156,22 +184,15 @@ def describe_clip(clip: Mapping[str, Any]) -> dict[str, str]:
         Titles and values, for people.
     """
     channels = {1: "mono", 2: "stereo"}.get(clip["channels"], f"{clip['channels']} channels")
-    return {
-        "Channel": str(clip["channel"]),
-        "Emotion": str(clip["emotion"]),
-        "Intensity": str(clip["intensity"]),
-        "Sentence": f"“{clip['statement']}”",
-        "Repetition": f"{clip['repetition']} of 2",
-        "Actor": f"{clip['actor']}, {clip['gender']}",
+    known = {title: str(clip[field]) for field, title in fields_of(corpus).items() if str(clip[field])}
+    return known | {
         "Duration": f"{clip['duration']:.2f} s",
         "Sound": f"{clip['rate'] / 1000:g} kHz, {channels}",
     }
 
 
-def same_sentence(
-    clips: pd.DataFrame, *, actor: int, channel: str, statement: str, intensity: str, repetition: int
-) -> pd.DataFrame:
-    """Return one sentence by one actor in all emotions, in the order of ``EMOTIONS``.
+def same_sentence(clips: pd.DataFrame, fields: Mapping[str, Any]) -> pd.DataFrame:
+    """Return clips that have fields in common: one sentence of a speaker in all emotions, or one emotion by all.
 
     Neutral has no strong intensity; it is taken as it is there.
 
@@ -179,55 +200,19 @@ def same_sentence(
     ----------
     clips : pandas.DataFrame
         Table of clips.
-    actor : int
-        Number of the actor.
-    channel, statement, intensity : str
-        Values of the fields.
-    repetition : int
-        1 or 2.
+    fields : mapping
+        ``speaker`` or ``emotion``, and values of ``ONE_SENTENCE``.
 
     Returns
     -------
     pandas.DataFrame
-        A row an emotion; those that the actor did not act are missing.
+        Sorted by emotion, then by speaker.
     """
-    fits = clips["intensity"].eq(intensity) | clips["emotion"].eq("neutral")
-    wanted: dict[str, list[Any]] = {
-        "actor": [actor],
-        "channel": [channel],
-        "statement": [statement],
-        "repetition": [repetition],
-    }
-    return filter_clips(clips[fits], ClipFilter(wanted)).sort_values("emotion")
-
-
-def same_emotion(
-    clips: pd.DataFrame, *, emotion: str, channel: str, statement: str, intensity: str, repetition: int
-) -> pd.DataFrame:
-    """Return one sentence in one emotion by all actors, in their order.
-
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Table of clips.
-    emotion, channel, statement, intensity : str
-        Values of the fields; neutral is taken in its only intensity.
-    repetition : int
-        1 or 2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row an actor.
-    """
-    fits = clips["intensity"].eq(intensity) | clips["emotion"].eq("neutral")
-    wanted: dict[str, list[Any]] = {
-        "emotion": [emotion],
-        "channel": [channel],
-        "statement": [statement],
-        "repetition": [repetition],
-    }
-    return filter_clips(clips[fits], ClipFilter(wanted)).sort_values("actor")
+    wanted = {name: [value] for name, value in fields.items() if name != "intensity"}
+    fits = np.ones(len(clips), dtype=bool)
+    if "intensity" in fields:
+        fits = (clips["intensity"].eq(fields["intensity"]) | clips["emotion"].eq(NEUTRAL)).to_numpy()
+    return filter_clips(clips[fits], ClipFilter(wanted)).sort_values(["emotion", "speaker"])
 
 
 def find_clip(clips: pd.DataFrame, name: str | None) -> dict[str, Any] | None:

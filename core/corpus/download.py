@@ -1,90 +1,58 @@
-"""The corpus from its record on Zenodo, or from Kaggle, into a folder.
+"""A corpus from its record, or from Kaggle, into a folder.
 
 What is fetched and unpacked lies in a hidden folder until an archive is complete, so that a corpus is never seen half.
 Only files named like clips leave an archive, under folders that are named here: paths in archives are not trusted.
-
-References
-----------
-Livingstone SR, Russo FA (2018). The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS).
-Zenodo, record 1188976. https://doi.org/10.5281/zenodo.1188976 (CC BY-NC-SA 4.0)
 """
 
+import collections
 import dataclasses
 import importlib.util
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from filelock import FileLock, Timeout
 
-from core.corpus.index import find_clip_files
-from core.corpus.names import is_clip_name, parse_clip
+from core.corpus.base import Archive, Clip, Corpus, Source
+from core.corpus.index import find_clips
 from core.corpus.transfer import RemoteFile, fetch, size_of
 from core.errors import DownloadError
 from core.work.background import Report
 
 WORK_FOLDER: Final = ".download"
-MAX_CLIP_BYTES: Final = 4_000_000
-"""Longest file taken from an archive, in bytes: the longest clip, in stereo, has 1.3 MB."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Archive:
-    """An archive of the record."""
+def source_of(corpus: Corpus) -> Source:
+    """Return where a corpus can be fetched.
 
-    name: str
-    size: int
-    """Length, in bytes."""
-    md5: str
-    """Checksum, as the record gives it."""
-    n_clips: int
-    unpacked: int
-    """Room that its clips take, in bytes."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where archives come from."""
-
-    base_url: str
-    """Address that an archive's name is put behind."""
-    archives: Mapping[str, Archive]
-    """Archives by channel."""
-
-
-ZENODO: Final = Source(
-    "https://zenodo.org/records/1188976/files/",
-    {
-        "speech": Archive(
-            "Audio_Speech_Actors_01-24.zip", 208_468_073, "bc696df654c87fed845eb13823edef8a", 1440, 513_462_676
-        ),
-        "song": Archive(
-            "Audio_Song_Actors_01-24.zip", 225_505_317, "5411230427d67a21e18aa4d466e6d1b9", 1012, 452_182_614
-        ),
-    },
-)
-KAGGLE: Final = {
-    "speech": "uwrfkaggler/ravdess-emotional-speech-audio",
-    "song": "uwrfkaggler/ravdess-emotional-song-audio",
-}
+    Raises
+    ------
+    DownloadError
+        If it cannot be.
+    """
+    if corpus.source is None:
+        raise DownloadError(f"{corpus.title} cannot be fetched. Set {corpus.root_variable} to its folder.")
+    return corpus.source
 
 
 def download_corpus(
-    channels: Iterable[str], folder: Path, *, source: Source | None = None, report: Report | None = None
+    corpus: Corpus, channels: Iterable[str], folder: Path, *, mirror: str | None = None, report: Report | None = None
 ) -> Path:
     """Fetch archives of the record, check and unpack them; goes on where an earlier call was cut off.
 
     Parameters
     ----------
+    corpus : Corpus
+        What to fetch.
     channels : iterable of str
-        ``speech``, ``song`` or both; what is complete already is left alone.
+        Channels that are wanted; what is complete already is left alone.
     folder : path
         Corpus folder; made where it is missing.
-    source : Source, optional
-        Where the archives come from; Zenodo by default.
+    mirror : str, optional
+        Address that the archives' names are put behind, instead of that of the record.
     report : callable, optional
         Called with what is being done and its share; may raise to stop, and what was fetched is kept.
 
@@ -98,8 +66,9 @@ def download_corpus(
     DownloadError
         If there is no room, the server cannot be reached, an archive is damaged, or another download goes on.
     """
-    source = source or ZENODO
-    wanted = missing_channels(channels, folder, source)
+    source = source_of(corpus)
+    source = dataclasses.replace(source, base_url=mirror or source.base_url)
+    wanted = missing_channels(corpus, channels, folder)
     if not wanted:
         return folder
     work = _start(folder)
@@ -107,14 +76,14 @@ def download_corpus(
         with FileLock(work / "lock", timeout=0):
             _refuse_full_disk(folder, [source.archives[channel] for channel in wanted])
             for channel in wanted:
-                _fetch_archive(source, channel, folder, report or _silent)
+                _fetch_archive(corpus, source, channel, folder, report or _silent)
     except Timeout as error:
         raise DownloadError(f"Another download into {str(folder)!r} goes on. Wait for its end.") from error
     shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
-def missing_channels(channels: Iterable[str], folder: Path, source: Source | None = None) -> list[str]:
+def missing_channels(corpus: Corpus, channels: Iterable[str], folder: Path) -> list[str]:
     """Return which of some channels are not complete in a folder, in the order of the source.
 
     Raises
@@ -122,11 +91,11 @@ def missing_channels(channels: Iterable[str], folder: Path, source: Source | Non
     DownloadError
         If no channel or an unknown one is named.
     """
-    archives, chosen = (source or ZENODO).archives, set(channels)
+    archives, chosen = source_of(corpus).archives, set(channels)
     if not chosen or chosen - set(archives):
         raise DownloadError(f"Choose {' or '.join(archives)} or both to download, not {sorted(chosen)}.")
-    found = {path.stem for path in find_clip_files(folder)}
-    counts = {channel: sum(parse_clip(clip).channel == channel for clip in found) for channel in chosen}
+    found = {clip["clip"]: clip["channel"] for _, clip in find_clips(folder, corpus)}
+    counts = collections.Counter(found.values())
     return [channel for channel in archives if channel in chosen and counts[channel] < archives[channel].n_clips]
 
 
@@ -135,13 +104,17 @@ def has_kaggle() -> bool:
     return importlib.util.find_spec("kagglehub") is not None
 
 
-def download_from_kaggle(channels: Iterable[str], folder: Path, *, report: Report | None = None) -> Path:
+def download_from_kaggle(
+    corpus: Corpus, channels: Iterable[str], folder: Path, *, report: Report | None = None
+) -> Path:
     """Fetch the corpus by ``kagglehub``, each clip once; Kaggle's archives hold every clip twice.
 
     Parameters
     ----------
+    corpus : Corpus
+        What to fetch.
     channels : iterable of str
-        ``speech``, ``song`` or both.
+        Channels that are wanted.
     folder : path
         Corpus folder; made where it is missing.
     report : callable, optional
@@ -157,20 +130,21 @@ def download_from_kaggle(channels: Iterable[str], folder: Path, *, report: Repor
     DownloadError
         If ``kagglehub`` is not installed or fails.
     """
-    wanted = missing_channels(channels, folder)
+    wanted = missing_channels(corpus, channels, folder)
     if not has_kaggle():
         raise DownloadError("Kaggle needs the package kagglehub. Install it by 'pip install kagglehub', or use Zenodo.")
     import kagglehub
 
     for done, channel in enumerate(wanted):
+        archive = source_of(corpus).archives[channel]
         (report or _silent)(f"Fetching {channel} from Kaggle, which tells no progress", done / len(wanted))
         try:
-            fetched = Path(kagglehub.dataset_download(KAGGLE[channel]))
+            fetched = Path(kagglehub.dataset_download(archive.kaggle))
         except Exception as error:  # kagglehub documents no classes of its own
-            raise DownloadError(f"Kaggle does not give {KAGGLE[channel]!r}: {error}") from error
-        clips = {path.name: path for path in find_clip_files(fetched)}
-        for name, path in clips.items():
-            target = _place(folder, ZENODO.archives[channel], name)
+            raise DownloadError(f"Kaggle does not give {archive.kaggle!r}: {error}") from error
+        clips = {path.name: (path, clip) for path, clip in find_clips(fetched, corpus)}
+        for name, (path, clip) in clips.items():
+            target = folder / source_of(corpus).place(archive, clip) / name
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f"{name}.partial")
             shutil.copyfile(path, partial)
@@ -178,7 +152,7 @@ def download_from_kaggle(channels: Iterable[str], folder: Path, *, report: Repor
     return folder
 
 
-def _fetch_archive(source: Source, channel: str, folder: Path, report: Report) -> None:
+def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, report: Report) -> None:
     """Fetch, check and unpack one archive, then show its clips in the corpus folder."""
     archive, work = source.archives[channel], folder / WORK_FOLDER
     path = work / archive.name
@@ -189,7 +163,7 @@ def _fetch_archive(source: Source, channel: str, folder: Path, report: Report) -
     report(f"Fetching {channel}: connecting", size_of(path.with_name(f"{path.name}.part")) / archive.size)
     fetch(RemoteFile(source.base_url + archive.name, archive.size, archive.md5), path, progress=show)
     try:
-        clips = _unpack(path, archive, channel, work, report)
+        clips = _unpack(corpus, path, channel, work, report)
         for clip in clips:
             target = folder / clip.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,21 +178,24 @@ def _fetch_archive(source: Source, channel: str, folder: Path, report: Report) -
     path.unlink()
 
 
-def _unpack(path: Path, archive: Archive, channel: str, work: Path, report: Report) -> list[Path]:
+def _unpack(corpus: Corpus, path: Path, channel: str, work: Path, report: Report) -> list[Path]:
     """Unpack the clips of an archive that are not unpacked yet, each of them whole, and return all of them."""
+    source = source_of(corpus)
+    archive = source.archives[channel]
     with zipfile.ZipFile(path) as packed:
         members = {PurePosixPath(member.filename).name: member for member in packed.infolist()}
-        clips = {
-            name: member
-            for name, member in members.items()
-            if is_clip_name(name) and parse_clip(name).channel == channel and member.file_size <= MAX_CLIP_BYTES
+        parsed = {name: corpus.parse(PurePosixPath(name)) for name in members}
+        clips: dict[str, Clip] = {
+            name: clip
+            for name, clip in parsed.items()
+            if clip and clip["channel"] == channel and members[name].file_size <= source.max_clip_bytes
         }
         if len(clips) < archive.n_clips:
             raise zipfile.BadZipFile(f"it holds {len(clips):,} of {archive.n_clips:,} clips")
         targets = []
-        for done, (name, member) in enumerate(clips.items()):
+        for done, (name, clip) in enumerate(clips.items()):
             report(f"Unpacking {channel}: {done:,} of {len(clips):,} clips", done / len(clips))
-            target = _place(work, archive, name)
+            member, target = members[name], work / source.place(archive, clip) / name
             if size_of(target) != member.file_size:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial = target.with_name(f"{name}.partial")
@@ -227,11 +204,6 @@ def _unpack(path: Path, archive: Archive, channel: str, work: Path, report: Repo
                 partial.replace(target)
             targets.append(target)
     return targets
-
-
-def _place(folder: Path, archive: Archive, name: str) -> Path:
-    """Return where a clip belongs, as the official archives name their folders."""
-    return folder / Path(archive.name).stem / f"Actor_{parse_clip(name).actor:02d}" / name
 
 
 def _start(folder: Path) -> Path:

@@ -1,7 +1,6 @@
-"""Index of a corpus folder: one row a file, with what the name says and what the sound is.
+"""Index of a corpus folder: one row a file, with what the corpus says of it and what the sound is.
 
-Any layout is found (the official archives, Kaggle's with its doubled folders, a flat folder), for only file names
-count. Two files are duplicates where their decoded samples are equal, whatever their coding.
+Two files are duplicates where their decoded samples are equal, whatever their coding.
 """
 
 import functools
@@ -16,27 +15,37 @@ import pandas as pd
 import soundfile as sf
 
 from core.audio.decode import refuse_truncated
-from core.corpus.names import Clip, is_clip_name, parse_clip
+from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
 from core.work.parallel import Progress, map_blocks
 
 logger = logging.getLogger(__name__)
 
-NAME_FIELDS = ("channel", "emotion", "intensity", "statement", "repetition", "actor", "gender")
 SOUND_FIELDS = ("duration", "rate", "channels", "digest", "error")
-COLUMNS = ("clip", "path", *NAME_FIELDS, *SOUND_FIELDS, "duplicate_of", "size", "modified")
+FILE_FIELDS = (*SOUND_FIELDS, "duplicate_of", "size", "modified")
+COLUMNS = ("corpus", "clip", "path", "emotion", "speaker", *DEFAULTS, *FILE_FIELDS)
+"""Columns of every index; fields that a corpus has besides stand before those of the file."""
+NUMBERS = ("repetition", "duration", "rate", "channels", "size", "modified")
+"""Columns that are no texts."""
 
 
 def scan(
-    root: str | Path, *, cache: Path | None = None, n_jobs: int = 2, progress: Progress | None = None
+    root: str | Path,
+    corpus: Corpus,
+    *,
+    cache: Path | None = None,
+    n_jobs: int = 2,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Find the clips of RAVDESS below a folder.
+    """Find the clips of a corpus below a folder.
 
     Parameters
     ----------
     root : str or path
         Corpus folder, in any layout; links are not followed, and hidden folders hold what is still being fetched.
+    corpus : Corpus
+        Which files are clips, and what they are.
     cache : path, optional
         CSV of an earlier scan; files with unchanged size and time are not read again, and the file is written anew.
     n_jobs : int
@@ -47,10 +56,11 @@ def scan(
     Returns
     -------
     pandas.DataFrame
-        One row a file, sorted by clip name and path: ``clip`` (name without ending), ``path`` (relative to
-        ``root``), the seven fields of the name, ``duration`` (seconds), ``rate`` (Hz), ``channels``, ``digest``
-        (SHA-256 of rate, channels and samples), ``error`` (empty where readable), ``duplicate_of`` (path of the first
-        file with the same sound, empty for that file itself), ``size`` (bytes), ``modified`` (nanoseconds).
+        One row a file, sorted by clip name and path: ``corpus`` (its name), ``clip`` (name of the clip), ``path``
+        (relative to ``root``), ``emotion``, ``speaker``, the fields of ``core.corpus.base.DEFAULTS``, those that the
+        corpus has besides, ``duration`` (seconds), ``rate`` (Hz), ``channels``, ``digest`` (SHA-256 of rate, channels
+        and samples), ``error`` (empty where readable), ``duplicate_of`` (path of the first file with the same sound,
+        empty for that file itself), ``size`` (bytes), ``modified`` (nanoseconds).
 
     Raises
     ------
@@ -59,34 +69,38 @@ def scan(
     """
     root = Path(root)
     if not root.is_dir():
-        raise CorpusError(f"The corpus folder {str(root)!r} does not exist. Set RAVDESS_ROOT to the folder of RAVDESS.")
-    paths = sorted(find_clip_files(root), key=lambda path: (path.stem, str(path)))
-    if not paths:
-        raise CorpusError(f"No RAVDESS clip was found below {str(root)!r}; names look like '03-01-06-01-02-01-12.wav'.")
-    index = pd.DataFrame([_name_row(path, root) for path in paths])
+        raise CorpusError(
+            f"The corpus folder {str(root)!r} does not exist. "
+            f"Set {corpus.root_variable} to the folder of {corpus.title}."
+        )
+    found = sorted(find_clips(root, corpus), key=lambda pair: (str(pair[1]["clip"]), str(pair[0])))
+    if not found:
+        raise CorpusError(f"No clip of {corpus.title} was found below {str(root)!r}. Check the folder and its files.")
+    index = pd.DataFrame([_row(path, clip, root, corpus) for path, clip in found])
     index = _add_measures(index, root, _read_cache(cache), n_jobs, progress)
     index["duplicate_of"] = _duplicates(index)
-    index = index[list(COLUMNS)]
+    index = index[[*(c for c in index if c not in FILE_FIELDS), *FILE_FIELDS]]
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(cache, index.to_csv(index=False).encode())
     return index
 
 
-def find_clip_files(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder that are named like clips, without those in hidden folders."""
+def find_clips(root: Path, corpus: Corpus) -> Iterator[tuple[Path, Clip]]:
+    """Yield the files below a folder that are clips of a corpus, with their fields; hidden folders are left out."""
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
-            if is_clip_name(name) and path.is_file():
-                yield path
+            clip = corpus.parse(path.relative_to(root))
+            if clip is not None and path.is_file():
+                yield path, clip
 
 
 def distinct_clips(index: pd.DataFrame) -> pd.DataFrame:
-    """Return one readable row for each clip name: the corpus without the copies that Kaggle's archives add.
+    """Return one readable row for each clip name: the corpus without files that stand twice.
 
-    The two different names of RAVDESS that hold the same recording both stay.
+    Different names that hold the same recording all stay.
 
     Parameters
     ----------
@@ -138,24 +152,31 @@ def corpus_digest(index: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _name_row(path: Path, root: Path) -> dict[str, object]:
-    clip: Clip = parse_clip(path)
+def _row(path: Path, clip: Clip, root: Path, corpus: Corpus) -> dict[str, object]:
+    """Return what is known of a file without reading it."""
     status = path.stat()
-    row = {"clip": clip.name, "path": path.relative_to(root).as_posix()}
-    return row | {f: getattr(clip, f) for f in NAME_FIELDS} | {"size": status.st_size, "modified": status.st_mtime_ns}
+    row: dict[str, object] = {"corpus": corpus.name, "clip": "", "path": path.relative_to(root).as_posix()}
+    row |= {"emotion": "", "speaker": "", **DEFAULTS, **clip}
+    if row["emotion"] not in corpus.labels or not all(row[name] for name in ("speaker", "clip", "channel")):
+        raise CorpusError(
+            f"{row['path']!r} cannot be a clip of {corpus.title}: "
+            f"emotion {row['emotion']!r}, speaker {row['speaker']!r}, channel {row['channel']!r}. "
+            f"A clip needs a name, a speaker, and one of {', '.join(corpus.labels)}."
+        )
+    return row | {"size": status.st_size, "modified": status.st_mtime_ns}
 
 
 def _read_cache(cache: Path | None) -> pd.DataFrame:
-    """Return an earlier index, or one without rows where there is none that can be read."""
+    """Return what an earlier index says of files, without rows where there is none that can be read."""
+    columns = ["path", "size", "modified", *SOUND_FIELDS]
     if cache is not None and cache.is_file():
         try:
-            earlier = pd.read_csv(cache, keep_default_na=False, dtype={"digest": str, "error": str})
+            return pd.read_csv(
+                cache, keep_default_na=False, usecols=columns, dtype={"path": str, "digest": str, "error": str}
+            )
         except (ValueError, OSError) as error:
             logger.warning("The index %s is not readable and is made anew: %s", cache, error)
-        else:
-            if set(COLUMNS) <= set(earlier.columns):
-                return earlier
-    return pd.DataFrame(columns=list(COLUMNS))
+    return pd.DataFrame(columns=columns)
 
 
 def _add_measures(

@@ -4,10 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from core.corpus.names import expected_clips
-
-RELEASE_RATE = 48_000
-"""Sampling rate of the released clips, in Hz."""
+from core.corpus.base import Corpus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +20,9 @@ class Integrity:
     unreadable: tuple[str, ...]
     """Paths that cannot be decoded."""
     stereo: tuple[str, ...]
-    """Clips with more than one channel; six are so in the release."""
+    """Clips with more than one channel."""
     odd_rate: tuple[str, ...]
-    """Clips at another rate than 48 kHz."""
+    """Clips at another rate than that of the release, or than most where it has none."""
     doubled: tuple[str, ...]
     """Clips that have several files, as in Kaggle's archives."""
     same_recording: tuple[tuple[str, str], ...]
@@ -33,17 +30,19 @@ class Integrity:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all 2,452 clips are there and readable."""
+        """Whether all clips are there and readable."""
         return not self.missing
 
 
-def check_integrity(index: pd.DataFrame) -> Integrity:
+def check_integrity(index: pd.DataFrame, corpus: Corpus) -> Integrity:
     """Compare an index with the release.
 
     Parameters
     ----------
     index : pandas.DataFrame
         As from ``core.corpus.index.scan``.
+    corpus : Corpus
+        Whose clips they are.
 
     Returns
     -------
@@ -57,13 +56,15 @@ def check_integrity(index: pd.DataFrame) -> Integrity:
     pairs = {
         (names_by_path[first], clip) for first, clip in zip(duplicates["duplicate_of"], duplicates["clip"], strict=True)
     }
+    expected = corpus.expected() if corpus.expected is not None else []
+    rate = corpus.rate or clips["rate"].mode().max()
     return Integrity(
         n_files=len(index),
         n_clips=len(clips),
-        missing=tuple(sorted(set(expected_clips()) - set(clips["clip"]))),
+        missing=tuple(sorted(set(expected) - set(clips["clip"]))),
         unreadable=tuple(index.loc[index["error"] != "", "path"]),
         stereo=tuple(clips.loc[clips["channels"] > 1, "clip"]),
-        odd_rate=tuple(clips.loc[clips["rate"] != RELEASE_RATE, "clip"]),
+        odd_rate=tuple(clips.loc[clips["rate"] != rate, "clip"]),
         doubled=tuple(sorted(set(readable.loc[readable.duplicated("clip"), "clip"]))),
         same_recording=tuple(sorted(pair for pair in pairs if pair[0] != pair[1])),
     )

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
-from core.corpus.names import AUDIO_SUFFIXES, parse_clip
-from core.labels import EMOTION_CODES
+from core.corpus.catalogue import Place
+from core.corpus.index import find_clips
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample_audio"
 SYNTHESIZED: Final = {
@@ -13,7 +13,6 @@ SYNTHESIZED: Final = {
     "synthesized-lively": "Synthesized voice, high and fast",
     "synthesized-slow": "Synthesized voice, low and slow",
 }
-SAMPLE_ACTOR: Final = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,29 +26,25 @@ class Sample:
     """Whether a person made it."""
 
 
-def list_samples(root: Path | None = None) -> list[Sample]:
+def list_samples(place: Place | None = None) -> list[Sample]:
     """Return the sounds that can be tried.
 
     Parameters
     ----------
-    root : path, optional
-        Corpus folder.
+    place : Place, optional
+        A corpus whose clips can be tried too.
 
     Returns
     -------
     list of Sample
-        One clip of each emotion by one actor where the corpus holds them, then the synthesized voices.
+        Those clips that the corpus names for this, where its folder holds them, then the synthesized voices.
     """
     synthesized = [Sample(title, SAMPLE_FOLDER / f"{name}.flac", is_real=False) for name, title in SYNTHESIZED.items()]
-    if root is None:
+    if place is None or not place.corpus.samples or not place.root.is_dir():
         return synthesized
-    names = [f"03-01-{code}-01-01-01-{SAMPLE_ACTOR:02d}" for code in EMOTION_CODES]
-    found = {
-        path.stem: path for path in root.rglob(f"03-01-*-{SAMPLE_ACTOR:02d}.*") if path.suffix.lower() in AUDIO_SUFFIXES
-    }
-    real = [
-        Sample(f"RAVDESS actor {SAMPLE_ACTOR}, acting {parse_clip(name).emotion}", found[name], is_real=True)
-        for name in names
-        if name in found
-    ]
-    return real + synthesized
+    corpus, found = place.corpus, {}
+    for path, clip in find_clips(place.root, place.corpus):
+        if clip["clip"] in corpus.samples:
+            title = f"{corpus.title} {corpus.speaker_title(clip['speaker']).lower()}, acting {clip['emotion']}"
+            found[clip["clip"]] = Sample(title, path, is_real=True)
+    return [found[name] for name in corpus.samples if name in found] + synthesized

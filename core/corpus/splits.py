@@ -1,21 +1,16 @@
 """Protocols: who is trained on, who chooses the epoch, who is evaluated.
 
 ``reference`` repeats the reference project: every clip twice, a random split, and the clips that choose the epoch are
-those of the report. It leaks by design. In the other three, the clips that choose the epoch (``validation``) are taken
-from the training side, and no clip is evaluated by a network that saw it. In the ``speaker`` protocols the same holds
-for actors.
+those of the report. It leaks by design. In the others, the clips that choose the epoch (``validation``) are taken from
+the training side, and no clip is evaluated by a network that saw it. In the protocols of speakers the same holds for
+whole speakers: those of a corpus's own ``folds``, or ``speaker``, which deals speakers into folds.
 
-Sounds of unknown people (``UNKNOWN_ACTOR``), which come from elsewhere, train in every split and are evaluated in none.
-
-References
-----------
-Luna-Jimenez C et al. (2021). Multimodal emotion recognition on RAVDESS dataset using transfer learning.
-Sensors 21(22): 7665 (five folds of actors).
-Ma Z et al. (2024). EmoBox: Multilingual multi-corpus speech emotion recognition toolkit and benchmark.
-Interspeech 2024, arXiv:2406.07162 (six folds of actors).
+Sounds of unknown people (``UNKNOWN_SPEAKER``), which come from elsewhere, train in every split and are evaluated in
+none.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -24,26 +19,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from core.corpus.base import AUTOMATIC, Corpus
 from core.errors import CorpusError
-from core.labels import gender_of
-
-LUNA_FOLDS: Final = ((2, 5, 14, 15, 16), (3, 6, 7, 13, 18), (10, 11, 12, 19, 20), (8, 17, 21, 23, 24), (1, 4, 9, 22))
-EMOBOX_FOLDS: Final = (
-    (1, 11, 20, 21),
-    (4, 10, 12, 14),
-    (8, 9, 19, 23),
-    (3, 5, 7, 24),
-    (2, 15, 16, 18),
-    (6, 13, 17, 22),
-)
+from core.labels import UNKNOWN_SPEAKER, order_channels
 
 TEST_SHARE: Final = 0.2
 REFERENCE_SPLIT_SEED: Final = 42
 VALIDATION_SHARE: Final = 0.1
-"""Share of the training clips that choose the epoch in ``random``; in ``speaker`` one actor of each gender does."""
-
-UNKNOWN_ACTOR: Final = 0
-"""In place of an actor's number: a person who is in no corpus."""
+"""Share of the training clips that choose the epoch in ``random``; of speakers, one of each gender does."""
+N_FOLDS: Final = 5
+"""Folds that the speakers of a corpus without folds are dealt into, fewer where it has fewer speakers."""
+MIN_SPEAKERS: Final = 3
+"""Fewest speakers that must remain to train on."""
+DEPLOYMENT: Final = "all"
+"""Name of the split that evaluates nobody: all clips train a model that is to be used."""
 
 Rows = NDArray[np.intp]
 
@@ -70,16 +59,24 @@ class Split:
 SplitFunction = Callable[[pd.DataFrame, int], list[Split]]
 
 
+def protocols_of(corpus: Corpus) -> dict[str, SplitFunction]:
+    """Return the protocols of a corpus: names, and functions of an index of distinct clips and a seed."""
+    protocols: dict[str, SplitFunction] = {"reference": split_reference, "random": split_random}
+    for name, folds in corpus.folds.items():
+        protocols[name] = functools.partial(split_by_speaker, folds=folds)
+    return protocols if corpus.folds else protocols | {AUTOMATIC: split_dealt}
+
+
 def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     """Split as the reference project did: each clip twice, 80 % and 20 % at random, stratified by emotion.
 
-    Files stand in the order of Kaggle's archives: speech before song, in each the actors' folders and then the same
-    folders again.
+    Files stand in the order of the doubled archives: speech before song, in each the speakers' folders and then the
+    same folders again.
 
     Parameters
     ----------
     index : pandas.DataFrame
-        Distinct clips, with columns ``clip``, ``channel``, ``actor`` and ``emotion``.
+        Distinct clips, with columns ``clip``, ``channel``, ``speaker`` and ``emotion``.
     seed : int
         Not used: the reference fixed the seed of its split at 42.
 
@@ -89,8 +86,9 @@ def split_reference(index: pd.DataFrame, seed: int = 0) -> list[Split]:
         One split; ``validation`` is ``test``.
     """
     del seed
-    in_folders = index.reset_index(drop=True).sort_values(["actor", "clip"])
-    archives = [in_folders.index[in_folders["channel"] == channel].to_numpy() for channel in ("speech", "song")]
+    in_folders = index.reset_index(drop=True).sort_values(["speaker", "clip"])
+    channels = order_channels(in_folders["channel"])
+    archives = [in_folders.index[in_folders["channel"] == channel].to_numpy() for channel in channels]
     rows = np.concatenate([np.tile(archive, 2) for archive in archives])
     train, test = train_test_split(
         rows,
@@ -139,70 +137,75 @@ def _keep_together(side: NDArray[np.str_], index: pd.DataFrame) -> None:
             side[row] = side[row_of[original]]
 
 
-def split_speaker_luna(index: pd.DataFrame, seed: int = 0) -> list[Split]:
-    """Split by actor into the five folds of Luna-Jimenez et al.; see ``split_by_actor``."""
-    return split_by_actor(index, LUNA_FOLDS, seed)
-
-
-def split_speaker_emobox(index: pd.DataFrame, seed: int = 0) -> list[Split]:
-    """Split by actor into the six folds of EmoBox; see ``split_by_actor``."""
-    return split_by_actor(index, EMOBOX_FOLDS, seed)
-
-
-def split_by_actor(index: pd.DataFrame, folds: Sequence[Sequence[int]], seed: int = 0) -> list[Split]:
-    """Split so that no actor stands on two sides.
+def split_by_speaker(index: pd.DataFrame, seed: int = 0, *, folds: Sequence[Sequence[str]]) -> list[Split]:
+    """Split so that no speaker stands on two sides.
 
     Parameters
     ----------
     index : pandas.DataFrame
-        Distinct clips, with a column ``actor``.
-    folds : sequence of sequences of int
-        Test actors of each fold.
+        Distinct clips, with columns ``speaker`` and ``gender``.
     seed : int
-        Seed of the choice of the validation actors, one of each gender where the fold's training side has both.
+        Seed of the choice of the validation speakers, one of each gender of the fold's training side.
+    folds : sequence of sequences of str
+        Evaluated speakers of each fold.
 
     Returns
     -------
     list of Split
-        One split a fold; folds without a test clip in the index are left out.
+        One split a fold; folds without a clip to evaluate in the index are left out.
 
     Raises
     ------
     CorpusError
-        If a fold would have fewer than three training actors.
+        If a fold would have fewer than three training speakers.
     """
-    actors = index["actor"].to_numpy()
+    speakers = index["speaker"].to_numpy(dtype=str)
+    gender = dict(zip(speakers, index["gender"], strict=True))
     splits = []
-    for fold, test_actors in enumerate(folds):
-        test = np.isin(actors, test_actors)
+    for fold, test_speakers in enumerate(folds):
+        test = np.isin(speakers, test_speakers)
         if not test.any():
             continue
-        others = np.unique(actors[~test])
-        if len(others) < 3:
-            raise CorpusError(f"Only {len(others)} actors remain to train on; speaker protocols need at least three.")
-        validation = np.isin(actors, _validation_actors(others, np.random.default_rng([seed, fold])))
+        others = np.unique(speakers[~test])
+        if len(others) < MIN_SPEAKERS:
+            raise CorpusError(
+                f"Only {len(others)} speakers remain to train on; protocols of speakers need {MIN_SPEAKERS}."
+            )
+        chosen = _validation_speakers(others, gender, np.random.default_rng([seed, fold]))
+        validation = np.isin(speakers, chosen)
         splits.append(
             Split(fold, np.flatnonzero(~test & ~validation), np.flatnonzero(validation), np.flatnonzero(test))
         )
     return splits
 
 
-def _validation_actors(actors: NDArray[np.int_], rng: np.random.Generator) -> list[int]:
-    """Draw one actor of each gender."""
-    by_gender = [[a for a in actors if gender_of(int(a)) == gender] for gender in ("male", "female")]
-    return [int(rng.choice(group)) for group in by_gender if group]
+def split_dealt(index: pd.DataFrame, seed: int = 0) -> list[Split]:
+    """Split by speaker into folds of nearly equal size, with each gender spread over them; see ``split_by_speaker``."""
+    return split_by_speaker(index, seed, folds=deal_speakers(index))
 
 
-PROTOCOLS: Final[dict[str, SplitFunction]] = {
-    "reference": split_reference,
-    "random": split_random,
-    "speaker-luna": split_speaker_luna,
-    "speaker-emobox": split_speaker_emobox,
-}
-"""Names of the protocols, and the functions that split an index of distinct clips."""
+def deal_speakers(index: pd.DataFrame) -> list[list[str]]:
+    """Return the speakers of an index in ``N_FOLDS`` folds, gender by gender and in order of their names.
 
-DEPLOYMENT: Final = "all"
-"""Name of the split that judges nobody: all clips train a model that is to be used."""
+    >>> index = pd.DataFrame({"speaker": ["a", "b", "c", "d"], "gender": ["f", "m", "f", "m"]})
+    >>> deal_speakers(index)
+    [['a'], ['c'], ['b'], ['d']]
+    """
+    people = index[["gender", "speaker"]].drop_duplicates("speaker").sort_values(["gender", "speaker"])
+    names = people["speaker"].tolist()
+    n_folds = min(N_FOLDS, len(names))
+    return [names[k::n_folds] for k in range(n_folds)]
+
+
+def by_gender(speakers: Sequence[str] | NDArray[np.str_], gender: "dict[str, str]") -> list[list[str]]:
+    """Return speakers in groups of one gender, male before female before unknown."""
+    genders = sorted({gender[speaker] for speaker in speakers}, reverse=True)
+    return [[str(speaker) for speaker in speakers if gender[speaker] == one] for one in genders]
+
+
+def _validation_speakers(speakers: NDArray[np.str_], gender: dict[str, str], rng: np.random.Generator) -> list[str]:
+    """Draw one speaker of each gender."""
+    return [str(rng.choice(group)) for group in by_gender(speakers, gender)]
 
 
 def split_all(index: pd.DataFrame, seed: int = 0) -> list[Split]:
@@ -225,13 +228,15 @@ def split_all(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     return [Split(fold=0, train=np.arange(len(index)), validation=nobody, test=nobody)]
 
 
-def split_clips(protocol: str, index: pd.DataFrame, seed: int = 0) -> list[Split]:
-    """Split the clips of actors by a protocol, and add those of unknown people to every training side.
+def split_clips(corpus: Corpus, protocol: str, index: pd.DataFrame, seed: int = 0) -> list[Split]:
+    """Split the clips of a corpus by a protocol, and add those of unknown people to every training side.
 
     Parameters
     ----------
+    corpus : Corpus
+        Whose protocols count.
     protocol : str
-        A name in ``PROTOCOLS``, or ``DEPLOYMENT``.
+        A name in ``protocols_of``, or ``DEPLOYMENT``.
     index : pandas.DataFrame
         Distinct clips.
     seed : int
@@ -242,9 +247,10 @@ def split_clips(protocol: str, index: pd.DataFrame, seed: int = 0) -> list[Split
     list of Split
         Positions of rows of the whole index.
     """
-    is_unknown = (index["actor"] == UNKNOWN_ACTOR).to_numpy()
+    is_unknown = (index["speaker"] == UNKNOWN_SPEAKER).to_numpy()
     known, unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
-    splits = (PROTOCOLS | {DEPLOYMENT: split_all})[protocol](index.iloc[known].reset_index(drop=True), seed)
+    split = (protocols_of(corpus) | {DEPLOYMENT: split_all})[protocol]
+    splits = split(index.iloc[known].reset_index(drop=True), seed)
     return [
         Split(split.fold, np.append(known[split.train], unknown), known[split.validation], known[split.test])
         for split in splits

@@ -44,7 +44,7 @@ def convert_fold(recipe: AnyRecipe, fold: Fold, folder: Path) -> None:
         If the two networks do not give the same probabilities.
     """
     scaler = fold.scaler_path.read_bytes()
-    network = build_network(recipe)
+    network = build_network(recipe, fold.task)
     network.load_weights(fold.weights_path)
     X = np.random.default_rng(0).normal(size=(8, *feature_shape(recipe.features))).astype(np.float32)
     expected = network(X, training=False).numpy()

@@ -47,11 +47,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
 from core.audio.voice import view_slices
+from core.corpus.splits import by_gender
 from core.files import write_atomically
-from core.labels import CHANNELS, EMOTIONS, gender_of
 from core.learning.networks import (
     ABSENT,
-    N_CLASSES,
     SCORE_SCALE,
     VALUE_LIMIT,
     build_voice,
@@ -59,6 +58,7 @@ from core.learning.networks import (
 )
 from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import HISTORY_COLUMNS, Fold
+from core.learning.task import Task
 
 N_INNER: Final = 8
 """Inner folds that calibrate."""
@@ -78,10 +78,12 @@ class _Discriminant:
     """Of the linear scores, shape (kinds * classes,)."""
     familiar: Array
     """Orthonormal directions of large variation within classes, shape (d, familiar)."""
+    n_classes: int
+    """Number of classes."""
 
     def log_proba(self, Z: Array) -> NDArray[np.float64]:
         """Return log probabilities of the classes, shape (..., classes)."""
-        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], self.bias.size // N_CLASSES, N_CLASSES)
+        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], -1, self.n_classes)
         return np.asarray(scipy.special.log_softmax(scipy.special.logsumexp(scores, axis=-2), axis=-1))
 
     def log_outside(self, Z: Array) -> NDArray[np.float64]:
@@ -120,7 +122,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
         Features of the clips and of their copies, unscaled.
     index : pandas.DataFrame
-        The same clips, with columns ``emotion``, ``channel`` and ``actor``.
+        The same clips, with columns ``emotion``, ``channel``, ``speaker`` and ``gender``.
     fold : Fold
         Rows, seed and folder. Clips that choose an epoch elsewhere are training clips here, unless they are evaluated.
 
@@ -131,24 +133,26 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     """
     split = fold.split
     rows = np.union1d(split.train, np.setdiff1d(split.validation, split.test))
-    rows = rows[index["channel"].iloc[rows].isin(recipe.channels)]
+    if recipe.channels:
+        rows = rows[index["channel"].iloc[rows].isin(recipe.channels)]
     clips = index.iloc[rows]
     clean = X[rows, 0]
     mean, scale = clean.mean(axis=0, dtype=np.float64), clean.std(axis=0, dtype=np.float64) + 1e-6
     write_atomically(fold.scaler_path, json.dumps({"mean": mean.tolist(), "scale": scale.tolist()}).encode())
     Z = np.clip((X[rows] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT)
 
-    emotion = np.searchsorted(EMOTIONS, clips["emotion"].to_numpy(dtype=str))
-    channel = np.searchsorted(CHANNELS, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
-    classes = emotion + len(EMOTIONS) * channel
+    task = fold.task
+    emotion = task.encode(clips["emotion"])
+    channel = np.searchsorted(task.channels, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
+    classes = emotion + len(task.labels) * channel
     inner = _inner_folds(clips, index.iloc[split.test], fold.seed)
     unprepared = dataclasses.replace(
         recipe, copies=tuple(CopyUse(copy.name, share=0, variation=0) for copy in recipe.copies)
     )
-    caution = _fit_caution(_fit_views(unprepared, Z, classes, inner)[1], emotion)
-    fitted, held_out = _fit_views(recipe, Z, classes, inner)
-    pooling = _fit_pooling(held_out, emotion, caution, _copies_weight(recipe))
-    network = build_voice(recipe)
+    caution = _fit_caution(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
+    fitted, held_out = _fit_views(recipe, Z, (classes, task), inner)
+    pooling = _fit_pooling(held_out, emotion, caution, _copies_weight(recipe), len(task.channels))
+    network = build_voice(recipe, task)
     _set_weights(network, fitted, pooling, caution, held_out.usual)
     network.save_weights(fold.weights_path)
 
@@ -158,33 +162,36 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
 
 
 def _inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
-    """Return the inner fold of each training clip: by actor, unless the evaluated clips are of the same actors."""
+    """Return the inner fold of each training clip: by speaker, unless the evaluated clips are of the same speakers."""
     rng = np.random.default_rng([seed, N_INNER])
-    actors = clips["actor"].to_numpy()
-    if np.isin(evaluated["actor"], actors).any():
+    speakers = clips["speaker"].to_numpy(dtype=str)
+    if np.isin(evaluated["speaker"].to_numpy(dtype=str), speakers).any():
         inner = np.empty(len(clips), dtype=np.intp)
-        splitter = StratifiedKFold(N_INNER, shuffle=True, random_state=seed)
-        for k, (_, held_out) in enumerate(splitter.split(actors, clips["emotion"])):
+        n_folds = min(N_INNER, max(int(clips["emotion"].value_counts().min()), 2))
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        for k, (_, held_out) in enumerate(splitter.split(speakers, clips["emotion"])):
             inner[held_out] = k
         return inner
-    fold_of: dict[int, int] = {}
-    for gender in ("male", "female"):
-        of_gender = rng.permutation([actor for actor in np.unique(actors) if gender_of(int(actor)) == gender])
-        fold_of |= {int(actor): (len(fold_of) + k) % N_INNER for k, actor in enumerate(of_gender)}
-    return np.array([fold_of[int(actor)] for actor in actors])
+    gender = dict(zip(speakers.tolist(), clips["gender"], strict=True))
+    fold_of: dict[str, int] = {}
+    for group in by_gender(np.unique(speakers), gender):
+        drawn = rng.permutation(group).tolist()
+        fold_of |= {speaker: (len(fold_of) + k) % N_INNER for k, speaker in enumerate(drawn)}
+    return np.array([fold_of[speaker] for speaker in speakers.tolist()])
 
 
 def _fit_views(
-    recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], inner: NDArray[np.intp]
+    recipe: VoiceRecipe, Z: Array, truth: tuple[NDArray[np.intp], Task], inner: NDArray[np.intp]
 ) -> tuple[list[_Discriminant], _HeldOut]:
     """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
     columns = view_slices(recipe.features)
-    log_proba = np.zeros((len(recipe.views), *Z.shape[:2], N_CLASSES))
+    classes, n_classes = truth[0], truth[1].n_classes
+    log_proba = np.zeros((len(recipe.views), *Z.shape[:2], n_classes))
     log_outside = np.zeros(log_proba.shape[:-1])
     fitted = []
     for v, view in enumerate(recipe.views):
         part = Z[..., columns[view]]
-        moments = [_Moments.of(recipe, part[inner == k], classes[inner == k]) for k in range(N_INNER)]
+        moments = [_Moments.of(recipe, part[inner == k], classes[inner == k], n_classes) for k in range(N_INNER)]
         everything = _Moments.total(moments)
         for k, of_fold in enumerate(moments):
             held_out = inner == k
@@ -207,7 +214,7 @@ class _Moments:
     """Clips in each class, shape (classes,)."""
 
     @classmethod
-    def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp]) -> "_Moments":
+    def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int) -> "_Moments":
         clean = np.ascontiguousarray(Z[:, 0])
         scatter = clean.T @ clean
         for k, use in enumerate(recipe.copies, start=1):
@@ -217,7 +224,7 @@ class _Moments:
             if use.variation:
                 difference = Z[:, k] - clean
                 scatter += np.float32(use.variation) * (difference.T @ difference)
-        member = np.eye(N_CLASSES, dtype=np.float32)[classes]
+        member = np.eye(n_classes, dtype=np.float32)[classes]
         sums = np.stack([member.T @ Z[:, k] for k in range(1 + len(recipe.copies))])
         return cls(scatter, sums, member.sum(axis=0))
 
@@ -249,7 +256,9 @@ class _Moments:
         solved = solved.reshape(len(covariance), *centres.shape[:2])
         weights[:, :, present] = SCORE_SCALE * solved
         bias[:, present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
-        return _Discriminant(weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32))
+        return _Discriminant(
+            weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), len(present)
+        )
 
 
 def _shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
@@ -273,10 +282,11 @@ def _pool(
     log_proba: NDArray[np.float64], strangeness: NDArray[np.float64], pooling: NDArray[np.float64], caution: float
 ) -> NDArray[np.float64]:
     """Return probabilities of emotions from (views, ..., classes) log probabilities."""
-    by_class = np.repeat(pooling, len(EMOTIONS), axis=1)
+    n_labels = log_proba.shape[-1] // pooling.shape[1]
+    by_class = np.repeat(pooling, n_labels, axis=1)
     pooled = np.einsum("vc,v...c->...c", by_class, log_proba)
     y_proba = scipy.special.softmax(pooled * np.exp(-caution * strangeness)[..., None], axis=-1)
-    return np.asarray(y_proba.reshape(*y_proba.shape[:-1], len(CHANNELS), len(EMOTIONS)).sum(axis=-2))
+    return np.asarray(y_proba.reshape(*y_proba.shape[:-1], -1, n_labels).sum(axis=-2))
 
 
 def _copies_weight(recipe: VoiceRecipe) -> NDArray[np.float64]:
@@ -292,10 +302,10 @@ def _log_loss(y_proba: NDArray[np.float64], emotion: NDArray[np.intp]) -> NDArra
 
 
 def _fit_pooling(
-    held_out: _HeldOut, emotion: NDArray[np.intp], caution: float, weight: NDArray[np.float64]
+    held_out: _HeldOut, emotion: NDArray[np.intp], caution: float, weight: NDArray[np.float64], n_channels: int
 ) -> NDArray[np.float64]:
     """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
-    shape = (len(held_out.log_proba), len(CHANNELS))
+    shape = (len(held_out.log_proba), n_channels)
     strangeness = held_out.strangeness
 
     def loss(pooling: NDArray[np.float64]) -> float:
@@ -308,12 +318,12 @@ def _fit_pooling(
     return np.asarray(best.reshape(shape))
 
 
-def _fit_caution(held_out: _HeldOut, emotion: NDArray[np.intp]) -> float:
+def _fit_caution(held_out: _HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
     """Return the caution that minimises the log loss on copies, by discriminants that met and know clips alone."""
     n_copies = held_out.log_proba.shape[2] - 1
     if not n_copies:
         return 0.0
-    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_copies)))
+    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_copies)), n_channels)
     log_proba, strangeness = held_out.log_proba[:, :, 1:], held_out.strangeness[:, 1:]
 
     def loss(caution: float) -> float:
@@ -328,7 +338,8 @@ def _set_weights(
     for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])
         network.get_layer(f"familiar_{k}").set_weights([view.familiar])
-    by_class = np.repeat(pooling, len(EMOTIONS), axis=1)
+    n_labels = network.output_shape[-1]
+    by_class = np.repeat(pooling, n_labels, axis=1)
     network.get_layer("pooling").set_weights([np.concatenate([np.diag(weights) for weights in by_class])])
     average = np.full((len(fitted), 1), 1 / len(fitted))
     network.get_layer("strangeness").set_weights([average, np.array([-usual])])

@@ -21,7 +21,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from core.files import write_atomically
-from core.labels import EMOTIONS
 from core.learning.networks import build_reference
 from core.learning.recipes import Recipe
 from core.learning.runs import Fold, clean_history
@@ -56,13 +55,13 @@ def fit_network(
         The network of the chosen epoch; it reads scaled features.
     """
     keras.utils.set_random_seed(_fold_seed(fold))
-    y_true = np.searchsorted(EMOTIONS, index["emotion"].to_numpy(dtype=str))
+    y_true = fold.task.encode(index["emotion"])
     scaler = StandardScaler().fit(X[fold.split.train].reshape(-1, X.shape[-1]))
     scale = json.dumps({"mean": scaler.mean_.tolist(), "scale": scaler.scale_.tolist()})
     write_atomically(fold.scaler_path, scale.encode())
     X = ((X - scaler.mean_) / scaler.scale_).astype(np.float32)
 
-    network = build_reference(recipe, X.shape[-1], len(EMOTIONS), unroll=True)
+    network = build_reference(recipe, X.shape[-1], len(fold.task.labels), unroll=True)
     network.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
     )
@@ -81,7 +80,7 @@ def _fit(
     """Fit to the last epoch, keeping the weights of the best one; go on from a backup where there is one."""
     X, y_true = clips
     rows = fold.split
-    y_onehot = keras.utils.to_categorical(y_true, len(EMOTIONS))
+    y_onehot = keras.utils.to_categorical(y_true, len(fold.task.labels))
     batches = _Batches(X[rows.train], y_onehot[rows.train], recipe.batch_size, _fold_seed(fold))
     present = np.unique(y_true[rows.train])
     weights = compute_class_weight("balanced", classes=present, y=y_true[rows.train])

@@ -1,8 +1,8 @@
 """Figures from out-of-fold probabilities.
 
-Input is a table of predictions: columns ``protocol, seed, fold, clip, y_true``, then one column of probabilities for
-each of ``EMOTIONS``. Several seeds are several answers for the same clips: a figure is its mean over seeds. Intervals
-are percentiles of a bootstrap that draws actors, since clips of one actor are not independent.
+Input is a table of predictions, see ``core.learning.predictions``. Several seeds are several answers for the same
+clips: a figure is its mean over seeds. Intervals are percentiles of a bootstrap that draws speakers, since clips of one
+speaker are not independent.
 
 References
 ----------
@@ -17,20 +17,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.corpus.names import parse_clip
-from core.labels import EMOTIONS, N_ACTORS
+from core.labels import labels_of, order_channels
+from core.learning.manifest import Decision
 
 N_BOOTSTRAP: Final = 2_000
 N_BINS: Final = 15
 N_PERMUTATIONS: Final = 20_000
 MIN_ANSWERS: Final = 30
 """Fewest answers on which a precision is stated."""
-DECISION_PROTOCOL: Final = "speaker-emobox"
-"""Protocol whose out-of-fold predictions set the confidence below which an answer is unsure."""
 DECISION_PRECISION: Final = 0.8
-"""Share of right answers that is wanted among those given to people never heard before."""
-STUDY_PROTOCOL: Final = "speaker-emobox"
-"""Protocol whose folds are tried on degraded sound and with parts missing."""
+"""Share of right answers that is wanted among those given to unseen speakers."""
+ALL_CLIPS: Final = "all"
+"""Name of the figures of all channels together."""
+NO_SUBSETS: Final = ("seeds", "folds", "twin_share")
+"""What the report of a protocol holds besides figures of clips."""
 
 Counts = NDArray[np.floating[Any]]
 
@@ -159,17 +159,26 @@ def evaluate(predictions: pd.DataFrame) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        For each protocol: ``seeds``, ``folds``, and for ``all``, ``speech`` and ``song`` the figures of ``summarize``.
+        For each protocol: ``seeds``, ``folds``, and for ``all`` and each channel the figures of ``summarize``.
     """
-    channel = predictions["clip"].map(lambda clip: parse_clip(clip).channel)
     report = {}
     for protocol, rows in predictions.groupby("protocol", sort=False):
-        subsets = {"all": rows} | {name: rows[channel[rows.index] == name] for name in ("speech", "song")}
+        channels = order_channels(rows["channel"])
+        subsets = {ALL_CLIPS: rows} | {name: rows[rows["channel"] == name] for name in channels}
         report[str(protocol)] = {
             "seeds": sorted(rows["seed"].unique().tolist()),
             "folds": sorted(rows["fold"].unique().tolist()),
-        } | {name: summarize(subset) for name, subset in subsets.items() if len(subset)}
+        } | {name: summarize(subset) for name, subset in subsets.items()}
     return report
+
+
+def subsets_of(report: Mapping[str, Any]) -> list[str]:
+    """Return which clips the report of a protocol tells figures of: ``all``, then the channels.
+
+    >>> subsets_of({"seeds": [0], "folds": [0], "all": {}, "speech": {}, "twin_share": 0.0})
+    ['all', 'speech']
+    """
+    return [name for name in report if name not in NO_SUBSETS]
 
 
 def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
@@ -188,20 +197,20 @@ def summarize(predictions: pd.DataFrame) -> dict[str, Any]:
         (counts summed over seeds, true by predicted), ``per_class`` (precision, recall, F1 and number of clips).
     """
     answers = Answers(predictions)
-    by_actor = answers.confusion_by_seed_and_actor()
-    confusion = by_actor.sum(axis=(0, 1))
+    by_speaker = answers.confusion_by_seed_and_speaker()
+    confusion = by_speaker.sum(axis=(0, 1))
     return {
-        "n_clips": len(predictions) // len(by_actor),
-        "accuracy": with_interval(accuracy, by_actor),
-        "unweighted_average_recall": with_interval(unweighted_average_recall, by_actor),
+        "n_clips": len(predictions) // len(by_speaker),
+        "accuracy": with_interval(accuracy, by_speaker),
+        "unweighted_average_recall": with_interval(unweighted_average_recall, by_speaker),
         "expected_calibration_error": expected_calibration_error(answers.confidence, answers.is_right),
         "mean_confidence": float(answers.confidence.mean()),
         "confusion": confusion.astype(int).tolist(),
-        "per_class": _per_class(confusion, len(by_actor)),
+        "per_class": _per_class(confusion, answers.labels, len(by_speaker)),
     }
 
 
-def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str, float | None]:
+def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> Decision:
     """Choose the confidence below which a model is unsure, and measure what the choice is worth.
 
     The threshold put in use is chosen on all rows. Its worth is measured fold by fold with a threshold chosen on the
@@ -216,9 +225,8 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
 
     Returns
     -------
-    dict
-        ``threshold`` (None where there is none), the wanted ``precision``, and as measured ``answered`` (share of
-        clips with an answer) and ``answered_precision`` (share of right ones among these; 0 where none was given).
+    Decision
+        The threshold, and what it was measured to be worth.
     """
     answers = Answers(predictions)
     fold = predictions["fold"].to_numpy()
@@ -227,19 +235,19 @@ def evaluate_threshold(predictions: pd.DataFrame, precision: float) -> dict[str,
         others = fold != k
         threshold = choose_threshold(answers.confidence[others], answers.is_right[others], precision)
         given[~others] = threshold is not None and answers.confidence[~others] >= threshold
-    return {
-        "threshold": choose_threshold(answers.confidence, answers.is_right, precision),
-        "precision": precision,
-        "answered": float(given.mean()),
-        "answered_precision": float(answers.is_right[given].mean()) if given.any() else 0.0,
-    }
+    return Decision(
+        threshold=choose_threshold(answers.confidence, answers.is_right, precision),
+        precision=precision,
+        answered=float(given.mean()),
+        answered_precision=float(answers.is_right[given].mean()) if given.any() else 0.0,
+    )
 
 
-def decide(predictions: pd.DataFrame, precision: float = DECISION_PRECISION) -> Mapping[str, float | None]:
+def decide(predictions: pd.DataFrame, main_protocol: str, precision: float = DECISION_PRECISION) -> Decision:
     """Return the threshold of confidence and its worth; None where nobody unseen was evaluated: then all is unsure."""
-    rows = predictions[predictions["protocol"] == DECISION_PROTOCOL]
+    rows = predictions[predictions["protocol"] == main_protocol]
     if rows.empty:
-        return {"threshold": None, "precision": precision, "answered": 0.0, "answered_precision": 0.0}
+        return Decision(threshold=None, precision=precision)
     return evaluate_threshold(rows, precision)
 
 
@@ -266,7 +274,7 @@ def accuracy_at_coverage(predictions: pd.DataFrame, coverage: float) -> float:
 
 
 def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
-    """Compare two models on the same clips of one protocol, actor by actor.
+    """Compare two models on the same clips of one protocol, speaker by speaker.
 
     Parameters
     ----------
@@ -277,7 +285,7 @@ def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         ``difference`` in UAR (first minus second, means over seeds), its 95 % ``interval`` by a bootstrap that draws
-        the same actors for both, and ``p_value`` of a sign-flip test: the share of the assignments of an actor's two
+        the same speakers for both, and ``p_value`` of a sign-flip test: the share of the assignments of a speaker's two
         results to the two models whose mean difference is at least as large.
 
     Raises
@@ -287,16 +295,15 @@ def compare(predictions: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
     """
     if set(predictions["clip"]) != set(others["clip"]):
         raise ValueError("the two models were evaluated on different clips")
-    counts = [Answers(table).confusion_by_seed_and_actor() for table in (predictions, others)]
-    present = np.flatnonzero(counts[0].sum(axis=(0, 2, 3)) > 0)
+    counts = [Answers(table).confusion_by_seed_and_speaker() for table in (predictions, others)]
     rng = np.random.default_rng(0)
-    weights = _draw_actors(present, counts[0].shape[1], rng)
+    weights = _draw_speakers(counts[0].shape[1], rng)
     first, second = (
-        unweighted_average_recall(np.einsum("ba,saij->bsij", weights, by_actor)).mean(axis=1) for by_actor in counts
+        unweighted_average_recall(np.einsum("ba,saij->bsij", weights, by_speaker)).mean(axis=1) for by_speaker in counts
     )
-    whole = [unweighted_average_recall(by_actor.sum(axis=1)).mean() for by_actor in counts]
-    by_actor = [unweighted_average_recall(c[:, present]).mean(axis=0) for c in counts]
-    gain = by_actor[0] - by_actor[1]
+    whole = [unweighted_average_recall(by_speaker.sum(axis=1)).mean() for by_speaker in counts]
+    by_speaker = [unweighted_average_recall(c).mean(axis=0) for c in counts]
+    gain = by_speaker[0] - by_speaker[1]
     flips = rng.choice([-1, 1], size=(N_PERMUTATIONS, len(gain)))
     as_large = np.abs((flips * gain).mean(axis=1)) >= abs(gain.mean()) - 1e-12
     low, high = np.percentile(first - second, [2.5, 97.5])
@@ -322,9 +329,11 @@ def summarize_study(predictions: pd.DataFrame, key: str, whole: pd.DataFrame) ->
     Returns
     -------
     dict
-        For each, ``accuracy`` of all clips, ``speech`` and ``song`` UAR, and ``mean_confidence``.
+        For each, ``accuracy`` of all clips, the UAR of each channel under its name, and ``mean_confidence``.
     """
-    clean = whole[(whole["protocol"] == STUDY_PROTOCOL) & whole["seed"].isin(predictions["seed"].unique())]
+    clean = whole[
+        whole["protocol"].isin(predictions["protocol"].unique()) & whole["seed"].isin(predictions["seed"].unique())
+    ]
     tables: Mapping[str, pd.DataFrame] = {"": clean} | {
         str(name): rows for name, rows in predictions.groupby(key, sort=False)
     }
@@ -332,14 +341,13 @@ def summarize_study(predictions: pd.DataFrame, key: str, whole: pd.DataFrame) ->
 
 
 def _figures(rows: pd.DataFrame) -> dict[str, float]:
-    channel = rows["clip"].map(lambda clip: parse_clip(clip).channel)
+    labels = list(labels_of(rows))
     figures = {
-        "accuracy": float((rows[list(EMOTIONS)].idxmax(axis=1) == rows["y_true"]).mean()),
-        "mean_confidence": float(rows[list(EMOTIONS)].max(axis=1).mean()),
+        "accuracy": float((rows[labels].idxmax(axis=1) == rows["y_true"]).mean()),
+        "mean_confidence": float(rows[labels].max(axis=1).mean()),
     }
-    for name in ("speech", "song"):
-        if (channel == name).any():
-            figures[name] = summarize(rows[channel == name])["unweighted_average_recall"]["mean"]
+    for name in order_channels(rows["channel"]):
+        figures[name] = summarize(rows[rows["channel"] == name])["unweighted_average_recall"]["mean"]
     return figures
 
 
@@ -347,47 +355,70 @@ class Answers:
     """Columns of a table of predictions as arrays."""
 
     def __init__(self, predictions: pd.DataFrame) -> None:
-        y_proba = predictions[list(EMOTIONS)].to_numpy(dtype=float)
-        self.y_true = np.searchsorted(EMOTIONS, predictions["y_true"].to_numpy(dtype=str))
+        self.labels = labels_of(predictions)
+        y_proba = predictions[list(self.labels)].to_numpy(dtype=float)
+        position = {label: k for k, label in enumerate(self.labels)}
+        self.y_true = np.array([position[label] for label in predictions["y_true"]], dtype=np.intp)
         self.y_pred = y_proba.argmax(axis=1)
         self.confidence: NDArray[np.float64] = y_proba.max(axis=1)
         self.is_right: NDArray[np.bool_] = self.y_pred == self.y_true
         self.seed = predictions["seed"].to_numpy()
-        self.actor = predictions["clip"].map(lambda clip: parse_clip(clip).actor).to_numpy()
+        self.speaker = predictions["speaker"].to_numpy(dtype=str)
 
-    def confusion_by_seed_and_actor(self) -> NDArray[np.float64]:
-        """Return counts of shape (seeds, 24, k, k)."""
+    def confusion_by_seed_and_speaker(self) -> NDArray[np.float64]:
+        """Return counts of shape (seeds, speakers, k, k), of the speakers that occur, sorted."""
         seeds, s = np.unique(self.seed, return_inverse=True)
-        counts = np.zeros((len(seeds), N_ACTORS, len(EMOTIONS), len(EMOTIONS)))
-        np.add.at(counts, (s, self.actor - 1, self.y_true, self.y_pred), 1)
+        speakers, p = np.unique(self.speaker, return_inverse=True)
+        counts = np.zeros((len(seeds), len(speakers), len(self.labels), len(self.labels)))
+        np.add.at(counts, (s, p, self.y_true, self.y_pred), 1)
         return counts
 
 
-def with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_actor: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the mean over seeds of a metric of (seeds, actors, k, k) counts, and its interval over actors."""
-    present = np.flatnonzero(by_actor.sum(axis=(0, 2, 3)) > 0)
-    rng = np.random.default_rng(0)
-    weights = _draw_actors(present, by_actor.shape[1], rng)
-    resampled = metric(np.einsum("ba,saij->bsij", weights, by_actor)).mean(axis=1)
-    by_seed = metric(by_actor.sum(axis=1))
+def with_interval(metric: Callable[[Counts], NDArray[np.float64]], by_speaker: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the mean over seeds of a metric of (seeds, speakers, k, k) counts, and its interval over speakers."""
+    weights = _draw_speakers(by_speaker.shape[1], np.random.default_rng(0))
+    resampled = metric(np.einsum("ba,saij->bsij", weights, by_speaker)).mean(axis=1)
+    by_seed = metric(by_speaker.sum(axis=1))
     low, high = np.percentile(resampled, [2.5, 97.5])
     return {"mean": float(by_seed.mean()), "interval": [float(low), float(high)], "by_seed": by_seed.tolist()}
 
 
-def _draw_actors(present: NDArray[np.intp], n_actors: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return how often each actor stands in each bootstrap sample, shape (samples, actors)."""
-    draws = rng.choice(present, size=(N_BOOTSTRAP, len(present)))
-    return np.stack([np.bincount(draw, minlength=n_actors) for draw in draws]).astype(float)
+def _draw_speakers(n_speakers: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how often each speaker stands in each bootstrap sample, shape (samples, speakers)."""
+    draws = rng.choice(n_speakers, size=(N_BOOTSTRAP, n_speakers))
+    return np.stack([np.bincount(draw, minlength=n_speakers) for draw in draws]).astype(float)
 
 
-def _per_class(confusion: NDArray[np.float64], n_seeds: int) -> dict[str, dict[str, float]]:
+def class_figures(confusion: Counts) -> NDArray[np.float64]:
+    """Return precision, recall and F1 of each class, shape (3, k); 0 where a class was never answered or never occurs.
+
+    Parameters
+    ----------
+    confusion : np.ndarray [shape=(k, k)]
+        Counts, true class by predicted class.
+
+    Returns
+    -------
+    np.ndarray [shape=(3, k)]
+
+    Examples
+    --------
+    >>> class_figures(np.array([[3, 1], [0, 4]])).tolist()
+    [[1.0, 0.8], [0.75, 1.0], [0.8571428571428571, 0.8888888888888888]]
+    """
     right = np.diag(confusion)
     n_true, n_pred = confusion.sum(axis=1), confusion.sum(axis=0)
     recall = right / np.where(n_true > 0, n_true, 1)
     precision = right / np.where(n_pred > 0, n_pred, 1)
     f1 = 2 * right / np.where(n_true + n_pred > 0, n_true + n_pred, 1)
+    return np.stack([precision, recall, f1])
+
+
+def _per_class(confusion: NDArray[np.float64], labels: tuple[str, ...], n_seeds: int) -> dict[str, dict[str, float]]:
+    precision, recall, f1 = class_figures(confusion)
+    n_true = confusion.sum(axis=1)
     return {
         emotion: {"precision": float(p), "recall": float(r), "f1": float(f), "n_clips": int(n) // n_seeds}
-        for emotion, p, r, f, n in zip(EMOTIONS, precision, recall, f1, n_true, strict=True)
+        for emotion, p, r, f, n in zip(labels, precision, recall, f1, n_true, strict=True)
         if n > 0
     }

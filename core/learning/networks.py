@@ -7,24 +7,22 @@ from keras import layers, ops
 
 from core.audio.extraction import feature_shape
 from core.audio.voice import view_slices
-from core.labels import CHANNELS, EMOTIONS
 from core.learning.recipes import AnyRecipe, Recipe, VoiceRecipe
+from core.learning.task import Task
 
 VALUE_LIMIT: Final = 4.0
 """Standard deviations at which a feature of the voice network is cut off."""
 SCORE_SCALE: Final = 0.3
 """Factor of the discriminants' scores before their softmax: high-dimensional discriminants overrate themselves."""
-N_CLASSES: Final = len(CHANNELS) * len(EMOTIONS)
-"""Pairs of channel and emotion."""
 ABSENT: Final = -1e4
 """Score of a class that training did not have."""
 
 
-def build_network(recipe: AnyRecipe) -> keras.Model:
+def build_network(recipe: AnyRecipe, task: Task) -> keras.Model:
     """Build the network of a recipe, as it is deployed: reads scaled features, answers with probabilities."""
     if isinstance(recipe, VoiceRecipe):
-        return build_voice(recipe)
-    return build_reference(recipe, feature_shape(recipe.features)[-1], len(EMOTIONS))
+        return build_voice(recipe, task)
+    return build_reference(recipe, feature_shape(recipe.features)[-1], len(task.labels))
 
 
 def n_kinds(recipe: VoiceRecipe) -> int:
@@ -37,7 +35,7 @@ def n_familiar(recipe: VoiceRecipe, width: int) -> int:
     return min(recipe.n_familiar, width // 2)
 
 
-def build_voice(recipe: VoiceRecipe) -> keras.Model:
+def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     """Build the form in which fitted discriminants answer.
 
     Standardised features are cut off at +-4. Each view has linear scores for pairs of channel and emotion in each kind
@@ -50,6 +48,8 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
     ----------
     recipe : VoiceRecipe
         Features, views and kinds of sound.
+    task : Task
+        Emotions and channels.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
     """
     inputs = keras.Input(feature_shape(recipe.features))
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
-    columns, kinds = view_slices(recipe.features), n_kinds(recipe)
+    columns, kinds, n_classes = view_slices(recipe.features), n_kinds(recipe), task.n_classes
     log_proba, outside = [], []
     for k, view in enumerate(recipe.views):
         part = x[:, columns[view]]
-        scores = layers.Dense(kinds * N_CLASSES, name=f"scores_{k}")(part)
-        by_kind = layers.Reshape((kinds, N_CLASSES))(scores)
+        scores = layers.Dense(kinds * n_classes, name=f"scores_{k}")(part)
+        by_kind = layers.Reshape((kinds, n_classes))(scores)
         log_proba.append(ops.log_softmax(ops.logsumexp(by_kind, axis=1), axis=-1))
         width = part.shape[-1]
         inside = layers.Dense(n_familiar(recipe, width), use_bias=False, name=f"familiar_{k}")(part)
@@ -72,11 +72,11 @@ def build_voice(recipe: VoiceRecipe) -> keras.Model:
             ops.square(inside), axis=-1, keepdims=True
         )
         outside.append(ops.log(ops.maximum(squares / width, keras.config.epsilon())))
-    pooled = layers.Dense(N_CLASSES, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
+    pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
     strangeness = layers.Dense(1, activation="relu", name="strangeness")(ops.concatenate(outside, axis=-1))
     sharpness = ops.exp(layers.Dense(1, use_bias=False, name="caution")(strangeness))
     by_class = ops.softmax(pooled * sharpness, axis=-1)
-    by_emotion = ops.sum(layers.Reshape((len(CHANNELS), len(EMOTIONS)))(by_class), axis=1)
+    by_emotion = ops.sum(layers.Reshape((len(task.channels), len(task.labels)))(by_class), axis=1)
     return keras.Model(inputs, by_emotion, name="voice")
 
 

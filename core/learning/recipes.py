@@ -77,8 +77,8 @@ class VoiceRecipe:
     """Directions of largest variation within classes; what of a sound lies outside them makes it strange."""
     by_channel: bool = True
     """Whether speech and song have classes of their own."""
-    channels: tuple[str, ...] = ("speech", "song")
-    """Channels whose clips are trained on."""
+    channels: tuple[str, ...] = ()
+    """Channels whose clips are trained on; all where none is named."""
     epochs: int = 1
     """Times that each training clip is seen: the solution has a closed form."""
     deployed_protocol: str = "all"

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.corpus.splits import DEPLOYMENT, PROTOCOLS, Split, split_clips
+from core.corpus.base import Corpus
+from core.corpus.splits import DEPLOYMENT, Split, protocols_of, split_clips
 from core.errors import TrainingError
 from core.files import write_atomically
+from core.learning.predictions import read_predictions
 from core.learning.recipes import AnyRecipe
+from core.learning.task import Task
 
 HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
 
@@ -31,6 +34,8 @@ class Fold:
     """Rows that train, choose the epoch, and are evaluated."""
     folder: Path
     """Where its files are."""
+    task: Task
+    """What it learns to tell apart."""
 
     @property
     def history_path(self) -> Path:
@@ -89,9 +94,9 @@ class TrainingResult:
         )
 
     def predictions(self) -> pd.DataFrame:
-        """Return the probabilities of all evaluated clips: protocol, seed, fold, clip, y_true, then the emotions."""
+        """Return the probabilities of all evaluated clips, see ``core.learning.predictions``."""
         evaluated = [fold for fold in self.folds if len(fold.split.test)]
-        return pd.concat([pd.read_csv(fold.predictions_path) for fold in evaluated], ignore_index=True)
+        return pd.concat([read_predictions(fold.predictions_path) for fold in evaluated], ignore_index=True)
 
     def history(self) -> pd.DataFrame:
         """Return all epochs of all folds, with protocol, seed and fold before the columns of ``Fold.history``."""
@@ -119,15 +124,19 @@ class TrainingProgress:
     """Over all folds."""
 
 
-def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[int], folder: Path) -> tuple[Fold, ...]:
+def plan_folds(
+    corpus: Corpus, index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[int], folder: Path
+) -> tuple[Fold, ...]:
     """List the folds of a training.
 
     Parameters
     ----------
+    corpus : Corpus
+        Whose clips and protocols they are.
     index : pandas.DataFrame
         Distinct clips; those of unknown people train in every fold and are evaluated in none.
     protocols : sequence of str
-        Names in ``core.corpus.splits.PROTOCOLS``, or ``DEPLOYMENT``, which the first seed alone trains.
+        Names in ``core.corpus.splits.protocols_of``, or ``DEPLOYMENT``, which the first seed alone trains.
     seeds : sequence of int
         One training of every fold a seed.
     folder : path
@@ -142,16 +151,18 @@ def plan_folds(index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[in
     TrainingError
         If a protocol is unknown, or nothing is asked for.
     """
-    unknown = [name for name in protocols if name not in (*PROTOCOLS, DEPLOYMENT)]
+    known = protocols_of(corpus)
+    unknown = [name for name in protocols if name not in (*known, DEPLOYMENT)]
     if unknown or not protocols or not seeds or min(seeds) < 0:
         raise TrainingError(
-            f"Choose protocols from {', '.join(PROTOCOLS)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
+            f"Choose protocols from {', '.join(known)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
         )
+    task = Task.of(corpus, index)
     return tuple(
-        Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}")
+        Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}", task)
         for name in dict.fromkeys(protocols)
         for seed in dict.fromkeys(seeds[:1] if name == DEPLOYMENT else seeds)
-        for split in split_clips(name, index, seed)
+        for split in split_clips(corpus, name, index, seed)
     )
 
 

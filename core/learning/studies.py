@@ -1,6 +1,7 @@
 """What a finished training is tried on besides its protocols: degraded sound, parts missing, personal baselines.
 
-All evaluate by the folds of ``STUDY_PROTOCOL``, the first seed, so nobody is evaluated by a model that has heard them.
+All evaluate by the folds of the corpus's main protocol, the first seed, so nobody is evaluated by a model that has
+heard them.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from core.audio.degrade import CONDITIONS
 from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
 from core.config import Copy
-from core.learning.evaluation import STUDY_PROTOCOL
+from core.corpus.base import Corpus
 from core.learning.recipes import CopyUse, VoiceRecipe
 from core.learning.runs import Fold, TrainingResult, plan_folds
 
@@ -23,13 +24,15 @@ CopyReader = Callable[[Copy], NDArray[np.float32]]
 """Called with a degraded copy, returns its features for all clips: (n, d)."""
 
 
-def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
+def study_robustness(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, read: CopyReader) -> pd.DataFrame:
     """Evaluate the networks of a training on degraded copies of the clips that they did not hear.
 
     Parameters
     ----------
     result : TrainingResult
-        A finished training with ``STUDY_PROTOCOL``.
+        A finished training with the main protocol.
+    corpus : Corpus
+        Whose clips they are.
     index : pandas.DataFrame
         The distinct clips it was trained on.
     read : callable
@@ -41,12 +44,12 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
         Predictions with a column ``condition`` in front: a name in ``core.audio.degrade.CONDITIONS``.
     """
     from core.learning.networks import build_network
-    from core.learning.training import predict_fold, tabulate
+    from core.learning.training import predict_fold, tabulate_fold
 
-    folds = _study_folds(result.folds)
+    folds = _study_folds(result.folds, corpus)
     networks = []
     for fold in folds:
-        network = build_network(result.recipe)
+        network = build_network(result.recipe, fold.task)
         network.load_weights(fold.weights_path)
         networks.append(network)
     tables = []
@@ -54,23 +57,27 @@ def study_robustness(result: TrainingResult, index: pd.DataFrame, read: CopyRead
         X = read(Copy(condition, folds[0].seed))
         for fold, network in zip(folds, networks, strict=True):
             test = fold.split.test
-            table = tabulate(fold, index.iloc[test], predict_fold(network, fold, X[test]))
+            table = tabulate_fold(fold, index.iloc[test], predict_fold(network, fold, X[test]))
             table.insert(0, "condition", condition)
             tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32]) -> pd.DataFrame:
+def study_baseline(
+    result: TrainingResult, corpus: Corpus, index: pd.DataFrame, X: NDArray[np.float32]
+) -> pd.DataFrame | None:
     """Evaluate the networks of a training on unseen speakers, with a personal baseline and without.
 
-    Each actor is enrolled with neutral clips of speech, the first repetition of each sentence. These are evaluated in
+    Each speaker is enrolled with neutral clips of speech, the first repetition of each sentence. These are evaluated in
     no case, so that all cases stand on the same clips. The features are taken to the mean of the training clips, which
     every stored model knows, or to that of the neutral ones among them.
 
     Parameters
     ----------
     result : TrainingResult
-        A finished training with ``STUDY_PROTOCOL``.
+        A finished training with the main protocol.
+    corpus : Corpus
+        Whose clips they are.
     index : pandas.DataFrame
         The distinct clips it was trained on.
     X : np.ndarray [shape=(n, ...), dtype=float32]
@@ -78,35 +85,39 @@ def study_baseline(result: TrainingResult, index: pd.DataFrame, X: NDArray[np.fl
 
     Returns
     -------
-    pandas.DataFrame
-        Predictions with a column ``baseline`` in front.
+    pandas.DataFrame or None
+        Predictions with a column ``baseline`` in front; None where nobody spoke neutrally.
     """
     from core.learning.networks import build_network
-    from core.learning.training import predict_fold, tabulate
+    from core.learning.training import predict_fold, tabulate_fold
 
     is_neutral = ((index["emotion"] == "neutral") & (index["channel"] == "speech")).to_numpy()
     is_enrolled = is_neutral & (index["repetition"] == index["repetition"].min()).to_numpy()
-    actor = index["actor"].to_numpy()
+    if not is_enrolled.any():
+        return None
+    speaker = index["speaker"].to_numpy(dtype=str)
     tables = []
-    for fold in _study_folds(result.folds):
-        network = build_network(result.recipe)
+    for fold in _study_folds(result.folds, corpus):
+        network = build_network(result.recipe, fold.task)
         network.load_weights(fold.weights_path)
         train, test = fold.split.train, fold.split.test
         targets = {
             "to the mean": np.asarray(json.loads(fold.scaler_path.read_text())["mean"]),
             "to the neutral mean": neutral_mean(X[train[is_neutral[train]]]),
         }
-        evaluated = test[~is_enrolled[test] & np.isin(actor[test], actor[is_enrolled])]
-        own = {a: neutral_mean(X[test[(actor[test] == a) & is_enrolled[test]]]) for a in np.unique(actor[evaluated])}
+        evaluated = test[~is_enrolled[test] & np.isin(speaker[test], speaker[is_enrolled])]
+        own = {
+            s: neutral_mean(X[test[(speaker[test] == s) & is_enrolled[test]]]) for s in np.unique(speaker[evaluated])
+        }
         cases = {"none": np.zeros_like(X[evaluated])} | {
             f"{name}, strength {strength:g}": np.stack(
-                [baseline_shift(usual, own[a], strength) for a in actor[evaluated]]
+                [baseline_shift(usual, own[s], strength) for s in speaker[evaluated]]
             ).reshape(len(evaluated), *[1] * (X.ndim - 2), -1)
             for name, usual in targets.items()
             for strength in STRENGTHS
         }
         for name, shift in cases.items():
-            table = tabulate(fold, index.iloc[evaluated], predict_fold(network, fold, X[evaluated] + shift))
+            table = tabulate_fold(fold, index.iloc[evaluated], predict_fold(network, fold, X[evaluated] + shift))
             table.insert(0, "baseline", name)
             tables.append(table)
     order = {name: k for k, name in enumerate(cases)}
@@ -137,7 +148,7 @@ def ablations(recipe: VoiceRecipe) -> dict[str, VoiceRecipe]:
 
 
 def study_ablations(
-    result: TrainingResult, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
+    result: TrainingResult, corpus: Corpus, index: pd.DataFrame, X: NDArray[np.float32], folder: Path, n_jobs: int
 ) -> pd.DataFrame:
     """Train and evaluate the variants of a recipe.
 
@@ -145,6 +156,8 @@ def study_ablations(
     ----------
     result : TrainingResult
         A finished training of a ``VoiceRecipe``.
+    corpus : Corpus
+        Whose clips they are.
     index : pandas.DataFrame
         The distinct clips it was trained on.
     X : np.ndarray [shape=(n, 1 + copies, d), dtype=float32]
@@ -163,11 +176,11 @@ def study_ablations(
 
     assert isinstance(result.recipe, VoiceRecipe)  # noqa: S101 - a caller's mistake
     names = [use.name for use in result.recipe.copies]
-    seed = _study_folds(result.folds)[0].seed
+    seed = _study_folds(result.folds, corpus)[0].seed
     tables = []
     for variant, recipe in ablations(result.recipe).items():
         columns = [0, *(1 + names.index(use.name) for use in recipe.copies)]
-        folds = plan_folds(index, [STUDY_PROTOCOL], [seed], folder / variant.replace(" ", "-"))
+        folds = plan_folds(corpus, index, [corpus.main_protocol], [seed], folder / variant.replace(" ", "-"))
         reader = _Columns(X, columns)
         table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()
         table.insert(0, "variant", variant)
@@ -186,7 +199,7 @@ class _Columns:
         return self.X[:, self.columns]
 
 
-def _study_folds(folds: Sequence[Fold]) -> list[Fold]:
-    """Return the folds of the studies' protocol with its first seed."""
-    of_protocol = [fold for fold in folds if fold.protocol == STUDY_PROTOCOL]
+def _study_folds(folds: Sequence[Fold], corpus: Corpus) -> list[Fold]:
+    """Return the folds of the main protocol with its first seed."""
+    of_protocol = [fold for fold in folds if fold.protocol == corpus.main_protocol]
     return [fold for fold in of_protocol if fold.seed == of_protocol[0].seed]

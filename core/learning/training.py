@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from core.errors import TrainingError
 from core.files import write_atomically
-from core.labels import EMOTIONS
 from core.learning.discriminant import fit_discriminant
 from core.learning.epochs import fit_network
+from core.learning.predictions import tabulate
 from core.learning.recipes import AnyRecipe, VoiceRecipe, clean_features
 from core.learning.runs import Fold, TrainingProgress, TrainingResult, measure_progress
 
@@ -142,12 +142,12 @@ def fit_fold(
     fold.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(fold.folder / "lock", timeout=LOCK_TIMEOUT):
-            _fit_and_judge(recipe, X, index, fold, coordinator)
+            _fit_and_evaluate(recipe, X, index, fold, coordinator)
     except Timeout as error:
         raise TrainingError(f"Another process trains {fold.folder}. Wait for it, or stop it.") from error
 
 
-def _fit_and_judge(
+def _fit_and_evaluate(
     recipe: AnyRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
 ) -> None:
     """Do what ``fit_fold`` says, in a folder that no other process touches."""
@@ -159,7 +159,7 @@ def _fit_and_judge(
     else:
         network = fit_network(recipe, X, index, fold, coordinator)
     y_proba = predict_fold(network, fold, clean_features(recipe, X)[fold.split.test])
-    table = tabulate(fold, index.iloc[fold.split.test], y_proba)
+    table = tabulate_fold(fold, index.iloc[fold.split.test], y_proba)
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())
     keras.backend.clear_session()
 
@@ -178,10 +178,10 @@ def predict_fold(network: keras.Model, fold: Fold, X: NDArray[np.float32]) -> ND
 
     Returns
     -------
-    np.ndarray [shape=(n, 8), dtype=float32]
+    np.ndarray [shape=(n, k), dtype=float32]
     """
     if not len(X):
-        return np.empty((0, len(EMOTIONS)), dtype=np.float32)
+        return np.empty((0, len(fold.task.labels)), dtype=np.float32)
     scaler = json.loads(fold.scaler_path.read_text())
     scaled = ((X - np.asarray(scaler["mean"])) / np.asarray(scaler["scale"])).astype(np.float32)
     return np.asarray(network.predict(scaled, batch_size=256, verbose=0))
@@ -196,30 +196,7 @@ def _limit_threads() -> None:
         logger.debug("TensorFlow has started in this process already; its threads stay as they are.")
 
 
-def tabulate(fold: Fold, clips: pd.DataFrame, y_proba: NDArray[np.float32]) -> pd.DataFrame:
-    """Return probabilities as a table.
-
-    Parameters
-    ----------
-    fold : Fold
-        Whose network gave them.
-    clips : pandas.DataFrame
-        The evaluated clips, with columns ``clip`` and ``emotion``.
-    y_proba : np.ndarray [shape=(n, 8), dtype=float32]
-        Their probabilities.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``protocol, seed, fold, clip, y_true``, then one an emotion.
-    """
-    rows = pd.DataFrame(
-        {
-            "protocol": fold.protocol,
-            "seed": fold.seed,
-            "fold": fold.split.fold,
-            "clip": clips["clip"].to_numpy(),
-            "y_true": clips["emotion"].to_numpy(),
-        }
-    )
-    return rows.join(pd.DataFrame(y_proba, columns=list(EMOTIONS)))
+def tabulate_fold(fold: Fold, clips: pd.DataFrame, y_proba: NDArray[np.float32]) -> pd.DataFrame:
+    """Return probabilities that a fold's network gave as a table; see ``core.learning.predictions.tabulate``."""
+    labels = fold.task.labels
+    return tabulate(clips, y_proba, labels, protocol=fold.protocol, seed=fold.seed, fold=fold.split.fold)

@@ -1,7 +1,8 @@
 """The database: SQLite in the data folder, or PostgreSQL where ``DATABASE_URL`` names one that several servers share.
 
-Tables are made at first use. Times are UTC and aware. What must never happen (two jobs running at once, two passwords)
-is forbidden by the tables themselves, so it holds for any number of processes and servers.
+Tables are made, or brought to the newest revision, at first use. Times are UTC and aware. What must never happen (two
+jobs running at once, two passwords) is forbidden by the tables themselves, so it holds for any number of processes and
+servers.
 """
 
 import contextlib
@@ -13,17 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.config import data_folder
 from core.errors import DatabaseError
-from core.operations.tables import metadata
+from core.operations.schema import update_schema
 
 SQLITE_FILE: Final = "soundweb.db"
 BUSY_TIMEOUT: Final = 15
 """Longest wait for another process's write, in seconds."""
 SCHEMA_LOCK: Final = 7_685_221
-"""Number of the advisory lock under which one process makes the tables in PostgreSQL."""
+"""Number of the advisory lock under which one process makes or changes the tables in PostgreSQL."""
 
 _engines: dict[str, sa.Engine] = {}
 _engines_lock = threading.Lock()
@@ -117,7 +118,7 @@ def _said_plainly() -> Iterator[None]:
 
 
 def _engine() -> sa.Engine:
-    """Return the engine of the configured database, with its tables made."""
+    """Return the engine of the configured database, with its tables up to date."""
     url = database_url()
     key = url.render_as_string(hide_password=False)
     with _engines_lock:
@@ -125,6 +126,11 @@ def _engine() -> sa.Engine:
             make = _sqlite_engine if url.drivername == "sqlite" else _postgres_engine
             try:
                 _engines[key] = make(url)
+            except Timeout as error:
+                raise DatabaseError(
+                    f"Another process has been opening or upgrading {url.database!r} for {BUSY_TIMEOUT} s. "
+                    "Try again in a minute."
+                ) from error
             except OSError as error:
                 raise DatabaseError(f"The file {url.database!r} cannot be written: {error.strerror}.") from error
         return _engines[key]
@@ -135,9 +141,13 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_TIMEOUT})
     except ModuleNotFoundError as error:
         raise DatabaseError("PostgreSQL needs psycopg. Install it with: pip install 'psycopg[binary]'") from error
-    with engine.begin() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
-        metadata.create_all(connection)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+            update_schema(connection)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -154,7 +164,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         with engine.connect() as connection:
             connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
         with engine.begin() as connection:
-            metadata.create_all(connection)
+            update_schema(connection)
     return engine
 
 

@@ -12,7 +12,8 @@ from typing import Final
 import psutil
 import sqlalchemy as sa
 
-from core.config import artifacts_folder, corpus_root, data_folder
+from core.config import artifacts_folder, data_folder
+from core.corpus.catalogue import find_place, list_places
 from core.errors import CorpusError, SoundWebError
 from core.operations.access.sessions import require_admin
 from core.operations.database import describe_database, reading
@@ -42,8 +43,8 @@ class Installation:
     """Data folder."""
     artifacts: Path
     """Folder of the models."""
-    corpus: Path | None
-    """Folder of RAVDESS, if one is configured."""
+    corpora: dict[str, Path]
+    """Folders of the corpora that are configured, by title."""
     database: str
     """Address of the database, without a password."""
     versions: dict[str, str]
@@ -79,7 +80,7 @@ def describe_installation(token: str) -> Installation:
     return Installation(
         data=data,
         artifacts=artifacts_folder(),
-        corpus=corpus_root(),
+        corpora=_corpora(),
         database=describe_database(),
         versions={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in SHOWN},
         disk_free=disk.free,
@@ -102,9 +103,17 @@ def _check_model() -> None:
 
 
 def _check_corpus() -> None:
-    root = corpus_root()
-    if root is None or not root.is_dir():
-        raise CorpusError("No corpus is there to train on. Set RAVDESS_ROOT to the folder of RAVDESS.")
+    place = find_place()
+    if not place.root.is_dir():
+        raise CorpusError(f"The folder of {place.corpus.title} is missing. Correct {place.corpus.root_variable}.")
+
+
+def _corpora() -> dict[str, Path]:
+    """Return the folders of the corpora; none where the setting is wrong, which its check says."""
+    try:
+        return {place.corpus.title: place.root for place in list_places()}
+    except CorpusError:
+        return {}
 
 
 def _check_disk() -> None:

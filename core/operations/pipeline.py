@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.config import Copy, configuration_hash, corpus_root, data_folder
+from core.config import Copy, configuration_hash, data_folder
+from core.corpus.base import Corpus
+from core.corpus.catalogue import Place, find_place
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
@@ -93,56 +95,42 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
         If the corpus is missing, the training cannot be planned, or the model not be stored.
     """
     check_studies(spec)
-    root = configured_corpus()
+    place = find_place(spec.corpus)
+    corpus, root = place.corpus, place.root
     recipe = chosen_recipe(spec)
-    corpus = distinct_clips(read_index(root, n_jobs=n_jobs, report=report))
-    clips = corpus[corpus["channel"].isin(spec.channels)].reset_index(drop=True)
+    everything = distinct_clips(read_index(place, n_jobs=n_jobs, report=report))
+    is_wanted = everything["channel"].isin(spec.channels) | (not spec.channels)
+    clips = everything[is_wanted].reset_index(drop=True)
     if clips.empty:
         raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
     sources = [_Source(clips, root, data_folder() / FEATURES)]
     if spec.feedback:
-        sources.append(_contributed(corpus, root, n_jobs, report))
+        sources.append(_contributed(everything, corpus, root, n_jobs, report))
     index = pd.concat([source.clips for source in sources], ignore_index=True)
     run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
-    plan = TrainingResult(recipe, plan_folds(index, spec.all_protocols, spec.seeds, run))
+    plan = TrainingResult(recipe, plan_folds(corpus, index, spec.all_protocols, spec.seeds, run))
     plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
 
     registry, name = Registry(), model_name(plan, index)
     if name in registry.names():
         return registry.load(name)
-    work = _Work(index, tuple(sources), run, n_jobs, report)
+    work = _Work(corpus, index, tuple(sources), run, n_jobs, report)
     result = work.train(plan)
     studies = work.study(result) if spec.studies else {}
     report(Step("publish", 0, 1, run=run.name))
-    return publish_training(result, index, registry, studies=studies)
+    return publish_training(result, corpus, index, registry, studies=studies)
 
 
-def configured_corpus() -> Path:
-    """Return the folder of the corpus.
-
-    Raises
-    ------
-    CorpusError
-        If none is configured.
-    """
-    root = corpus_root()
-    if root is None:
-        raise CorpusError(
-            "There is no corpus. Fetch it by 'python -m core download', or set RAVDESS_ROOT to its folder."
-        )
-    return root
-
-
-def read_index(root: Path, *, n_jobs: int = 2, report: Report = ignore) -> pd.DataFrame:
-    """Return the index of the corpus, which is kept in the data folder."""
+def read_index(place: Place, *, n_jobs: int = 2, report: Report = ignore) -> pd.DataFrame:
+    """Return the index of a corpus, which is kept in the data folder."""
 
     def show(done: int, total: int) -> None:
         report(Step("index", done, total))
 
-    return scan(root, cache=data_folder() / "index.csv", n_jobs=n_jobs, progress=show)
+    return scan(place.root, place.corpus, cache=place.index_path, n_jobs=n_jobs, progress=show)
 
 
-def _contributed(corpus: pd.DataFrame, root: Path, n_jobs: int, report: Report) -> "_Source":
+def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, report: Report) -> "_Source":
     """Return what users let us keep.
 
     Raises
@@ -154,7 +142,7 @@ def _contributed(corpus: pd.DataFrame, root: Path, n_jobs: int, report: Report) 
     def show(done: int, total: int) -> None:
         report(Step("index", done, total, part="compared with feedback"))
 
-    found = collect_contributions(corpus, root, n_jobs=n_jobs, progress=show)
+    found = collect_contributions(clips, corpus, root, n_jobs=n_jobs, progress=show)
     logger.info("%s", found)
     if found.clips.empty:
         raise CorpusError(f"There is nothing to add; {found}. Train without feedback.")
@@ -174,6 +162,7 @@ class _Source:
 class _Work:
     """What the steps of a training share."""
 
+    corpus: Corpus
     index: pd.DataFrame
     sources: tuple[_Source, ...]
     run: Path
@@ -208,11 +197,15 @@ class _Work:
         def read(copy: Copy) -> NDArray[np.float32]:
             return self.read_version(recipe, seed, copy, Step("studies", 0, 1))
 
-        studies = {"robustness": study_robustness(result, self.index, read)}
+        studies = {"robustness": study_robustness(result, self.corpus, self.index, read)}
         X = self.read(recipe, seed)
-        studies["baseline"] = study_baseline(result, self.index, clean_features(recipe, X))
+        baseline = study_baseline(result, self.corpus, self.index, clean_features(recipe, X))
+        if baseline is not None:
+            studies["baseline"] = baseline
         if isinstance(recipe, VoiceRecipe):
-            studies["ablations"] = study_ablations(result, self.index, X, self.run / "ablations", self.n_jobs)
+            studies["ablations"] = study_ablations(
+                result, self.corpus, self.index, X, self.run / "ablations", self.n_jobs
+            )
         return studies
 
     def extract(self, recipe: AnyRecipe, seed: int, copy: Copy | None, step: Step) -> list[FeatureStore]:

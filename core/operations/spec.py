@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.corpus.splits import DEPLOYMENT, EMOBOX_FOLDS, LUNA_FOLDS, PROTOCOLS
-from core.errors import JobError
-from core.labels import CHANNELS
-from core.learning.evaluation import STUDY_PROTOCOL
+from core.corpus.base import Corpus
+from core.corpus.catalogue import find_corpus
+from core.corpus.known import default_corpus
+from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of
+from core.errors import CorpusError, JobError
 from core.learning.recipes import RECIPES, AnyRecipe, Recipe, get_recipe
 
+DEFAULT_CORPUS: Final = default_corpus().name
 RUNS: Final = "runs"
 """Folder of the trainings' folds in the data folder."""
 MAX_EPOCHS: Final = 1_000
@@ -25,14 +27,16 @@ class TrainingSpec:
 
     recipe: str = "reference"
     """Name of the recipe."""
-    protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    """Protocols to evaluate by."""
+    corpus: str = DEFAULT_CORPUS
+    """Name of the corpus."""
+    protocols: tuple[str, ...] = ()
+    """Protocols to evaluate by; all of the corpus where none is named."""
     seeds: tuple[int, ...] = (0,)
     """One training of every fold a seed."""
     epochs: int | None = None
     """Another number of epochs than the recipe's."""
-    channels: tuple[str, ...] = CHANNELS
-    """Channels of the corpus whose clips are used."""
+    channels: tuple[str, ...] = ()
+    """Channels of the corpus whose clips are used; all where none is named."""
     studies: bool = False
     """Whether degraded sound and missing parts are tried too."""
     feedback: bool = False
@@ -44,12 +48,14 @@ class TrainingSpec:
     def all_protocols(self) -> tuple[str, ...]:
         """The protocols, and the split that trains the deployed model where the recipe has one of its own."""
         deployed = RECIPES[self.recipe].deployed_protocol
-        return (*self.protocols, *([DEPLOYMENT] if deployed == DEPLOYMENT else []))
+        protocols = self.protocols or tuple(protocols_of(find_corpus(self.corpus)))
+        return (*protocols, *([DEPLOYMENT] if deployed == DEPLOYMENT else []))
 
     @property
     def n_epochs(self) -> int:
         """Epochs over all folds of a whole corpus; a recipe that is solved in one step has one a fold."""
-        folds = {"speaker-luna": len(LUNA_FOLDS), "speaker-emobox": len(EMOBOX_FOLDS)}
+        corpus = find_corpus(self.corpus)
+        folds = {name: len(folds) for name, folds in corpus.folds.items()} or {corpus.main_protocol: N_FOLDS}
         n_seeds = len(self.seeds)
         n_folds = sum(folds.get(name, 1) * (1 if name == DEPLOYMENT else n_seeds) for name in self.all_protocols)
         return n_folds * (self.epochs or RECIPES[self.recipe].epochs)
@@ -80,8 +86,11 @@ def check_spec(spec: TrainingSpec) -> None:
     recipe = RECIPES.get(spec.recipe) if isinstance(spec.recipe, str) else None
     if recipe is None:
         raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(RECIPES)}.")
-    _check_names("protocol", spec.protocols, tuple(PROTOCOLS))
-    _check_names("channel", spec.channels, CHANNELS)
+    corpus = _known_corpus(spec.corpus)
+    if spec.protocols:
+        _check_names("protocol", spec.protocols, tuple(protocols_of(corpus)))
+    if len(set(spec.channels)) != len(spec.channels) or not all(isinstance(c, str) and c for c in spec.channels):
+        raise JobError(f"Name channels of the corpus, each once, not {list(spec.channels)}.")
     if not (
         1 <= len(spec.seeds) <= MAX_SEEDS
         and len(set(spec.seeds)) == len(spec.seeds)
@@ -93,7 +102,7 @@ def check_spec(spec: TrainingSpec) -> None:
             f"The recipe {spec.recipe!r} deploys the network of protocol {recipe.deployed_protocol!r}. "
             "Choose that protocol too."
         )
-    if type(spec.feedback) is not bool or (spec.feedback and "speech" not in spec.channels):
+    if type(spec.feedback) is not bool or (spec.feedback and not _has_speech(spec)):
         raise JobError("Sounds from feedback count as speech. Choose clips of speech too, or leave them out.")
     check_studies(spec)
     _check_epochs(spec, recipe)
@@ -107,10 +116,23 @@ def check_studies(spec: TrainingSpec) -> None:
     JobError
         If studies are asked for without the protocol or the clips that they need.
     """
-    if spec.studies and not (STUDY_PROTOCOL in spec.protocols and "speech" in spec.channels):
+    main_protocol = _known_corpus(spec.corpus).main_protocol
+    if spec.studies and not (main_protocol in spec.all_protocols and _has_speech(spec)):
         raise JobError(
-            f"Studies are made with protocol {STUDY_PROTOCOL!r} and clips of speech. Choose both, or no studies."
+            f"Studies are made with protocol {main_protocol!r} and clips of speech. Choose both, or no studies."
         )
+
+
+def _has_speech(spec: TrainingSpec) -> bool:
+    return not spec.channels or "speech" in spec.channels
+
+
+def _known_corpus(name: object) -> Corpus:
+    """Return a corpus by name, or say which there are."""
+    try:
+        return find_corpus(str(name))
+    except CorpusError as error:
+        raise JobError(str(error)) from error
 
 
 def chosen_recipe(spec: TrainingSpec) -> AnyRecipe:

@@ -1,4 +1,7 @@
-"""Tables of the database; what must hold for all processes is written here as constraints."""
+"""Tables of the database; what must hold for all processes is written here as constraints.
+
+A change here needs a revision in ``migrations/versions`` that brings the tables of older versions to the same.
+"""
 
 import datetime
 from typing import Final
@@ -39,7 +42,7 @@ jobs: Final = sa.Table(
     sa.Column("status", sa.Text, sa.CheckConstraint(f"status in {STATUSES}"), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     sa.Column("created", UtcTime, nullable=False),
-    sa.Column("queued", UtcTime, nullable=False),
+    sa.Column("queued", UtcTime, nullable=False, index=True),
     sa.Column("started", UtcTime),
     sa.Column("finished", UtcTime),
     sa.Column("heartbeat", UtcTime),
@@ -106,7 +109,7 @@ audit: Final = sa.Table(
     "audit",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("time", UtcTime, nullable=False),
+    sa.Column("time", UtcTime, nullable=False, index=True),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
@@ -118,12 +121,12 @@ feedback: Final = sa.Table(
     "feedback",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("time", UtcTime, nullable=False),
+    sa.Column("time", UtcTime, nullable=False, index=True),
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("answer", sa.Text, nullable=False),
     sa.Column("probabilities", sa.JSON, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
-    sa.Column("clip", sa.Text, nullable=False),
+    sa.Column("clip", sa.Text, nullable=False, index=True),
     sa.Column("container", sa.Text, nullable=False, default=""),
     sa.Column("size", sa.BigInteger, nullable=False, default=0),
     sqlite_autoincrement=True,

@@ -6,9 +6,10 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.corpus.browsing import FIELD_VALUES
+from core.corpus.base import Corpus
+from core.corpus.browsing import values_of
 from core.labels import EMOTIONS
-from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, SEQUENTIAL_SCALE, WAVE_COLOR, frame
+from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, SEQUENTIAL_SCALE, WAVE_COLOR, color_of, frame
 
 SYMBOLS: Final = dict(
     zip(EMOTIONS, ("circle", "square", "diamond", "cross", "x", "triangle-up", "pentagon", "star"), strict=True)
@@ -67,7 +68,9 @@ def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, h
     return frame(go.Figure(bars), f"Clips by {field}", height, bargap=0.3, dragmode=False, **axes)
 
 
-def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tuple[str, str]) -> go.Figure:
+def projection_scatter(
+    places: pd.DataFrame, field: str, method: str, axes: tuple[str, str], corpus: Corpus
+) -> go.Figure:
     """Draw clips as points, coloured by a field.
 
     Parameters
@@ -80,6 +83,8 @@ def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tupl
         Name of the projection.
     axes : tuple of str
         Titles of the axes.
+    corpus : Corpus
+        Says in which order the values of the field stand.
 
     Returns
     -------
@@ -92,8 +97,8 @@ def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tupl
         marker = {"color": places[field], "colorscale": SEQUENTIAL_SCALE, "showscale": True, "colorbar": bar}
         figure.add_trace(_points(places, field, marker))
     else:
-        values = [v for v in FIELD_VALUES.get(field, sorted(places[field].unique())) if (places[field] == v).any()]
-        for value, marker in zip(values, _markers(values), strict=True):
+        values = [v for v in values_of(places, field, corpus) if (places[field] == v).any()]
+        for value, marker in zip(values, _markers(values, are_emotions=field in ("emotion", "answer")), strict=True):
             figure.add_trace(_points(places[places[field] == value], str(value), marker))
     figure.update_traces(marker_size=6, marker_opacity=0.75, mode="markers")
     legend = {"orientation": "h", "y": -0.14, "yanchor": "top", "itemsizing": "constant", "title": None}
@@ -111,7 +116,7 @@ def projection_scatter(places: pd.DataFrame, field: str, method: str, axes: tupl
 
 
 def _points(places: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatter:
-    hover = places["emotion"] + ", actor " + places["actor"].astype(str) + ", " + places["channel"]
+    hover = places["emotion"] + ", speaker " + places["speaker"].astype(str) + ", " + places["channel"]
     return go.Scatter(
         x=places["x"].tolist(),
         y=places["y"].tolist(),
@@ -123,17 +128,17 @@ def _points(places: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatt
     )
 
 
-def _markers(values: list[Any]) -> list[dict[str, Any]]:
+def _markers(values: list[Any], *, are_emotions: bool) -> list[dict[str, Any]]:
     """Return colour and shape of each value: the emotions' own, else one scale, two values in contrast."""
-    if all(value in EMOTION_COLORS for value in values):
-        return [{"color": EMOTION_COLORS[value], "symbol": SYMBOLS[value]} for value in values]
+    if are_emotions:
+        return [{"color": color_of(value), "symbol": SYMBOLS.get(value, "hexagon")} for value in values]
     if len(values) <= 2:
         return [
             {"color": color, "symbol": symbol}
             for color, symbol in zip((WAVE_COLOR, CONTRAST_COLOR), ("circle", "diamond"), strict=True)
         ][: len(values)]
     colors, symbols = list(EMOTION_COLORS.values()), list(SYMBOLS.values())
-    # Three rounds of colours, each with another shape: enough for 24 actors.
+    # Rounds of colours, each with another shape: 64 values differ.
     return [
         {"color": colors[i % len(colors)], "symbol": symbols[(i // len(colors)) % len(symbols)]}
         for i in range(len(values))

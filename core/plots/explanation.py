@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from core.audio.features import FEATURE_GROUPS
 from core.plots.sound import wave_traces
-from core.plots.style import EMOTION_COLORS, MUTED_COLOR, SPECTRUM_SCALE, frame
+from core.plots.style import MUTED_COLOR, SPECTRUM_SCALE, color_of, frame
 from core.serving.explanation import Explanation, Picture
 
 
@@ -61,7 +61,7 @@ def occlusion_by_time(explanation: Explanation, y: NDArray[np.float32], sr: int)
         x=(starts + ends) / 2,
         y=explanation.fall_by_stretch,
         width=(ends - starts) / 2,
-        marker={"color": EMOTION_COLORS[explanation.emotion], "line": {"width": 0}},
+        marker={"color": color_of(explanation.emotion), "line": {"width": 0}},
         customdata=explanation.stretches,
         hovertemplate="without %{customdata[0]:.2f}-%{customdata[1]:.2f} s: %{y:+.3f} lower<extra></extra>",
         showlegend=False,
@@ -85,7 +85,7 @@ def occlusion_by_group(explanation: Explanation) -> go.Figure:
             x=values,
             y=[name for name, _ in ranked],
             orientation="h",
-            marker_color=EMOTION_COLORS[explanation.emotion],
+            marker_color=color_of(explanation.emotion),
             text=[f"{value:+.2f}" if abs(value) >= 0.005 else "0" for value in values],
             textposition="outside",
             cliponaxis=False,

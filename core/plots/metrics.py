@@ -1,5 +1,6 @@
 """Figures of what a model learned and how far it can be trusted, from the tables of ``core.learning.reports``."""
 
+import itertools
 from typing import Any, Final
 
 import numpy as np
@@ -7,12 +8,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.learning.reports.tables import CHANCE, HUMAN_ACCURACY
+from core.corpus.base import Listeners
+from core.learning.reports.cards import LEAKING
 from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
 
 RECALL: Final = "right, averaged over emotions (%)"
 _LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
-_NEWNESS: Final = {"reference": "same clips", "random": "same voices"}
+_NEWNESS: Final = dict(zip(LEAKING, ("same clips", "same voices"), strict=True))
 """What the evaluated clips share with those trained on; in the other protocols nothing."""
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
 
@@ -220,15 +222,17 @@ def group_bars(table: pd.DataFrame, field: str, mean: float) -> go.Figure:
     return _recall_frame(figure, f"By {field}", xaxis=xaxis, bargap=0.3 if len(table) > 5 else 0.6)
 
 
-def protocol_bars(table: pd.DataFrame, *, with_people: bool) -> go.Figure:
+def protocol_bars(table: pd.DataFrame, *, chance: float, listeners: Listeners | None) -> go.Figure:
     """Draw the UAR of a model by protocol, with chance and, if asked for, what listeners reach on speech.
 
     Parameters
     ----------
     table : pandas.DataFrame
         As from ``core.learning.reports.comparisons.tabulate_protocols``.
-    with_people : bool
-        Whether the clips are those that people were asked about.
+    chance : float
+        UAR of answers drawn at random.
+    listeners : Listeners or None
+        People who were asked about these clips.
 
     Returns
     -------
@@ -237,16 +241,16 @@ def protocol_bars(table: pd.DataFrame, *, with_people: bool) -> go.Figure:
     names = [f"{protocol}<br>{_NEWNESS.get(protocol, 'new voices')}" for protocol in table["protocol"]]
     colors = np.where(table["protocol"].isin(list(_NEWNESS)), MUTED_COLOR, WAVE_COLOR)
     figure = go.Figure(_recall_bars(table, names, colors))
-    _add_line(figure, 100 * CHANCE, "chance")
-    if with_people:
-        _add_line(figure, 100 * HUMAN_ACCURACY, "people")
+    _add_line(figure, 100 * chance, "chance")
+    if listeners is not None:
+        _add_line(figure, 100 * listeners.accuracy, "people")
     return _recall_frame(
         figure, "The same recipe, evaluated by different rules", xaxis={"title": "protocol"}, bargap=0.5
     )
 
 
 def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
-    """Draw the UAR on speech and song of each case of a study.
+    """Draw the UAR on each channel of each case of a study.
 
     Parameters
     ----------
@@ -260,7 +264,8 @@ def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
     plotly.graph_objects.Figure
     """
     figure = go.Figure()
-    for channel, color in (("speech", WAVE_COLOR), ("song", CONTRAST_COLOR)):
+    channels = [str(column) for column in table if column not in ("case", "accuracy", "mean_confidence")]
+    for channel, color in zip(channels, itertools.cycle((WAVE_COLOR, CONTRAST_COLOR, MUTED_COLOR)), strict=False):
         if table[channel].notna().any():
             figure.add_bar(
                 x=100 * table[channel], y=table["case"], orientation="h", name=channel, marker_color=color,

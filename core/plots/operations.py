@@ -5,7 +5,7 @@ from typing import Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.style import CONTRAST_COLOR, EMOTION_COLORS, LEGEND_ABOVE, MUTED_COLOR, WAVE_COLOR, frame
+from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, WAVE_COLOR, color_of, frame
 
 _SERIES: Final = (WAVE_COLOR, CONTRAST_COLOR, MUTED_COLOR)
 
@@ -27,7 +27,7 @@ def class_differences(per_class: pd.DataFrame, first: str, second: str) -> go.Fi
     value = 100 * per_class["difference"]
     figure = go.Figure(
         go.Bar(
-            x=value, y=per_class["emotion"], orientation="h", marker_color=per_class["emotion"].map(EMOTION_COLORS),
+            x=value, y=per_class["emotion"], orientation="h", marker_color=per_class["emotion"].map(color_of),
             text=[f"{one:+.1f}" for one in value], textposition="outside", cliponaxis=False,
             customdata=per_class[["first", "second", "n_clips"]],
             hovertemplate="%{y}: %{customdata[0]:.1%} against %{customdata[1]:.1%} of %{customdata[2]:,} clips"

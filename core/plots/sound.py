@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
+from core.plots.style import MUTED_COLOR, WAVE_COLOR, color_of, frame
 
 _ENVELOPE_BINS: Final = 800
 
@@ -32,7 +32,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
             x=values,
             y=names,
             orientation="h",
-            marker_color=[EMOTION_COLORS[name] for name in names],
+            marker_color=[color_of(name) for name in names],
             text=[f"{value:.2f}" for value in values],
             textposition="outside",
             cliponaxis=False,

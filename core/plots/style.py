@@ -4,6 +4,7 @@ One colour an emotion, everywhere. The eight differ under the common colour-visi
 contrast of at least 3:1 on white and on the dark theme's background; labels carry the meaning besides.
 """
 
+import zlib
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -18,6 +19,9 @@ EMOTION_COLORS: Final = {
     "sad": "#6988FC",
     "surprised": "#E166C4",
 }
+
+OTHER_COLORS: Final = ("#7A5195", "#2F9E8F", "#C2A83E", "#B56576", "#5B8E3E", "#8C6D46")
+"""Colours of emotions with other names than the usual ones."""
 
 WAVE_COLOR: Final = "#4A7FB5"
 """Single series that stand for no emotion."""
@@ -39,6 +43,15 @@ SAVING: Final = {
     "toImageButtonOptions": {"format": "svg"},
 }
 """Plotly's configuration of a chart that can be zoomed and saved as SVG."""
+
+
+def color_of(emotion: str) -> str:
+    """Return the colour of an emotion: its own, or one that always goes with its name.
+
+    >>> color_of("sad"), color_of("bored") == color_of("bored")
+    ('#6988FC', True)
+    """
+    return EMOTION_COLORS.get(emotion) or OTHER_COLORS[zlib.crc32(emotion.encode()) % len(OTHER_COLORS)]
 
 
 def frame(figure: go.Figure, title: str, height: int, **layout: Any) -> go.Figure:

@@ -1,5 +1,6 @@
 """Figures of an answer over time."""
 
+import html
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,11 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.labels import EMOTIONS
-from core.plots.style import EMOTION_COLORS, MUTED_COLOR, WAVE_COLOR, frame
+from core.plots.style import MUTED_COLOR, WAVE_COLOR, color_of, frame
 from core.serving.segments import NO_SPEECH, UNSURE, Reading, Segment, find_segments, share_by_block
 
-LABEL_COLORS: Final = {**EMOTION_COLORS, UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
+NO_EMOTION_COLORS: Final = {UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
 SILENCE_COLOR: Final = "rgba(138,144,153,0.18)"
 """Time without speech in stacked figures: there, but not seen first, on both themes."""
 MIN_LABELLED: Final = 0.08
@@ -23,29 +23,31 @@ LEVEL_RANGE: Final = (-70.0, 0.0)
 PITCH_RANGE: Final = (60.0, 600.0)
 
 
-def moving_bars(y_proba: NDArray[np.float64] | None) -> str:
+def moving_bars(labels: Sequence[str], y_proba: NDArray[np.float64] | None) -> str:
     """Draw the probability of each emotion in a fixed order, so that only the bars move.
 
     A plain picture instead of a Plotly figure: it is drawn several times a second, on phones too.
 
     Parameters
     ----------
-    y_proba : np.ndarray [shape=(8,)] or None
-        In the order of ``EMOTIONS``; None while nobody speaks, which draws no bars.
+    labels : sequence of str
+        The model's emotions.
+    y_proba : np.ndarray [shape=(k,)] or None
+        Of the labels; None while nobody speaks, which draws no bars.
 
     Returns
     -------
     str
-        HTML of numbers and known names alone, in the colours of its surroundings.
+        HTML of numbers and escaped names alone, in the colours of its surroundings.
     """
     rows = []
-    for k, emotion in enumerate(EMOTIONS):
+    for k, emotion in enumerate(labels):
         p = 0.0 if y_proba is None else float(y_proba[k])
-        bar = f"display:inline-block;height:17px;width:{84 * p:.1f}%;background:{EMOTION_COLORS[emotion]};"
+        bar = f"display:inline-block;height:17px;width:{84 * p:.1f}%;background:{color_of(emotion)};"
         number = "" if y_proba is None else f"{p:.2f}"
         rows.append(
             '<div style="display:flex;align-items:center;gap:8px;height:27px">'
-            f'<span style="width:76px;text-align:right">{emotion}</span>'
+            f'<span style="width:76px;text-align:right">{html.escape(emotion)}</span>'
             '<span style="flex:1;display:flex;align-items:center;gap:6px">'
             f'<span style="{bar}"></span><span>{number}</span></span></div>'
         )
@@ -72,10 +74,11 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     # A step begins where its window's stretch does; the last one is closed at its end.
     closed = [*readings, readings[-1]]
     times = np.array([reading.window.start for reading in readings] + [readings[-1].window.end])
-    nobody = np.zeros(len(EMOTIONS))
+    labels = next((reading.labels for reading in readings if reading.labels), ())
+    nobody = np.zeros(len(labels))
     y_proba = np.stack([nobody if reading.y_proba is None else reading.y_proba for reading in closed]).round(3)
     silence = np.array([float(reading.y_proba is None) for reading in closed])
-    areas = [_area(times, y_proba[:, k], name, EMOTION_COLORS[name]) for k, name in enumerate(EMOTIONS)]
+    areas = [_area(times, y_proba[:, k], name, color_of(name)) for k, name in enumerate(labels)]
     centres = np.array([(reading.window.start + reading.window.end) / 2 for reading in readings])
     level = np.array([max(reading.window.level, LEVEL_RANGE[0]) for reading in readings]).round(1)
     pitch = np.array([reading.window.pitch or np.nan for reading in readings]).round(1)
@@ -130,7 +133,7 @@ def shares(share_of_time: dict[str, float]) -> go.Figure:
             x=values,
             y=names,
             orientation="h",
-            marker_color=[LABEL_COLORS[name] for name in names],
+            marker_color=[NO_EMOTION_COLORS.get(name) or color_of(name) for name in names],
             text=[f"{value:.0%}" if value >= 0.01 else "&lt;1%" for value in values],
             textposition="outside",
             cliponaxis=False,
@@ -164,7 +167,7 @@ def overview(segments: Sequence[Segment], start: float, end: float) -> go.Figure
     duration = segments[-1].end
     block = next((length for length in BLOCKS if duration / length <= MAX_BLOCKS), BLOCKS[-1])
     edges = np.append(np.arange(0, duration, block), duration)
-    colors = LABEL_COLORS | {NO_SPEECH: SILENCE_COLOR}
+    colors = NO_EMOTION_COLORS | {NO_SPEECH: SILENCE_COLOR}
     bars = [
         go.Bar(
             x=edges[:-1],
@@ -172,7 +175,7 @@ def overview(segments: Sequence[Segment], start: float, end: float) -> go.Figure
             width=np.diff(edges),
             offset=0,
             name=label,
-            marker={"color": colors[label], "line": {"width": 0}},
+            marker={"color": colors.get(label) or color_of(label), "line": {"width": 0}},
             customdata=list(map(clock, edges[:-1])),
             hovertemplate="from %{customdata}: %{y:.0%}",
         )

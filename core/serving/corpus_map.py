@@ -35,7 +35,7 @@ def map_path(model: StoredModel, clips: pd.DataFrame, data: Path) -> Path:
     -------
     path
     """
-    key = configuration_hash(VERSION, model.name, model.manifest["features_hash"], corpus_digest(clips))
+    key = configuration_hash(VERSION, model.name, model.manifest.features_hash, corpus_digest(clips))
     return data / "maps" / f"{model.name}-{key[:16]}.npz"
 
 

@@ -19,7 +19,6 @@ from core.audio.descriptors import describe
 from core.audio.extraction import extract, feature_groups
 from core.audio.features import FEATURE_NAMES
 from core.config import FeatureConfig
-from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
 
 N_STRETCHES: Final = 24
@@ -91,7 +90,7 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     without = predictor.predict_features(np.stack([*silenced, *masked]))[:, best]
     falls = y_proba[best] - without
     return Explanation(
-        emotion=EMOTIONS[best],
+        emotion=predictor.labels[best],
         probability=float(y_proba[best]),
         stretches=stretches,
         fall_by_stretch=falls[: len(stretches)],

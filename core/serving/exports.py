@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from core.config import SAMPLE_RATE, FeatureConfig
 from core.errors import ModelError, SoundWebError
-from core.labels import EMOTIONS
 from core.serving.predictor import Prediction
 from core.serving.registry import Registry
 from core.serving.segments import Reading, Segment, share_of_time
@@ -65,7 +64,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
             row |= {"emotion": answer.emotion, "confidence": answer.confidence, "is_uncertain": answer.is_uncertain}
             row |= {"reasons": "; ".join(answer.reasons), "error": "", **answer.probabilities}
         rows.append(row)
-    columns = ["file", "emotion", "confidence", "is_uncertain", "reasons", *EMOTIONS, "error"]
+    labels = next((list(answer.probabilities) for _, answer in answers if isinstance(answer, Prediction)), [])
+    columns = ["file", "emotion", "confidence", "is_uncertain", "reasons", *labels, "error"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -104,7 +104,8 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
         }
         row |= {"label": reading.label, "level": window.level, "pitch": window.pitch}
         rows.append(row | (window.prediction.probabilities if window.prediction else {}))
-    columns = ["start", "end", "first_sample", "last_sample", "label", "level", "pitch", *EMOTIONS]
+    labels = next((reading.labels for reading in readings if reading.labels), ())
+    columns = ["start", "end", "first_sample", "last_sample", "label", "level", "pitch", *labels]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -15,7 +15,6 @@ from core.audio.decode import Waveform, decode
 from core.audio.extraction import extract
 from core.config import SAMPLE_RATE, FeatureConfig, VoiceConfig
 from core.errors import AudioError
-from core.labels import EMOTIONS
 from core.serving.registry import Registry, StoredModel
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
@@ -28,7 +27,7 @@ class Prediction:
     emotion: str
     """The most probable emotion."""
     probabilities: dict[str, float]
-    """Probability of each emotion, in the order of ``core.labels.EMOTIONS``; sums to 1."""
+    """Probability of each emotion, in the order of the model's labels; sums to 1."""
     confidence: float
     """Probability of ``emotion``."""
     is_uncertain: bool
@@ -81,6 +80,11 @@ class Predictor:
         return cls((registry or Registry()).load(model))
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the probabilities."""
+        return self.model.manifest.labels
+
+    @property
     def analysed_duration(self) -> float:
         """Length of the beginning of a sound that the answer rests on, in seconds."""
         return self.model.features.analysed_duration
@@ -124,8 +128,8 @@ class Predictor:
         confidence = float(y_proba[best])
         unsure = self._doubts(confidence) if assessment.has_voice else (NO_VOICE,)
         return Prediction(
-            emotion=EMOTIONS[best],
-            probabilities={emotion: float(p) for emotion, p in zip(EMOTIONS, y_proba, strict=True)},
+            emotion=self.labels[best],
+            probabilities={emotion: float(p) for emotion, p in zip(self.labels, y_proba, strict=True)},
             confidence=confidence,
             is_uncertain=bool(unsure),
             reasons=(*unsure, *assessment.warnings),
@@ -142,7 +146,7 @@ class Predictor:
 
         Returns
         -------
-        np.ndarray [shape=(n, 8), dtype=float64]
+        np.ndarray [shape=(n, k), dtype=float64]
             Rows sum to 1.
         """
         y_proba = np.asarray(self._session.run(None, {self._input: self.scale(X)})[0], dtype=np.float64)
@@ -170,7 +174,7 @@ class Predictor:
 
     def _doubts(self, confidence: float) -> tuple[str, ...]:
         """Return why a confidence is too low, or nothing."""
-        threshold, precision = self.model.threshold, self.model.manifest["decision"]["precision"]
+        threshold, precision = self.model.threshold, self.model.manifest.decision.precision
         if threshold is None:
             return (f"at no confidence were {precision:.0%} of this model's answers to unseen speakers right",)
         if confidence >= threshold:

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from core.config import configuration_hash
+from core.corpus.base import Corpus, protocol_texts
 from core.corpus.index import corpus_digest
-from core.corpus.splits import UNKNOWN_ACTOR
-from core.labels import EMOTIONS
+from core.labels import UNKNOWN_SPEAKER, labels_of, order_channels
 from core.learning.evaluation import decide, evaluate
+from core.learning.manifest import CorpusRecord, Decision, Manifest
 from core.learning.recipes import seeded_features
 from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
@@ -21,6 +22,7 @@ from core.serving.registry import Registry, StoredModel
 
 def publish_training(
     result: TrainingResult,
+    corpus: Corpus,
     index: pd.DataFrame,
     registry: Registry,
     *,
@@ -32,6 +34,8 @@ def publish_training(
     ----------
     result : TrainingResult
         A finished training, with the protocol that trains the deployed network.
+    corpus : Corpus
+        What it was trained on.
     index : pandas.DataFrame
         The distinct clips it was trained on.
     registry : Registry
@@ -52,15 +56,14 @@ def publish_training(
     """
     from core.learning.conversion import convert_fold
 
-    manifest = _describe(result, index)
     predictions = result.predictions()
+    manifest = _describe(result, corpus, index, decide(predictions, corpus.main_protocol))
     metrics = evaluate(predictions)
     for fold in result.folds:
         if fold.protocol in metrics:
             metrics[fold.protocol].setdefault("twin_share", fold.split.twin_share)
-    decision = decide(predictions)
     studies = {name: _as_stored(table) for name, table in (studies or {}).items()}
-    card = write_card(manifest | {"decision": decision}, metrics, predictions, studies, _baseline(result, registry))
+    card = write_card(manifest, corpus, metrics, predictions, studies, _baseline(result, registry))
 
     def write_files(folder: Path) -> None:
         convert_fold(result.recipe, result.deployed, folder)
@@ -71,7 +74,7 @@ def publish_training(
             table.to_csv(folder / f"{name}.csv", index=False)
         (folder / "card.md").write_text(card)
 
-    return registry.publish(model_name(result, index), manifest | {"decision": decision}, write_files)
+    return registry.publish(model_name(result, index), manifest, write_files)
 
 
 def evaluate_again(model: StoredModel) -> dict[str, dict[str, Any]]:
@@ -99,32 +102,39 @@ def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
     return f"{result.recipe.name}-{configuration_hash(result.recipe, corpus_digest(index), folds)[:8]}"
 
 
-def _describe(result: TrainingResult, index: pd.DataFrame) -> dict[str, Any]:
+def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decision: Decision) -> Manifest:
     recipe = dataclasses.asdict(result.recipe)
     del recipe["features"]
-    clips = index[index["actor"] != UNKNOWN_ACTOR]
+    clips = index[index["speaker"] != UNKNOWN_SPEAKER]
     features = seeded_features(result.recipe, result.deployed.seed)
-    return {
-        "recipe": recipe,
-        "features": dataclasses.asdict(features),
-        "features_hash": configuration_hash(features),
-        "labels": list(EMOTIONS),
-        "corpus": {
-            "digest": corpus_digest(index),
-            "n_clips": len(clips),
-            "n_feedback": len(index) - len(clips),
-            "n_actors": int(clips["actor"].nunique()),
-            "channels": [name for name in ("speech", "song") if (clips["channel"] == name).any()],
-        },
-        "protocol": result.deployed.protocol,
-        "seed": result.deployed.seed,
-    }
+    return Manifest(
+        recipe=recipe,
+        features=dataclasses.asdict(features),
+        features_hash=configuration_hash(features),
+        labels=result.deployed.task.labels,
+        corpus=CorpusRecord(
+            name=corpus.name,
+            title=corpus.title,
+            licence=corpus.licence,
+            digest=corpus_digest(index),
+            n_clips=len(clips),
+            n_speakers=int(clips["speaker"].nunique()),
+            channels=tuple(order_channels(clips["channel"])),
+            main_protocol=corpus.main_protocol,
+            protocols=protocol_texts(corpus),
+            n_feedback=len(index) - len(clips),
+        ),
+        protocol=result.deployed.protocol,
+        seed=result.deployed.seed,
+        decision=decision,
+    )
 
 
 def _as_stored(table: pd.DataFrame) -> pd.DataFrame:
     """Return a study with its probabilities in four digits, so that the card tells what follows from the files."""
-    probabilities = table[list(EMOTIONS)].map(lambda p: float(f"{p:.4g}"))
-    return table.assign(**{emotion: probabilities[emotion] for emotion in EMOTIONS})
+    labels = list(labels_of(table))
+    probabilities = table[labels].map(lambda p: float(f"{p:.4g}"))
+    return table.assign(**{label: probabilities[label] for label in labels})
 
 
 def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None:

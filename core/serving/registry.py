@@ -12,16 +12,18 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
 from core.config import AnyFeatures, FeatureConfig, VoiceConfig, artifacts_folder, configuration_hash, read_features
+from core.corpus.base import is_label_set
+from core.corpus.known import load_corpus
 from core.errors import ModelError
 from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
-from core.labels import EMOTIONS
+from core.learning.manifest import FIRST_FORMAT, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +45,6 @@ CHAMPION_FILE: Final = "champion.json"
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
 LOCK_TIMEOUT: Final = 10.0
 """Longest wait for another process that changes which model is in use, in seconds."""
-MANIFEST_FORMAT: Final = 1
 LIBRARIES: Final = ("tensorflow", "keras", "scikit-learn", "librosa", "numpy", "onnxruntime")
 
 
@@ -55,19 +56,24 @@ class StoredModel:
     """``<recipe>-<8 hex of its configuration>``."""
     folder: Path
     """Where its files are."""
-    manifest: Mapping[str, Any]
-    """What it is; see ``core.serving.publishing``."""
+    manifest: Manifest
+    """What it is."""
 
     @property
     def features(self) -> AnyFeatures:
         """Configuration of the features that the model reads."""
-        return read_features(self.manifest["features"])
+        return read_features(self.manifest.features)
 
     @property
     def threshold(self) -> float | None:
         """Confidence below which an answer is unsure; None where every answer is."""
-        threshold = self.manifest["decision"]["threshold"]
+        threshold = self.manifest.decision.threshold
         return None if threshold is None else float(threshold)
+
+    @property
+    def main_protocol(self) -> str:
+        """Name of the protocol whose figures count."""
+        return self.manifest.corpus.main_protocol
 
     def metrics(self) -> dict[str, Any]:
         """Return the figures of all protocols; see ``core.learning.evaluation``."""
@@ -75,20 +81,18 @@ class StoredModel:
         return report
 
     def predictions(self) -> "pd.DataFrame":
-        """Return the out-of-fold probabilities."""
-        import pandas as pd
-
-        return pd.read_csv(self.folder / "predictions.csv")
+        """Return the out-of-fold probabilities; see ``core.learning.predictions``."""
+        return self._read_predictions("predictions.csv")
 
     def studies(self) -> "dict[str, pd.DataFrame]":
         """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""
-        import pandas as pd
+        return {file.split(".")[0]: self._read_predictions(file) for file in STUDY_FILES if file in self.manifest.files}
 
-        return {
-            file.split(".")[0]: pd.read_csv(self.folder / file)
-            for file in STUDY_FILES
-            if file in self.manifest["files"]
-        }
+    def _read_predictions(self, file: str) -> "pd.DataFrame":
+        from core.learning.predictions import read_predictions
+
+        is_first = self.manifest.format == FIRST_FORMAT
+        return read_predictions(self.folder / file, load_corpus(self.manifest.corpus.name) if is_first else None)
 
     def history(self) -> "pd.DataFrame":
         """Return a row for each epoch of each fold."""
@@ -159,15 +163,15 @@ class Registry:
         self._check_stored(name)
         return StoredModel(name, folder, _check_files(name, folder))
 
-    def publish(self, name: str, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> StoredModel:
+    def publish(self, name: str, manifest: Manifest, write_files: Callable[[Path], None]) -> StoredModel:
         """Store a model: its files are written aside, checked, and moved into place in one step.
 
         Parameters
         ----------
         name : str
             As ``NAME_PATTERN``; must be new.
-        manifest : mapping
-            What the model is; format, name, libraries, time and the files' hashes are added.
+        manifest : Manifest
+            What the model is; name, libraries, time and the files' hashes are added.
         write_files : callable
             Called with an empty folder; writes ``MODEL_FILES`` into it.
 
@@ -184,7 +188,7 @@ class Registry:
         def complete(aside: Path) -> None:
             write_files(aside)
             whole = _complete_manifest(name, manifest, aside)
-            write_atomically(aside / "manifest.json", json.dumps(whole, indent=2).encode())
+            write_atomically(aside / "manifest.json", json.dumps(whole.to_json(), indent=2).encode())
 
         return self._store(name, complete)
 
@@ -320,49 +324,43 @@ class Registry:
         write_atomically(self.root / CHAMPION_FILE, f"{json.dumps(record, indent=2)}\n".encode())
 
 
-def _check_files(name: str, folder: Path) -> dict[str, Any]:
+def _check_files(name: str, folder: Path) -> Manifest:
     """Return the manifest of a model's folder, with itself and all files checked."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        manifest = Manifest.from_json(json.loads((folder / "manifest.json").read_text()))
         _check_manifest(name, manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The manifest of model {name!r} cannot be read ({error}). Publish it again.") from error
-    for file, expected in manifest["files"].items():
+    for file, expected in manifest.files.items():
         if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
             raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
     return manifest
 
 
-def _check_manifest(name: str, manifest: Mapping[str, Any]) -> None:
+def _check_manifest(name: str, manifest: Manifest) -> None:
     """Refuse a model that this code would misread."""
-    if manifest["format"] != MANIFEST_FORMAT or manifest["name"] != name:
-        raise ModelError(f"The manifest of model {name!r} has another format or name. Publish the model again.")
-    if tuple(manifest["labels"]) != EMOTIONS:
-        raise ModelError(f"The model {name!r} orders the emotions in another way than this version. Retrain it.")
-    features = read_features(manifest["features"])
+    if manifest.name != name:
+        raise ModelError(f"The manifest of model {name!r} has another name. Publish the model again.")
+    if not is_label_set(manifest.labels):
+        raise ModelError(f"The model {name!r} does not name its emotions in order, each once. Retrain it.")
+    features = read_features(manifest.features)
     current: AnyFeatures = FeatureConfig()
     if isinstance(features, VoiceConfig):
         current = dataclasses.replace(features, version=VoiceConfig.version)
-    if features != current or configuration_hash(features) != manifest["features_hash"]:
+    if features != current or configuration_hash(features) != manifest.features_hash:
         raise ModelError(f"The model {name!r} was made for other features than this version computes. Retrain it.")
-    missing = set(MODEL_FILES) - manifest["files"].keys()
+    missing = set(MODEL_FILES) - set(manifest.files)
     if missing:
         raise ModelError(
             f"The manifest of model {name!r} does not list {', '.join(sorted(missing))}. Publish it again."
         )
-    float(manifest["decision"]["threshold"] or 0)
-    float(manifest["decision"]["precision"])
-    for text in (manifest["created"], manifest["recipe"]["name"], *manifest["corpus"]["channels"]):
-        if not isinstance(text, str):
-            raise TypeError(f"{text!r} is not a text")
 
 
-def _complete_manifest(name: str, manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    return {
-        "format": MANIFEST_FORMAT,
-        "name": name,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
-        **manifest,
-        "files": {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
-    }
+def _complete_manifest(name: str, manifest: Manifest, folder: Path) -> Manifest:
+    return dataclasses.replace(
+        manifest,
+        name=name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        libraries={library: importlib.metadata.version(library) for library in LIBRARIES},
+        files={path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
+    )

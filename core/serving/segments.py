@@ -11,13 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.labels import EMOTIONS
 from core.serving.timeline import Window
 
 NO_SPEECH: Final = "no speech"
 UNSURE: Final = "unsure"
-LABELS: Final = (*EMOTIONS, UNSURE, NO_SPEECH)
-"""What a segment can be."""
 HALF_LIFE: Final = 0.75
 """Half-life of the smoothing if nobody chooses another, in seconds."""
 
@@ -29,14 +26,16 @@ class Reading:
     window: Window
     """What was smoothed."""
     y_proba: NDArray[np.float64] | None
-    """Smoothed probabilities in the order of ``EMOTIONS``, shape (8,); None where nobody spoke."""
+    """Smoothed probabilities in the order of ``labels``, shape (k,); None where nobody spoke."""
+    labels: tuple[str, ...]
+    """The model's emotions; empty where nobody spoke."""
     threshold: float | None
     """Confidence below which the answer is unsure; None where every answer is."""
 
     @property
     def emotion(self) -> str | None:
         """The most probable emotion; None where nobody spoke."""
-        return None if self.y_proba is None else EMOTIONS[int(self.y_proba.argmax())]
+        return None if self.y_proba is None else self.labels[int(self.y_proba.argmax())]
 
     @property
     def confidence(self) -> float:
@@ -45,7 +44,7 @@ class Reading:
 
     @property
     def label(self) -> str:
-        """One of ``LABELS``."""
+        """An emotion, ``UNSURE`` or ``NO_SPEECH``."""
         if self.emotion is None:
             return NO_SPEECH
         is_sure = self.threshold is not None and self.confidence >= self.threshold
@@ -61,7 +60,7 @@ class Segment:
     end: float
     """In seconds."""
     label: str
-    """One of ``LABELS``."""
+    """An emotion, ``UNSURE`` or ``NO_SPEECH``."""
     emotion: str | None
     """The most probable emotion over the stretch, also where the label is "unsure"; None where nobody spoke."""
     confidence: float
@@ -90,14 +89,16 @@ def smooth(windows: Iterable[Window], threshold: float | None, half_life: float 
     list of Reading
     """
     readings, state = [], None
+    labels: tuple[str, ...] = ()
     for window in windows:
         if window.prediction is None:
-            state = None
+            state, labels = None, ()
         else:
-            y_proba = np.fromiter(window.prediction.probabilities.values(), float, len(EMOTIONS))
+            labels = tuple(window.prediction.probabilities)
+            y_proba = np.fromiter(window.prediction.probabilities.values(), float, len(labels))
             kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 else 0.0
             state = y_proba if state is None else kept * state + (1 - kept) * y_proba
-        readings.append(Reading(window, state, threshold))
+        readings.append(Reading(window, state, labels, threshold))
     return readings
 
 
@@ -131,7 +132,7 @@ def _join(group: list[Reading]) -> Segment:
     weights = [reading.window.last - reading.window.begin for reading in heard]
     mean = np.average([reading.y_proba for reading in heard], axis=0, weights=weights)
     best = int(mean.argmax())
-    return Segment(start, end, label, EMOTIONS[best], float(mean[best]))
+    return Segment(start, end, label, heard[0].labels[best], float(mean[best]))
 
 
 def share_of_time(segments: Iterable[Segment]) -> dict[str, float]:
@@ -160,7 +161,8 @@ def share_by_block(segments: Sequence[Segment], edges: NDArray[np.float64]) -> d
     Returns
     -------
     dict of str to np.ndarray [shape=(n_blocks,)]
-        In the order of ``LABELS``; over labels, the shares of a block that is covered by segments sum to 1.
+        Emotions in alphabetical order, then unsure and no speech; over labels, the shares of a block that is covered by
+        segments sum to 1.
 
     Examples
     --------
@@ -170,7 +172,8 @@ def share_by_block(segments: Sequence[Segment], edges: NDArray[np.float64]) -> d
     """
     bounds = [segments[0].start, *(segment.end for segment in segments)]
     shares = {}
-    for label in LABELS:
+    occurring = {segment.label for segment in segments}
+    for label in (*sorted(occurring - {UNSURE, NO_SPEECH}), UNSURE, NO_SPEECH):
         spent = np.cumsum([0.0, *(segment.duration * (segment.label == label) for segment in segments)])
         if spent[-1] > 0:
             shares[label] = np.diff(np.interp(edges, bounds, spent)) / np.diff(edges)

@@ -10,16 +10,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from core.learning.evaluation import STUDY_PROTOCOL, accuracy_at_coverage, compare, summarize_study
+from core.corpus.base import Corpus
+from core.labels import order_channels
+from core.learning.evaluation import ALL_CLIPS, accuracy_at_coverage, compare, subsets_of, summarize_study
+from core.learning.manifest import Decision, Manifest
 from core.learning.reports.tables import select
-
-PROTOCOL_MEANING: Final = {
-    "reference": "each clip twice, random split: clips stand on both sides",
-    "random": "each clip once, random split: voices stand on both sides",
-    "speaker-luna": "unseen speakers, 5 folds of actors (Luna-Jimenez et al. 2021)",
-    "speaker-emobox": "unseen speakers, 6 folds of actors (EmoBox, Ma et al. 2024)",
-}
-
 
 STUDIES: Final = {
     "robustness": ("condition", "as recorded", "On degraded sound"),
@@ -28,7 +23,9 @@ STUDIES: Final = {
 }
 """File, column of the cases, name of the unchanged case, and heading of each study."""
 PAIRED: Final = """Difference in UAR on the same clips, means over seeds, with 95 % intervals by a bootstrap that draws
-the same actors for both; p by flipping the signs of the actors' differences."""
+the same speakers for both; p by flipping the signs of the speakers' differences."""
+LEAKING: Final = ("reference", "random")
+"""Protocols whose evaluated speakers, or even clips, also stand in training."""
 
 
 def percent(figure: Mapping[str, Any]) -> str:
@@ -63,7 +60,7 @@ def results_table(metrics: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        A row for each protocol and channel: accuracy and UAR in per cent with 95 % intervals over actors, and the
+        A row for each protocol and channel: accuracy and UAR in per cent with 95 % intervals over speakers, and the
         share of evaluated clips that also stood in training.
     """
     lines = [
@@ -71,11 +68,10 @@ def results_table(metrics: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for protocol, report in metrics.items():
-        for subset in ("all", "speech", "song"):
-            if subset not in report:
-                continue
+        channels = [subset for subset in subsets_of(report) if subset != ALL_CLIPS]
+        for subset in subsets_of(report):
             figures = report[subset]
-            channel = "speech + song" if subset == "all" and "song" in report else subset
+            channel = " + ".join(channels) if subset == ALL_CLIPS and len(channels) > 1 else subset
             lines.append(
                 f"| {protocol}, {channel} | {figures['n_clips']:,} | {percent(figures['accuracy'])} "
                 f"| {percent(figures['unweighted_average_recall'])} "
@@ -103,11 +99,11 @@ def describe_studies(studies: Mapping[str, pd.DataFrame], predictions: pd.DataFr
     for name, (key, unchanged, heading) in STUDIES.items():
         if name not in studies:
             continue
-        figures = summarize_study(studies[name], key, predictions)
-        lines += ["", f"## {heading}", "", f"| {key} | speech UAR % | song UAR % | accuracy % | mean confidence % |"]
-        lines += ["|---|---|---|---|---|"]
+        figures, channels = summarize_study(studies[name], key, predictions), order_channels(studies[name]["channel"])
+        titles = [key, *(f"{channel} UAR %" for channel in channels), "accuracy %", "mean confidence %"]
+        lines += ["", f"## {heading}", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
         for label, row in figures.items():
-            values = [row.get(column) for column in ("speech", "song", "accuracy", "mean_confidence")]
+            values = [row.get(column) for column in (*channels, "accuracy", "mean_confidence")]
             cells = " | ".join("-" if value is None else f"{100 * value:.1f}" for value in values)
             lines.append(f"| {label or unchanged} | {cells} |")
     return lines
@@ -116,8 +112,8 @@ def describe_studies(studies: Mapping[str, pd.DataFrame], predictions: pd.DataFr
 def describe_comparison(predictions: pd.DataFrame, others: pd.DataFrame) -> list[str]:
     """Return the difference between two models on the speaker-independent protocols as Markdown lines."""
     lines = []
-    for protocol in ("speaker-luna", "speaker-emobox"):
-        for channel in ("speech", "song"):
+    for protocol in dict.fromkeys(predictions.loc[~predictions["protocol"].isin(LEAKING), "protocol"]):
+        for channel in order_channels(predictions["channel"]):
             tables = [select(table, protocol, channel) for table in (predictions, others)]
             if any(table.empty for table in tables) or set(tables[0]["clip"]) != set(tables[1]["clip"]):
                 continue
@@ -131,7 +127,8 @@ def describe_comparison(predictions: pd.DataFrame, others: pd.DataFrame) -> list
 
 
 def write_card(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
+    corpus: Corpus,
     metrics: Mapping[str, Any],
     predictions: pd.DataFrame,
     studies: Mapping[str, pd.DataFrame],
@@ -141,8 +138,10 @@ def write_card(
 
     Parameters
     ----------
-    manifest : mapping
-        Recipe, features, corpus, protocol, seed and decision, as in a model's manifest.
+    manifest : Manifest
+        What the model is.
+    corpus : Corpus
+        What it was trained on.
     metrics : mapping
         As in a model's ``metrics.json``.
     predictions : pandas.DataFrame
@@ -156,8 +155,9 @@ def write_card(
     -------
     str
     """
-    recipe, corpus = manifest["recipe"], manifest["corpus"]
-    meanings = "\n".join(f"- `{name}`: {PROTOCOL_MEANING[name]}." for name in metrics)
+    recipe, trained = manifest.recipe, manifest.corpus
+    meanings = "\n".join(f"- `{name}`: {trained.protocols[name]}." for name in metrics)
+    domain = f" on {corpus.texts.domain}" if corpus.texts.domain else ""
     compared = describe_comparison(predictions, baseline) if baseline is not None else []
     if compared:
         compared = ["", "## Against the reference network", "", *compared, "", PAIRED]
@@ -167,52 +167,51 @@ def write_card(
 {recipe["summary"]}
 
 {_describe_training(manifest)}
-- Output: probabilities of {", ".join(manifest["labels"])}.
-- Corpus: RAVDESS, {corpus["n_clips"]:,} clips of {corpus["n_actors"]} actors ({" and ".join(corpus["channels"])}),
-  CC BY-NC-SA 4.0.{_describe_feedback(corpus)}
+- Output: probabilities of {", ".join(manifest.labels)}.
+- Corpus: {trained.title}, {trained.n_clips:,} clips of {trained.n_speakers} speakers
+  ({" and ".join(trained.channels)}); licence: {trained.licence}.{_describe_feedback(trained.n_feedback)}
 
 ## Figures
 
 {results_table(metrics)}
 
-Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest["labels"]):.1%}) over all evaluated clips, with
-95 % intervals by bootstrap over actors; ECE is the expected calibration error.
+Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest.labels):.1%}) over all evaluated clips, with
+95 % intervals by bootstrap over speakers; ECE is the expected calibration error.
 
 {meanings}
 
 ## When it says "unsure"
 
-{_describe_decision(manifest["decision"])}
-{_describe_surest(predictions)}
+{_describe_decision(manifest.decision)}
+{_describe_surest(predictions, trained.main_protocol)}
 {"".join(f"{line}{chr(10)}" for line in [*compared, *describe_studies(studies, predictions), *left_out])}
 ## Use and limits
 
-Made to study emotion recognition on acted North American English speech and song. It hears how a voice sounds, not
-what a person feels. Not for decisions about people; in the European Union, inferring emotions at work or in education
-is prohibited (AI Act, Article 5(1)(f)).
+Made to study emotion recognition{domain}. It hears how a voice sounds, not what a person feels.
+Not for decisions about people; in the European Union, inferring emotions at work or in education is prohibited
+ (AI Act, Article 5(1)(f)).
 """
 
 
-def _describe_training(manifest: Mapping[str, Any]) -> str:
+def _describe_training(manifest: Manifest) -> str:
     """Return what the model reads and how it was trained, as list items."""
-    recipe, features = manifest["recipe"], manifest["features"]
+    recipe, features = manifest.recipe, manifest.features
     sound = f"the first {features['duration']:g} s of a sound at {features['sr']:,} Hz"
     if "batch_size" in recipe:
         return f"""- Input: {features["n_frames"]} frames of `{features["name"]}` features of {sound}.
-- Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest["seed"]}; the deployed network
-  is the one of protocol `{manifest["protocol"]}`."""
+- Training: {recipe["epochs"]} epochs, batches of {recipe["batch_size"]}, seed {manifest.seed}; the deployed network
+  is the one of protocol `{manifest.protocol}`."""
     copies = ", ".join(f"{use['name']} {use['share']:g} and {use['variation']:g}" for use in recipe["copies"])
     own = " and ".join(use["name"] for use in recipe["copies"] if use["own_centres"])
     return f"""- Input: one vector of `{features["name"]}` features ({" and ".join(recipe["views"])}) of {sound}.
-- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest["seed"]}. Degraded copies count as
+- Training: solved in one step; shrinkage {recipe["shrinkage"]:g}; seed {manifest.seed}. Degraded copies count as
   clips, and what they differ by as variation within a class, with these weights: {copies}. Classes have centres of
-  their own in sounds with {own}. The deployed model is trained on all actors; the figures are those of
+  their own in sounds with {own}. The deployed model is trained on all speakers; the figures are those of
   models of the same recipe that had not heard the evaluated clips."""
 
 
-def _describe_feedback(corpus: Mapping[str, Any]) -> str:
+def _describe_feedback(n_clips: int) -> str:
     """Return what was trained on besides the corpus, as a list item."""
-    n_clips = corpus.get("n_feedback", 0)
     if not n_clips:
         return ""
     return f"""
@@ -220,22 +219,22 @@ def _describe_feedback(corpus: Mapping[str, Any]) -> str:
   them, none was evaluated by them."""
 
 
-def _describe_surest(predictions: pd.DataFrame) -> str:
+def _describe_surest(predictions: pd.DataFrame, protocol: str) -> str:
     """Return the accuracy on the surer half of the unseen speakers' speech."""
-    rows = select(predictions, STUDY_PROTOCOL, "speech")
+    rows = select(predictions, protocol, "speech")
     if rows.empty:
         return ""
     return f"""
 Of the half of the unseen speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
-(protocol `{STUDY_PROTOCOL}`, mean over seeds).
+(protocol `{protocol}`, mean over seeds).
 """
 
 
-def _describe_decision(decision: Mapping[str, Any]) -> str:
+def _describe_decision(decision: Decision) -> str:
     """Return the rule of the threshold and its worth."""
-    if decision["threshold"] is None:
-        return f"Always: at no confidence were {decision['precision']:.0%} of the answers on unseen speakers right."
-    return f"""An answer is unsure below a confidence of {decision["threshold"]:.4f}, chosen for
-{decision["precision"]:.0%} right answers on unseen speakers. With the threshold of each fold chosen on the other
-folds, {decision["answered"]:.1%} of the clips got an answer and {decision["answered_precision"]:.1%} of these were
+    if decision.threshold is None:
+        return f"Always: at no confidence were {decision.precision:.0%} of the answers on unseen speakers right."
+    return f"""An answer is unsure below a confidence of {decision.threshold:.4f}, chosen for
+{decision.precision:.0%} right answers on unseen speakers. With the threshold of each fold chosen on the other
+folds, {decision.answered:.1%} of the clips got an answer and {decision.answered_precision:.1%} of these were
 right."""

@@ -1,6 +1,6 @@
 """Tables that set figures side by side: protocols, models, and the cases of a study.
 
-Accuracy and recall (the UAR) come with the bounds of their 95 % intervals over actors, as in
+Accuracy and recall (the UAR) come with the bounds of their 95 % intervals over speakers, as in
 ``core.learning.reports.tables.tabulate_groups``.
 """
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from core.learning.evaluation import compare, summarize_study
+from core.labels import order_channels
+from core.learning.evaluation import ALL_CLIPS, compare, summarize_study
 from core.learning.reports.tables import figure_columns, select
 
 
-def tabulate_protocols(metrics: Mapping[str, Any], subset: str = "all") -> pd.DataFrame:
+def tabulate_protocols(metrics: Mapping[str, Any], subset: str = ALL_CLIPS) -> pd.DataFrame:
     """Return the figures of a model by protocol.
 
     Parameters
@@ -21,7 +22,7 @@ def tabulate_protocols(metrics: Mapping[str, Any], subset: str = "all") -> pd.Da
     metrics : mapping
         As in a model's ``metrics.json``.
     subset : str
-        ``all``, ``speech`` or ``song``.
+        ``all``, or the channel whose clips are wanted.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def tabulate_models(
     metrics: Mapping[str, Mapping[str, Any]],
     predictions: Mapping[str, pd.DataFrame],
     protocol: str,
-    subset: str = "all",
+    subset: str = ALL_CLIPS,
 ) -> pd.DataFrame:
     """Return the figures of several models on one protocol, beside the first.
 
@@ -53,7 +54,7 @@ def tabulate_models(
     protocol : str
         Name of the protocol.
     subset : str
-        ``all``, ``speech`` or ``song``.
+        ``all``, or the channel whose clips are wanted.
 
     Returns
     -------
@@ -97,11 +98,11 @@ def tabulate_study(study: pd.DataFrame, key: str, unchanged: str, predictions: p
     Returns
     -------
     pandas.DataFrame
-        Columns ``case``, ``speech``, ``song`` (UAR), ``accuracy``, ``mean_confidence``.
+        Columns ``case``, one of each channel (UAR), ``accuracy``, ``mean_confidence``.
     """
     figures = summarize_study(study, key, predictions)
     table = [{"case": case or unchanged, **row} for case, row in figures.items()]
-    return pd.DataFrame(table, columns=["case", "speech", "song", "accuracy", "mean_confidence"])
+    return pd.DataFrame(table, columns=["case", *order_channels(study["channel"]), "accuracy", "mean_confidence"])
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, float]:

@@ -1,14 +1,12 @@
 """What doubled clips do to a random split, from a corpus as it is and from a model's stored figures."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from core.corpus.splits import split_random, split_reference
-from core.learning.reports.cards import percent
-
-ORDER: Final = ("reference", "random", "speaker-luna", "speaker-emobox")
+from core.learning.reports.cards import LEAKING, percent
 
 
 def measure_twins(clips: pd.DataFrame) -> pd.DataFrame:
@@ -44,15 +42,14 @@ def figures_by_protocol(metrics: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a protocol, speech and song together: ``protocol``, ``n_clips``, ``twin_share``, ``recall`` (unweighted
+        A row a protocol, all channels together: ``protocol``, ``n_clips``, ``twin_share``, ``recall`` (unweighted
         average), and ``recall_text`` and ``accuracy_text``, in per cent with 95 % intervals.
     """
     rows = []
-    for protocol in ORDER:
-        if protocol in metrics:
-            figures = metrics[protocol]["all"]
-            recall = figures["unweighted_average_recall"]
-            row = {"protocol": protocol, "n_clips": figures["n_clips"], "twin_share": metrics[protocol]["twin_share"]}
-            row |= {"recall": recall["mean"], "recall_text": percent(recall)}
-            rows.append(row | {"accuracy_text": percent(figures["accuracy"])})
+    for protocol in sorted(metrics, key=lambda name: (name not in LEAKING, name != LEAKING[0])):
+        figures = metrics[protocol]["all"]
+        recall = figures["unweighted_average_recall"]
+        row = {"protocol": protocol, "n_clips": figures["n_clips"], "twin_share": metrics[protocol]["twin_share"]}
+        row |= {"recall": recall["mean"], "recall_text": percent(recall)}
+        rows.append(row | {"accuracy_text": percent(figures["accuracy"])})
     return pd.DataFrame(rows)

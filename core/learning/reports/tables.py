@@ -5,49 +5,41 @@ seeds are several answers for the same clips: shares are means over seeds, count
 
 References
 ----------
-Livingstone SR, Russo FA (2018). RAVDESS. PLoS ONE 13(5): e0196391. https://doi.org/10.1371/journal.pone.0196391
 Geifman Y, El-Yaniv R (2017). Selective classification for deep neural networks. NeurIPS (risk and coverage).
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_fscore_support
 
-from core.corpus.names import parse_clip
-from core.labels import EMOTIONS
+from core.labels import EVALUATION_FIELDS
 from core.learning.evaluation import (
+    ALL_CLIPS,
     N_BINS,
     Answers,
     accuracy,
+    class_figures,
     confidence_bins,
     summarize,
     unweighted_average_recall,
     with_interval,
 )
 
-HUMAN_ACCURACY: Final = 0.624
-"""Share of the audio-only speech clips in which listeners chose the intended emotion (Livingstone & Russo 2018)."""
-HUMAN_SOURCE: Final = "https://doi.org/10.1371/journal.pone.0196391"
-CHANCE: Final = 1 / len(EMOTIONS)
-"""Unweighted average recall of answers drawn at random."""
-GROUPS: Final = ("actor", "gender", "channel", "intensity")
+GROUPS: Final = ("speaker", "gender", "channel", "intensity")
 """Fields of a clip by which figures are told apart."""
-SUBSETS: Final = ("all", "speech", "song")
 N_CURVE_POINTS: Final = 400
 
 
-def select(predictions: pd.DataFrame, protocol: str, subset: str = "all", seed: int | None = None) -> pd.DataFrame:
+def select(predictions: pd.DataFrame, protocol: str, subset: str = ALL_CLIPS, seed: int | None = None) -> pd.DataFrame:
     """Return the rows of a protocol.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
-        As in a model's ``predictions.csv``; see ``core.learning.evaluation``.
+        As in a model's ``predictions.csv``; see ``core.learning.predictions``.
     protocol : str
         Name of the protocol.
     subset : str
@@ -63,13 +55,16 @@ def select(predictions: pd.DataFrame, protocol: str, subset: str = "all", seed: 
     rows = predictions[predictions["protocol"] == protocol]
     if seed is not None:
         rows = rows[rows["seed"] == seed]
-    if subset != "all":
-        rows = rows[[parse_clip(clip).channel == subset for clip in rows["clip"]]]
-    return rows
+    return rows if subset == ALL_CLIPS else rows[rows["channel"] == subset]
+
+
+def groups_of(rows: pd.DataFrame) -> list[str]:
+    """Return by which of ``GROUPS`` some rows can be told apart: those that the corpus tells."""
+    return [field for field in GROUPS if (rows[field] != "").any()]
 
 
 def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what was answered for each row, with what the clip's name tells.
+    """Return what was answered for each row, with what the clip is.
 
     Parameters
     ----------
@@ -79,30 +74,23 @@ def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        In the same order: ``clip``, the fields of ``core.corpus.names.Clip`` but the emotion, ``seed``, ``fold``,
-        ``y_true``, ``y_pred``, ``confidence``, ``is_right``.
+        In the same order: ``clip``, ``core.labels.EVALUATION_FIELDS``, ``seed``, ``fold``, ``y_true``, ``y_pred``,
+        ``confidence``, ``is_right``.
     """
     answers = Answers(rows)
-    fields = pd.DataFrame([dataclasses.asdict(parse_clip(clip)) for clip in rows["clip"]], index=rows.index)
-    return (
-        fields.drop(columns="emotion")
-        .rename(columns={"name": "clip"})
-        .assign(
-            seed=rows["seed"],
-            fold=rows["fold"],
-            y_true=rows["y_true"],
-            y_pred=np.array(EMOTIONS)[answers.y_pred],
-            confidence=answers.confidence,
-            is_right=answers.is_right,
-        )
+    return rows[["clip", *EVALUATION_FIELDS, "seed", "fold", "y_true"]].assign(
+        y_pred=np.array(answers.labels)[answers.y_pred],
+        confidence=answers.confidence,
+        is_right=answers.is_right,
     )
 
 
 def tabulate_confusion(rows: pd.DataFrame) -> pd.DataFrame:
     """Return how often each emotion that occurs (rows) was answered as each that occurs or was answered (columns)."""
-    counts = Answers(rows).confusion_by_seed_and_actor().sum(axis=(0, 1)).astype(int)
+    answers = Answers(rows)
+    counts = answers.confusion_by_seed_and_speaker().sum(axis=(0, 1)).astype(int)
     occurs, answered = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
-    names = np.array(EMOTIONS)
+    names = np.array(answers.labels)
     kept = occurs | answered
     return pd.DataFrame(counts[np.ix_(occurs, kept)], index=names[occurs], columns=names[kept])
 
@@ -140,10 +128,12 @@ def tabulate_classes(rows: pd.DataFrame) -> pd.DataFrame:
         the means over the emotions that occur, plain (its recall is the UAR) and weighted by their answers.
     """
     answers = Answers(rows)
+    confusion = answers.confusion_by_seed_and_speaker().sum(axis=(0, 1))
     present = np.union1d(answers.y_true, answers.y_pred)
-    figures = precision_recall_fscore_support(answers.y_true, answers.y_pred, labels=present, zero_division=0)
-    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "n_answers"), figures, strict=True)))
-    table.insert(0, "emotion", np.array(EMOTIONS)[present])
+    figures = class_figures(confusion)[:, present]
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1"), figures, strict=True)))
+    table["n_answers"] = confusion.sum(axis=1)[present].astype(int)
+    table.insert(0, "emotion", np.array(answers.labels)[present])
     occurring = table[table["n_answers"] > 0]
     values = occurring[["precision", "recall", "f1"]].to_numpy()
     means = {
@@ -156,7 +146,7 @@ def tabulate_classes(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_groups(rows: pd.DataFrame, field: str) -> pd.DataFrame:
-    """Return figures of the clips of each actor, gender, channel or intensity.
+    """Return figures of the clips of each speaker, gender, channel or intensity.
 
     Parameters
     ----------
@@ -169,19 +159,22 @@ def tabulate_groups(rows: pd.DataFrame, field: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``group, n_clips, accuracy, accuracy_low, accuracy_high, recall, recall_low, recall_high``: recall is
-        the UAR, low and high are bounds of the 95 % interval over actors; none where a group is a single actor.
+        the UAR, low and high are bounds of the 95 % interval over speakers; none where a group is a single speaker.
     """
-    groups = [getattr(parse_clip(clip), field) for clip in rows["clip"]]
     table = []
-    for name, of_group in rows.groupby(groups):
-        by_actor = Answers(of_group).confusion_by_seed_and_actor()
-        row: dict[str, Any] = {"group": name, "n_clips": len(of_group) // len(by_actor)}
-        several = (by_actor.sum(axis=(0, 2, 3)) > 0).sum() > 1
+    for name, of_group in rows.groupby(field):
+        by_speaker = Answers(of_group).confusion_by_seed_and_speaker()
+        row: dict[str, Any] = {"group": name, "n_clips": len(of_group) // len(by_speaker)}
+        several = by_speaker.shape[1] > 1
         for label, metric in (("accuracy", accuracy), ("recall", unweighted_average_recall)):
             if several:
-                row |= figure_columns(label, with_interval(metric, by_actor))
+                row |= figure_columns(label, with_interval(metric, by_speaker))
             else:
-                row |= {label: float(metric(by_actor.sum(axis=1)).mean()), f"{label}_low": None, f"{label}_high": None}
+                row |= {
+                    label: float(metric(by_speaker.sum(axis=1)).mean()),
+                    f"{label}_low": None,
+                    f"{label}_high": None,
+                }
         table.append(row)
     return pd.DataFrame(table)
 
@@ -260,7 +253,7 @@ def write_report(rows: pd.DataFrame, threshold: float | None, about: Mapping[str
     """
     tables = {
         "classes": tabulate_classes(rows),
-        **{f"by_{field}": tabulate_groups(rows, field) for field in GROUPS},
+        **{f"by_{field}": tabulate_groups(rows, field) for field in groups_of(rows)},
         "reliability": tabulate_reliability(rows),
         "risk_coverage": tabulate_risk(rows),
     }

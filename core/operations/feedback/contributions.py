@@ -15,9 +15,11 @@ import pandas as pd
 from core.audio.assess import assess
 from core.audio.decode import Waveform, decode
 from core.audio.fingerprint import Fingerprint, fingerprint
+from core.corpus.base import DEFAULTS, Corpus
+from core.corpus.index import COLUMNS
 from core.corpus.recordings import find_recordings
-from core.corpus.splits import UNKNOWN_ACTOR
 from core.errors import AudioError
+from core.labels import UNKNOWN_SPEAKER
 from core.operations.feedback.entries import Feedback, list_kept
 from core.work.parallel import Progress
 
@@ -41,14 +43,16 @@ class Contributions:
 
 
 def collect_contributions(
-    corpus: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+    clips: pd.DataFrame, corpus: Corpus, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
 ) -> Contributions:
     """Return the sounds that users let us keep and that can be trained on, with the newest word on each.
 
     Parameters
     ----------
-    corpus : pandas.DataFrame
+    clips : pandas.DataFrame
         All distinct clips of the corpus.
+    corpus : Corpus
+        The corpus; sounds with other labels than its own are left out.
     root : path
         Its folder.
     n_jobs : int
@@ -74,16 +78,18 @@ def collect_contributions(
         except AudioError:
             left_out["not readable"] += 1
             continue
-        if objection := _object(waveform):
+        if objection := _object(waveform) if entry.label in corpus.labels else "of other emotions":
             left_out[objection] += 1
             continue
         rows.append(_row(entry, path.name, waveform))
         sounds.append(fingerprint(waveform.y, waveform.sr))
-    known = find_recordings(sounds, corpus, root, n_jobs=n_jobs, progress=progress) if sounds else []
+    known = find_recordings(sounds, clips, root, n_jobs=n_jobs, progress=progress) if sounds else []
     usable = [row for row, clip in zip(rows, known, strict=True) if not clip]
     if len(usable) < len(rows):
         left_out["recordings of the corpus"] = len(rows) - len(usable)
-    return Contributions(pd.DataFrame(usable, columns=list(corpus.columns)), dict(left_out))
+    found = pd.DataFrame(usable, columns=list(clips.columns))
+    own = [c for c in found.columns if c not in COLUMNS]  # fields of the corpus alone
+    return Contributions(found.assign(**dict.fromkeys(own, "")), dict(left_out))
 
 
 def _object(waveform: Waveform) -> str:
@@ -100,13 +106,10 @@ def _row(entry: Feedback, file: str, waveform: Waveform) -> dict[str, Any]:
     return {
         "clip": f"feedback-{entry.label}-{entry.clip[:16]}",
         "path": file,
-        "channel": "speech",
+        "corpus": "feedback",
         "emotion": entry.label,
-        "intensity": "",
-        "statement": "",
-        "repetition": 1,
-        "actor": UNKNOWN_ACTOR,
-        "gender": "",
+        "speaker": UNKNOWN_SPEAKER,
+        **DEFAULTS,
         "duration": waveform.duration,
         "rate": waveform.file_rate,
         "channels": waveform.channels,

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from core.audio.decode import decode
 from core.config import DecodeLimits, data_folder
+from core.corpus.base import LABEL_PATTERN
 from core.errors import FeedbackError
 from core.files import write_atomically
-from core.labels import EMOTIONS
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.database import now, reading, writing
@@ -87,7 +87,7 @@ def add(
     Parameters
     ----------
     label : str
-        One of ``core.labels.EMOTIONS``.
+        One of the model's labels.
     probabilities : mapping of str to float
         The model's answer.
     model : str
@@ -188,16 +188,16 @@ def agreement(token: str) -> "pd.DataFrame":
 
 def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: str) -> dict[str, Any]:
     """Return the values to keep, after looking at each."""
-    if label not in EMOTIONS:
-        raise FeedbackError(f"{label!r} is not one of {', '.join(EMOTIONS)}.")
-    if set(probabilities) != set(EMOTIONS) or not all(0 <= float(p) <= 1 for p in probabilities.values()):
+    if label not in probabilities:
+        raise FeedbackError(f"{label!r} is not one of {', '.join(probabilities)}.")
+    if not all(LABEL_PATTERN.fullmatch(name) and 0 <= float(p) <= 1 for name, p in probabilities.items()):
         raise FeedbackError("The probabilities are not one of each emotion from 0 to 1.")
     total = math.fsum(probabilities.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise FeedbackError(f"The probabilities sum to {total:.4f}, not to 1.")
     if NAME_PATTERN.fullmatch(model) is None or _DIGEST.fullmatch(clip) is None:
         raise FeedbackError(f"{model!r} is not a model's name, or {clip!r} not the SHA-256 of a sound.")
-    ordered = {emotion: float(probabilities[emotion]) for emotion in EMOTIONS}
+    ordered = {emotion: float(probabilities[emotion]) for emotion in sorted(probabilities)}
     answer = max(ordered, key=lambda emotion: ordered[emotion])
     return {"label": label, "answer": answer, "probabilities": ordered, "model": model, "clip": clip}
 

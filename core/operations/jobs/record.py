@@ -128,7 +128,11 @@ def estimate(spec: TrainingSpec) -> float | None:
 
 
 def _is_alike(spec: TrainingSpec, other: TrainingSpec) -> bool:
-    return spec.recipe == other.recipe and set(spec.channels) == set(other.channels) and spec.studies == other.studies
+    return (
+        (spec.recipe, spec.corpus) == (other.recipe, other.corpus)
+        and set(spec.channels) == set(other.channels)
+        and spec.studies == other.studies
+    )
 
 
 def read_job(row: sa.Row[Any]) -> Job:

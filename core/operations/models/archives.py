@@ -10,9 +10,10 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from core.errors import ModelError
+from core.learning.manifest import Manifest
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.models.inspection import check_content
@@ -40,7 +41,7 @@ def export_model(token: str, name: str, *, registry: Registry | None = None) -> 
     model = (registry or Registry()).load(name)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in (MANIFEST, *sorted(model.manifest["files"])):
+        for file in (MANIFEST, *sorted(model.manifest.files)):
             archive.write(model.folder / file, file)
     audit.record(actor, "export", name)
     return buffer.getvalue()
@@ -72,7 +73,7 @@ def import_model(token: str, data: bytes, *, registry: Registry | None = None) -
     actor = require_admin(token)
     files = _unpack(data)
     manifest = _read_manifest(files)
-    name = str(manifest["name"])
+    name = manifest.name
 
     def write_files(folder: Path) -> None:
         for file, content in files.items():
@@ -115,15 +116,15 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return content
 
 
-def _read_manifest(files: dict[str, bytes]) -> dict[str, Any]:
+def _read_manifest(files: dict[str, bytes]) -> Manifest:
     """Return the manifest, where it names exactly the other files; the registry checks the rest of it."""
     try:
-        manifest = json.loads(files[MANIFEST])
-        listed, name = set(manifest["files"]), manifest["name"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        manifest = Manifest.from_json(json.loads(files[MANIFEST]))
+        listed = set(manifest.files)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
     if listed != set(files) - {MANIFEST}:
         raise ModelError("The manifest does not list the files of the archive. Export the model again.")
-    if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or not isinstance(manifest, dict):
-        raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
+    if NAME_PATTERN.fullmatch(manifest.name) is None:
+        raise ModelError(f"{manifest.name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
     return manifest

@@ -4,6 +4,7 @@ Figures must follow from the predictions, for promotions go by them. The network
 answer in a process of its own: it may ask for any time and memory.
 """
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import numpy as np
 from core.audio.extraction import feature_shape
 from core.config import PROJECT_ROOT, configuration_hash
 from core.errors import ModelError
-from core.labels import EMOTIONS
+from core.labels import labels_of
 from core.learning.evaluation import decide, evaluate, summarize_study
+from core.learning.manifest import Manifest
 from core.learning.recipes import RECIPES, seeded_features
 from core.learning.reports.cards import STUDIES
 from core.learning.runs import HISTORY_COLUMNS
@@ -68,10 +70,10 @@ def answer_once(folder: str, memory: str = "0") -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
-    model = StoredModel(manifest["name"], Path(folder), manifest)
+    manifest = Manifest.from_json(json.loads((Path(folder) / "manifest.json").read_text()))
+    model = StoredModel(manifest.name, Path(folder), manifest)
     y_proba = Predictor(model).predict_features(np.zeros((2, *feature_shape(model.features)), np.float32))
-    if y_proba.shape != (2, len(EMOTIONS)) or not np.isfinite(y_proba).all():
+    if y_proba.shape != (2, len(manifest.labels)) or not np.isfinite(y_proba).all():
         raise ValueError(f"answers of shape {y_proba.shape} are no probabilities")
 
 
@@ -127,9 +129,10 @@ def _check_figures(model: StoredModel) -> None:
         found: dict[str, Any] = dict(evaluate(predictions))
         for protocol, report in found.items():
             report["twin_share"] = float(metrics[protocol]["twin_share"])  # it follows from the split alone
-        agree = _agree(metrics, found)
-        decision = model.manifest["decision"]
-        is_decided = _agree(decision, decide(predictions, float(decision["precision"])))
+        agree = _agree(metrics, found) and labels_of(predictions) == model.manifest.labels
+        decision = model.manifest.decision
+        found_decision = decide(predictions, model.main_protocol, float(decision.precision))
+        is_decided = _agree(dataclasses.asdict(decision), dataclasses.asdict(found_decision))
     except Exception as error:  # tables and reports can be wrong in any way
         raise ModelError("The figures of the archive do not follow from its predictions.") from error
     if not agree:
@@ -155,7 +158,7 @@ def _agree(claimed: object, found: object) -> bool:
 
 def _check_tables(model: StoredModel) -> None:
     """Refuse texts and tables that the pages could not show."""
-    studies = [f"{name}.csv" for name in STUDIES if f"{name}.csv" in model.manifest["files"]]
+    studies = [f"{name}.csv" for name in STUDIES if f"{name}.csv" in model.manifest.files]
     checks: dict[str, Callable[[], object]] = {"card.md": (model.folder / "card.md").read_text}
     checks["history.csv"] = lambda: model.history()[["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]]
     for file in studies:

@@ -5,11 +5,10 @@ An action is noted in the transaction in which it is done: nothing is done that 
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from core.errors import ModelError
-from core.labels import CHANNELS
-from core.learning.evaluation import STUDY_PROTOCOL
+from core.learning.evaluation import ALL_CLIPS, subsets_of
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.database import writing
@@ -35,12 +34,23 @@ class Gate:
     """Clips that the model was evaluated on for it."""
     used_n_clips: int = 0
     """The same of the model in use."""
+    main_protocol: str = ""
+    """Protocol that the figure is of."""
+    corpus: str = ""
+    """Name of the corpus that the model was evaluated by."""
+    used_corpus: str = ""
+    """The same of the model in use."""
 
     @property
     def objection(self) -> str:
         """Why a typed confirmation is needed; empty where none is."""
         if self.recall is None:
-            return f"{self.model} was not evaluated on unseen speakers ({STUDY_PROTOCOL}, {GATE_CHANNEL})"
+            return f"{self.model} was not evaluated on unseen speakers ({self.main_protocol}, {GATE_CHANNEL})"
+        if self.used is not None and self.corpus != self.used_corpus:
+            return (
+                f"{self.model} was evaluated by the corpus {self.corpus}, {self.used}, which is in use, by "
+                f"{self.used_corpus}: their figures cannot be compared"
+            )
         if self.used_recall is not None and self.recall < self.used_recall:
             return (
                 f"{self.model} finds {self.recall:.1%} of unseen speakers' emotions, "
@@ -92,19 +102,19 @@ def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
         model = registry.load(name)
     except ModelError as error:
         return Overview(name, is_used, str(error))
-    manifest: Mapping[str, Any] = model.manifest
+    manifest = model.manifest
     return Overview(
         name=name,
         is_used=is_used,
         problem="",
-        created=manifest["created"],
-        recipe=manifest["recipe"]["name"],
-        channels=(*manifest["corpus"]["channels"], *(["feedback"] if manifest["corpus"].get("n_feedback") else [])),
+        created=manifest.created,
+        recipe=manifest.recipe["name"],
+        channels=(*manifest.corpus.channels, *(["feedback"] if manifest.corpus.n_feedback else [])),
         recalls={
             f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
             for protocol, report in model.metrics().items()
-            for channel in CHANNELS
-            if channel in report
+            for channel in subsets_of(report)
+            if channel != ALL_CLIPS
         },
         size=sum(path.stat().st_size for path in model.folder.iterdir()),
     )
@@ -119,18 +129,26 @@ def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
         If the model cannot be loaded.
     """
     registry = registry or Registry()
-    recall, n_clips = _speaker_independent_recall(registry.load(name))
+    model = registry.load(name)
+    recall, n_clips = _speaker_independent_recall(model)
+    gate = Gate(name, recall, None, None, n_clips, main_protocol=model.main_protocol, corpus=model.manifest.corpus.name)
     try:
         used = registry.load()
     except ModelError:  # none, or one that cannot answer: any model is better
-        return Gate(name, recall, None, None, n_clips)
+        return gate
     used_recall, used_n_clips = _speaker_independent_recall(used)
-    return Gate(name, recall, used.name, used_recall, n_clips, used_n_clips)
+    return dataclasses.replace(
+        gate,
+        used=used.name,
+        used_recall=used_recall,
+        used_n_clips=used_n_clips,
+        used_corpus=used.manifest.corpus.name,
+    )
 
 
 def _speaker_independent_recall(model: StoredModel) -> tuple[float | None, int]:
     """Return the unweighted average recall on unseen speakers' speech, and of how many clips; None where of none."""
-    figures = model.metrics().get(STUDY_PROTOCOL, {}).get(GATE_CHANNEL)
+    figures = model.metrics().get(model.main_protocol, {}).get(GATE_CHANNEL)
     return (None, 0) if figures is None else (float(figures["unweighted_average_recall"]["mean"]), figures["n_clips"])
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import streamlit as st
 
 from core.corpus.integrity import check_integrity
-from core.corpus.splits import PROTOCOLS
+from core.corpus.splits import protocols_of
 from core.errors import CorpusError, JobError
-from core.labels import CHANNELS
+from core.labels import order_channels
 from core.learning.recipes import RECIPES, Recipe
 from core.operations.feedback.entries import list_kept
 from core.operations.jobs.control import cancel, resume, submit
@@ -18,7 +18,7 @@ from core.operations.spec import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, Tra
 from pages.ui.admin.running import show_active
 from pages.ui.admin.words import duration, say_done
 from pages.ui.shared import state
-from pages.ui.shared.corpus import Corpus, find_corpus
+from pages.ui.shared.corpus import FoundCorpus, choose_corpus, plain
 
 RESUMABLE = ("lost", "cancelled", "failed")
 ACTIVE = ("queued", "running")
@@ -37,12 +37,14 @@ def show_training(token: str) -> None:
 def _show_form(token: str) -> None:
     """Ask what to train, say how long it takes, and queue it."""
     try:
-        corpus = find_corpus()
+        corpus = choose_corpus(state.ADMIN_CORPUS)
     except CorpusError as error:
         corpus = None
         st.warning(str(error), icon=":material/warning:")
     _show_corpus(corpus)
-    spec = _ask_spec()
+    if corpus is None:
+        return
+    spec = _ask_spec(corpus)
     notes = st.text_area("Notes", max_chars=MAX_NOTES, key=state.ADMIN_NOTES, height=70)
     problem = ""
     try:
@@ -57,41 +59,51 @@ def _show_form(token: str) -> None:
             if seconds is None
             else f"Takes about {duration(seconds)}, by the trainings that were measured here."
         )
-    can_start = corpus is not None and not problem
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not can_start):
+    if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=bool(problem)):
         job = submit(token, spec, notes)
         st.session_state[state.ADMIN_JOB] = job.id
         say_done(f"Training {job.id} {'runs' if job.status == 'running' else 'waits for its turn'}.")
 
 
-def _show_corpus(corpus: Corpus | None) -> None:
+def _show_corpus(corpus: FoundCorpus | None) -> None:
     """Say what there is to train on."""
     if corpus is None:
-        st.caption("There is no corpus to train on. Set `RAVDESS_ROOT` to the folder of RAVDESS and start again.")
+        st.caption("There is no corpus to train on. Fetch or name one, as Dataset says, and start again.")
         return
-    found = check_integrity(corpus.index)
+    found = check_integrity(corpus.index, corpus.corpus)
     n_clips = corpus.clips["channel"].value_counts()
-    channels = " · ".join(f"{n_clips.get(channel, 0):,} of {channel}" for channel in CHANNELS)
-    missing = f" · {len(found.missing):,} of the release are missing" if found.missing else ""
+    channels = " · ".join(
+        f"{n:,} of {plain(channel)}" for channel in order_channels(n_clips.index) if (n := n_clips[channel])
+    )
+    missing = f" · {len(found.missing):,} are missing" if found.missing else ""
     broken = f" · {len(found.unreadable):,} files cannot be read" if found.unreadable else ""
-    st.caption(f"Corpus: {found.n_clips:,} clips in {found.n_files:,} files · {channels}{missing}{broken}")
+    st.caption(
+        f"{plain(corpus.corpus.title)}: {found.n_clips:,} clips in {found.n_files:,} files · {channels}"
+        f"{missing}{broken}"
+    )
 
 
-def _ask_spec() -> TrainingSpec:
+def _ask_spec(corpus: FoundCorpus) -> TrainingSpec:
     """Show the choices and return them; they are checked in ``check_spec``."""
+    names, channels_there = list(protocols_of(corpus.corpus)), order_channels(corpus.clips["channel"])
     left, right = st.columns(2, gap="medium")
     with left:
         recipe = st.selectbox("Recipe", list(RECIPES), key=state.ADMIN_RECIPE)
         protocols = st.pills(
             "Evaluated by",
-            list(PROTOCOLS),
+            names,
             selection_mode="multi",
-            default=list(PROTOCOLS),
-            key=state.ADMIN_PROTOCOLS,
+            default=names,
+            key=corpus.key(state.ADMIN_PROTOCOLS),
             wrap=True,
         )
         channels = st.pills(
-            "Clips of", CHANNELS, selection_mode="multi", default=CHANNELS, key=state.ADMIN_CHANNELS, wrap=True
+            "Clips of",
+            channels_there,
+            selection_mode="multi",
+            default=channels_there,
+            key=corpus.key(state.ADMIN_CHANNELS),
+            wrap=True,
         )
         n_kept = len({entry.clip for entry in list_kept()})
         feedback = st.checkbox(
@@ -105,7 +117,7 @@ def _ask_spec() -> TrainingSpec:
         st.checkbox(
             "Put it in use if it is not worse",
             key=state.ADMIN_PROMOTE,
-            help="By the unweighted average recall on speakers that it never heard.",
+            help="By the unweighted average recall on unseen speakers.",
         )
     with right:
         seed = st.number_input("Seed", 0, MAX_SEED - MAX_SEEDS + 1, 0, key=state.ADMIN_SEED)
@@ -126,6 +138,7 @@ def _ask_spec() -> TrainingSpec:
             st.caption("This recipe is solved in one step and has no epochs to choose.")
     return TrainingSpec(
         recipe=recipe,
+        corpus=corpus.corpus.name,
         protocols=tuple(protocols),
         seeds=tuple(range(int(seed), int(seed) + int(n_seeds))),
         epochs=epochs,
@@ -174,6 +187,7 @@ COLUMNS: dict[str, Any] = {
     "fraction": st.column_config.ProgressColumn("Done", min_value=0, max_value=100, format="%.0f %%"),
     "created": st.column_config.DatetimeColumn("Asked for (UTC)", format="YYYY-MM-DD HH:mm"),
     "recipe": "Recipe",
+    "corpus": "Corpus",
     "protocols": st.column_config.ListColumn("Evaluated by"),
     "channels": st.column_config.ListColumn("Clips of"),
     "seeds": st.column_config.ListColumn("Seeds"),
@@ -194,6 +208,7 @@ def _row(job: Job) -> dict[str, Any]:
         "status": job.status,
         "fraction": 100 * job.fraction,
         "recipe": spec.recipe,
+        "corpus": spec.corpus,
         "model": job.model,
         "created": job.created,
         "took": duration(job.elapsed) if job.elapsed else "",

@@ -5,7 +5,6 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ModelError
-from core.learning.evaluation import STUDY_PROTOCOL
 from core.operations.models.archives import export_model, import_model
 from core.operations.models.comparison import Comparison
 from core.operations.models.promotion import Overview, delete, judge_promotion, list_models, promote, roll_back
@@ -31,10 +30,10 @@ def show_models(token: str) -> None:
 
 
 def _show_table(models: list[Overview]) -> None:
-    """Show a line a model: what it reaches on speakers that it never heard first."""
+    """Show a line a model: what it reaches on unseen speakers first."""
     keys = sorted(
         {key for model in models for key in model.recalls},
-        key=lambda key: (STUDY_PROTOCOL not in key, "speaker" not in key, "speech" not in key, key),
+        key=lambda key: ("speaker" not in key, "speech" not in key, key),
     )
     rows = [
         {
@@ -146,7 +145,7 @@ def _show_comparison(names: list[str]) -> None:
         if not compared:
             st.info("These two were evaluated on no clips in common.", icon=":material/info:")
             return
-        names = sorted(compared, key=lambda name: (STUDY_PROTOCOL not in name, "speech" not in name))
+        names = sorted(compared, key=lambda name: ("speaker" not in name, "speech" not in name))
         _show_compared(
             compared[st.selectbox("Evaluated by", names, key=state.ADMIN_COMPARED, width=220)], first, second
         )
@@ -154,10 +153,13 @@ def _show_comparison(names: list[str]) -> None:
 
 def _show_compared(one: Comparison, first: str, second: str) -> None:
     """Show what each model finds of every emotion, and whether the difference could be chance."""
+    low, high = one.interval
     st.markdown(
-        f"Of {one.n_clips:,} clips, {one.only_first:,} are right with `{first}` alone and {one.only_second:,} with "
-        f"`{second}` alone. Were the two equally good, a split at least as uneven would have a probability of "
-        f"**{'less than 0.0001' if one.p_value < 0.0001 else f'{one.p_value:.4f}'}** (McNemar's exact test)."
+        f"On {one.n_clips:,} clips of {one.n_speakers} speakers, the unweighted average recall of `{first}` less that "
+        f"of `{second}` is **{100 * one.difference:+.1f} points**, 95 % interval over speakers {100 * low:+.1f} to "
+        f"{100 * high:+.1f}. Were the two equally good, a difference at least as large would have a probability of "
+        f"**{'less than 0.0001' if one.p_value < 0.0001 else f'{one.p_value:.4f}'}** (by flipping the signs of the "
+        "speakers' differences)."
     )
     show_chart(
         class_differences(one.per_class, first, second),

@@ -7,6 +7,7 @@ import streamlit as st
 from core.operations.access.audit import list_entries
 from core.operations.health import Installation, describe_installation
 from pages.ui.admin.words import size
+from pages.ui.shared.corpus import plain
 
 
 def show_audit(token: str) -> None:
@@ -40,7 +41,7 @@ def show_settings(token: str) -> None:
     places = {
         "Data folder (`SOUNDWEB_DATA`)": found.data.absolute(),
         "Models (`SOUNDWEB_ARTIFACTS`)": found.artifacts.absolute(),
-        "Corpus (`RAVDESS_ROOT`)": found.corpus or "not configured",
+        **{f"Corpus {plain(title)}": root for title, root in found.corpora.items()},
         "Database (`DATABASE_URL`)": found.database,
     }
     for name, place in places.items():

@@ -1,45 +1,48 @@
 """One clip: its fields in words, its sound, and what the model answered without having heard its actor."""
 
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from core.corpus.browsing import describe_clip
-from core.labels import EMOTIONS
+from core.corpus.known import default_corpus
 from core.plots import features as feature_plots
 from core.plots.style import SAVING
 from pages.ui.shared import answer, cache, state
-from pages.ui.shared.corpus import Corpus
+from pages.ui.shared.corpus import FoundCorpus, plain
 
-UNSEEN = "By a model of the same recipe that never heard this actor."
+UNSEEN = "By a model of the same recipe that was not trained on this speaker."
 
 
-def show_clip(corpus: Corpus, clip: Mapping[str, Any]) -> None:
+def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     """Show everything about a clip."""
     name, data = str(clip["clip"]), corpus.read(str(clip["clip"]))
     with st.container(border=True):
-        st.markdown(f"#### {answer.EMOTION_ICONS[clip['emotion']]} {clip['emotion'].capitalize()} · `{name}`")
+        st.markdown(
+            f"#### {answer.icon_of(clip['emotion'])} {clip['emotion'].capitalize()} · `{name.replace('`', '')}`"
+        )
         sound_place, answer_place = st.columns([5, 4], gap="large")
         with sound_place:
             st.audio(data, format=mime(data))
-            _show_fields(clip)
+            _show_fields(corpus, clip)
             with st.container(horizontal=True, gap="medium"):
                 st.page_link(
                     "pages/features.py",
                     label="Open in Features",
                     icon=":material/equalizer:",
-                    query_params={state.CLIP: name},
+                    query_params=_address(corpus, name),
                 )
                 # Streamlit's own links do nothing on the page that they lead to.
-                link = f"dataset?{state.CLIP}={name}"
+                link = f"dataset?{urllib.parse.urlencode(_address(corpus, name))}"
                 st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
         with answer_place:
-            _show_answer(clip)
+            _show_answer(corpus, clip)
         _show_spectrum(data)
 
 
-def show_player(corpus: Corpus, clip: Mapping[str, Any], title: str) -> None:
+def show_player(corpus: FoundCorpus, clip: Mapping[str, Any], title: str) -> None:
     """Show a small card: a title, the player, and what the model answered."""
     data = corpus.read(str(clip["clip"]))
     with st.container(border=True):
@@ -61,10 +64,15 @@ def mime(data: bytes) -> str:
     return "audio/flac" if data.startswith(b"fLaC") else "audio/wav"
 
 
-def _show_fields(clip: Mapping[str, Any]) -> None:
+def _address(corpus: FoundCorpus, clip: str) -> dict[str, str]:
+    """Return the parameters of an address that names a clip."""
+    return ({} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}) | {state.CLIP: clip}
+
+
+def _show_fields(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     """Show all fields of a clip in words."""
-    fields = describe_clip(clip)
-    st.markdown("\n".join(f"- {title}: **{value}**" for title, value in fields.items()))
+    fields = describe_clip(clip, corpus.corpus)
+    st.markdown("\n".join(f"- {plain(title)}: **{plain(value)}**" for title, value in fields.items()))
 
 
 def _show_spectrum(data: bytes) -> None:
@@ -77,7 +85,7 @@ def _show_spectrum(data: bytes) -> None:
     )
 
 
-def _show_answer(clip: Mapping[str, Any]) -> None:
+def _show_answer(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     """Show the out-of-fold probabilities of a clip."""
     if not clip["answer"]:
         st.info("This model was not evaluated on this clip.", icon=":material/info:")
@@ -86,5 +94,5 @@ def _show_answer(clip: Mapping[str, Any]) -> None:
         st.markdown(f":material/close: The model hears **{clip['answer']}**, and it is **{clip['emotion']}**.")
     else:
         st.markdown(f":material/check: The model hears **{clip['answer']}**, as it is.")
-    answer.show_probabilities({emotion: float(clip[emotion]) for emotion in EMOTIONS})
+    answer.show_probabilities({label: float(clip[label]) for label in corpus.corpus.labels if label in clip})
     st.caption(UNSEEN)

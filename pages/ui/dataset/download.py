@@ -2,42 +2,48 @@
 
 import streamlit as st
 
-from core.config import download_folder
 from core.corpus import download
-from core.corpus.download import ZENODO, has_kaggle, missing_channels
+from core.corpus.base import Corpus, Source
+from core.corpus.catalogue import FOLDERS_VARIABLE, download_folder
+from core.corpus.download import has_kaggle, missing_channels, source_of
+from core.corpus.known import default_corpus
 from core.errors import SoundWebError
 from core.work.background import WorkState
 from pages.ui.shared import cache, state
 
-FROM_ZENODO, FROM_KAGGLE = "Zenodo", "Kaggle"
+FROM_RECORD, FROM_KAGGLE = "record", "Kaggle"
 
 
 def show_first_visit() -> None:
-    """Show what RAVDESS is, its download, and how to name a folder that is there."""
+    """Show what the default corpus is, its download, and how to name a folder that is there."""
+    corpus = default_corpus()
+    texts = corpus.texts
     with st.container(border=True):
         st.markdown("#### :material/library_music: No corpus yet")
-        clips = sum(archive.n_clips for archive in ZENODO.archives.values())
         st.markdown(
-            f"RAVDESS holds {clips:,} short recordings of 24 actors who speak and sing two sentences in eight "
-            "emotions. The shipped model works without it; browsing, listening and training need it."
+            f"{corpus.title}: {texts.about} The shipped model works without it; browsing, listening and training "
+            "need a corpus."
         )
         st.caption(
-            "Livingstone & Russo (2018), [doi.org/10.5281/zenodo.1188976](https://doi.org/10.5281/zenodo.1188976). "
-            "Licence: [CC BY-NC-SA 4.0](https://creativecommons.org/licenses/by-nc-sa/4.0/): free to use and share "
-            "with attribution, not for profit, changes under the same licence."
+            f"{texts.citation}, [{texts.link.removeprefix('https://')}]({texts.link}). "
+            f"Licence: [{corpus.licence}]({corpus.licence_link})."
         )
-    show_download(tuple(ZENODO.archives))
+    show_download(corpus, tuple(source_of(corpus).archives))
     with st.expander("A folder that is there already", icon=":material/folder_open:"):
         st.markdown(
-            "Name it to the server before it starts. Any layout is found, from Zenodo or Kaggle, as WAV or FLAC. The "
+            "Name it to the server before it starts. Any layout is found, as WAV or FLAC. The "
             "folder is not asked for here, since everybody who reaches this page could then look for folders."
         )
-        st.code("export RAVDESS_ROOT=/path/to/ravdess\nstreamlit run soundwebapp.py", language="bash")
+        st.code(f"export {corpus.root_variable}=/path/to/{corpus.name}\nstreamlit run soundwebapp.py", language="bash")
+        st.markdown(
+            "Other corpora: folders with a table `manifest.csv` (columns `file`, `emotion`, `speaker`) or an "
+            f"audformat database, listed in `{FOLDERS_VARIABLE}`."
+        )
 
 
-def show_download(channels: tuple[str, ...]) -> None:
+def show_download(corpus: Corpus, channels: tuple[str, ...]) -> None:
     """Show the download of some channels: its form, or how far it is."""
-    work = cache.st_download()
+    work, known = cache.st_download(), source_of(corpus)
     if work.state.is_running:
         _follow()
         return
@@ -49,14 +55,21 @@ def show_download(channels: tuple[str, ...]) -> None:
             channels,
             selection_mode="multi",
             default=channels,
-            format_func=_describe_archive,
+            format_func=lambda channel: _describe_archive(known, channel),
             key=state.DOWNLOAD_CHANNELS,
         )
-        sources = [FROM_ZENODO, *([FROM_KAGGLE] if has_kaggle() else [])]
-        source = st.segmented_control("From", sources, default=FROM_ZENODO, required=True, key=state.DOWNLOAD_FROM)
+        sources = [FROM_RECORD, *([FROM_KAGGLE] if has_kaggle() else [])]
+        source = st.segmented_control(
+            "From",
+            sources,
+            default=FROM_RECORD,
+            required=True,
+            format_func=lambda name: known.title if name == FROM_RECORD else name,
+            key=state.DOWNLOAD_FROM,
+        )
         if not has_kaggle():
             st.caption("Kaggle is offered too where its package is installed: `pip install kagglehub`.")
-        archives = [ZENODO.archives[channel] for channel in chosen]
+        archives = [known.archives[channel] for channel in chosen]
         if archives:
             packed, unpacked = (sum(sizes) for sizes in zip(*((a.size, a.unpacked) for a in archives), strict=True))
             st.caption(
@@ -69,19 +82,19 @@ def show_download(channels: tuple[str, ...]) -> None:
             icon=":material/download:",
             disabled=not archives,
             on_click=_start,
-            args=(tuple(chosen), source),
+            args=(corpus, tuple(chosen), source),
         )
         st.caption("On the command line: `python -m core download`. Both go on where they were cut off.")
 
 
-def _describe_archive(channel: str) -> str:
-    archive = ZENODO.archives[channel]
+def _describe_archive(source: Source, channel: str) -> str:
+    archive = source.archives[channel]
     return f"{channel.capitalize()} · {archive.n_clips:,} clips · {archive.size / 1e6:.0f} MB"
 
 
-def _start(channels: tuple[str, ...], source: str) -> None:
+def _start(corpus: Corpus, channels: tuple[str, ...], source: str) -> None:
     fetch = download.download_from_kaggle if source == FROM_KAGGLE else download.download_corpus
-    cache.st_download().start(lambda report: fetch(channels, download_folder(), report=report))
+    cache.st_download().start(lambda report: fetch(corpus, channels, download_folder(corpus), report=report))
 
 
 @st.fragment(run_every=1.0)
@@ -107,8 +120,9 @@ def _show_end(progress: WorkState) -> None:
         raise progress.failure
 
 
-def show_completion() -> None:
+def show_completion(corpus: Corpus) -> None:
     """Offer what is missing in the downloaded corpus."""
-    channels = missing_channels(ZENODO.archives, download_folder())
+    archives = source_of(corpus).archives
+    channels = missing_channels(corpus, archives, download_folder(corpus))
     if channels or cache.st_download().state.is_running:
-        show_download(tuple(channels) or tuple(ZENODO.archives))
+        show_download(corpus, tuple(channels) or tuple(archives))

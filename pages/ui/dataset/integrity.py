@@ -1,48 +1,52 @@
 """Integrity: what is missing or odd in the folder, and what doubled clips do to a random split."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from core.config import download_folder
+from core.corpus.catalogue import download_folder
 from core.corpus.integrity import Integrity, check_integrity
-from core.learning.reports.cards import PROTOCOL_MEANING
 from core.learning.reports.leakage import figures_by_protocol
 from core.serving.registry import Registry, StoredModel
 from pages.ui.dataset.download import show_completion
 from pages.ui.shared import cache
-from pages.ui.shared.corpus import Corpus
+from pages.ui.shared.corpus import FoundCorpus, plain
 
 FINDINGS = {
-    "missing": ("Missing", "Clips of the release without a readable file."),
+    "missing": ("Missing", "Clips of the corpus without a readable file."),
     "unreadable": ("Unreadable", "Files that cannot be decoded; they are left out everywhere."),
-    "stereo": ("Stereo", "Six clips of the release are; both channels are averaged."),
-    "odd_rate": ("Other rate", "Clips at another rate than 48 kHz; they are resampled like all."),
-    "doubled": ("Doubled", "Clips with several files, as in Kaggle's archives; each is used once."),
-    "same_recording": ("Same recording", "Different names, one sound. The release has one such pair."),
+    "stereo": ("Stereo", "Clips of more than one channel; the channels are averaged."),
+    "odd_rate": ("Other rate", "Clips at another rate than the others; they are resampled like all."),
+    "doubled": ("Doubled", "Clips with several files; each is used once."),
+    "same_recording": ("Same recording", "Different names, one sound."),
 }
 
 
-def show_integrity(corpus: Corpus) -> None:
+def show_integrity(corpus: FoundCorpus) -> None:
     """Show the tab."""
-    found = check_integrity(corpus.index)
+    found = check_integrity(corpus.index, corpus.corpus)
     if found.is_complete:
         st.success(f"Complete: all {found.n_clips:,} clips are there and readable.", icon=":material/verified:")
     else:
-        st.warning(f"{len(found.missing):,} clips of the release are missing or unreadable.", icon=":material/warning:")
-        if corpus.root == download_folder():
-            show_completion()
-    _show_findings(found)
+        st.warning(f"{len(found.missing):,} clips of the corpus are missing or unreadable.", icon=":material/warning:")
+        if corpus.corpus.source is not None and corpus.root == download_folder(corpus.corpus):
+            show_completion(corpus.corpus)
+    _show_findings(found, corpus.corpus.texts.notes)
     st.markdown("#### What doubling does")
     _show_twins(corpus)
-    _show_figures()
+    _show_figures(corpus)
 
 
-def _show_findings(found: Integrity) -> None:
+def _show_findings(found: Integrity, notes: Mapping[str, str]) -> None:
     """Show the number of each finding, and its list on demand."""
+    findings = {
+        field: (title, f"{meaning} {notes.get(field, '')}".strip()) for field, (title, meaning) in FINDINGS.items()
+    }
     with st.container(horizontal=True, gap="medium"):
         st.metric("Files", f"{found.n_files:,}", width="content")
-        for field, (title, meaning) in FINDINGS.items():
+        for field, (title, meaning) in findings.items():
             st.metric(title, f"{len(getattr(found, field)):,}", width="content", help=meaning)
-    for field, (title, meaning) in FINDINGS.items():
+    for field, (title, meaning) in findings.items():
         rows = getattr(found, field)
         if rows:
             with st.expander(f"{title}: {len(rows):,}"):
@@ -51,7 +55,7 @@ def _show_findings(found: Integrity) -> None:
                 st.dataframe({"name": names}, hide_index=True, height=min(38 * len(names) + 38, 300))
 
 
-def _show_twins(corpus: Corpus) -> None:
+def _show_twins(corpus: FoundCorpus) -> None:
     """Show how many evaluated clips have a twin in training, counted on this corpus."""
     try:
         twins = cache.st_twins(corpus.digest, corpus.clips)
@@ -60,9 +64,9 @@ def _show_twins(corpus: Corpus) -> None:
         return
     doubled = twins.iloc[0]
     st.markdown(
-        f"Kaggle's archives hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of the evaluated "
-        f"files ({doubled['twins']:,} of {doubled['evaluated']:,}) have their twin in training: the model has "
-        "heard them, and the figure tells how well it remembers."
+        f"Published copies of corpora often hold every clip twice. Split at random, **{doubled['twin_share']:.1%}** of "
+        f"the evaluated files ({doubled['twins']:,} of {doubled['evaluated']:,}) have their twin in training: the "
+        "model has met them, and the figure tells how well it remembers."
     )
     st.dataframe(
         twins.assign(twin_share=100 * twins["twin_share"]),
@@ -76,9 +80,9 @@ def _show_twins(corpus: Corpus) -> None:
     )
 
 
-def _show_figures() -> None:
+def _show_figures(corpus: FoundCorpus) -> None:
     """Show a stored model's figures by all protocols."""
-    model = _reference_model()
+    model = _stored_model(corpus)
     if model is None:
         st.info("No model is stored, so there are no figures to compare.", icon=":material/info:")
         return
@@ -87,11 +91,11 @@ def _show_figures() -> None:
         st.info("The stored model was evaluated by none of these protocols.", icon=":material/info:")
         return
     recalls = dict(zip(figures["protocol"], figures["recall"], strict=True))
-    if {"reference", "speaker-emobox"} <= set(recalls):
-        doubled, unseen = recalls["reference"], recalls["speaker-emobox"]
+    if {"reference", model.main_protocol} <= set(recalls):
+        doubled, unseen = recalls["reference"], recalls[model.main_protocol]
         st.markdown(
             f"The stored model `{model.name}` gets **{doubled:.1%}** right in the doubled split and **{unseen:.1%}** "
-            f"with speakers it never heard: **{100 * (doubled - unseen):.1f} points** less."
+            f"with unseen speakers: **{100 * (doubled - unseen):.1f} points** less."
         )
     st.dataframe(
         figures.assign(twin_share=100 * figures["twin_share"]),
@@ -100,16 +104,17 @@ def _show_figures() -> None:
         column_config={
             "protocol": "Protocol",
             "n_clips": st.column_config.NumberColumn("Evaluated clips", format="localized"),
-            "twin_share": st.column_config.NumberColumn("Heard in training", format="%.1f %%"),
+            "twin_share": st.column_config.NumberColumn("Seen in training", format="%.1f %%"),
             "recall_text": st.column_config.TextColumn("UAR %", help="Unweighted average recall, 95 % interval."),
             "accuracy_text": st.column_config.TextColumn("Accuracy %", help="With 95 % interval."),
         },
     )
-    st.caption("  \n".join(f"`{name}`: {PROTOCOL_MEANING[name]}." for name in figures["protocol"]))
+    protocols = model.manifest.corpus.protocols
+    st.caption("  \n".join(f"`{name}`: {plain(protocols[name])}." for name in figures["protocol"]))
 
 
-def _reference_model() -> StoredModel | None:
-    """Return a stored model of the reference recipe, else the one in use, else None."""
+def _stored_model(corpus: FoundCorpus) -> StoredModel | None:
+    """Return a stored model of this corpus: the reference recipe's where there is one, else any, else None."""
     registry = Registry()
-    names = registry.names_of("reference") or ([registry.champion()] if registry.has_champion() else [])
-    return registry.load(names[-1]) if names else None
+    models = [registry.load(name) for name in [*registry.names(), *registry.names_of("reference")]]
+    return next((model for model in reversed(models) if model.manifest.corpus.name == corpus.corpus.name), None)

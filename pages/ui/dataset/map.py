@@ -4,19 +4,19 @@ import pandas as pd
 import streamlit as st
 
 from core.config import data_folder
-from core.corpus.browsing import FIELD_VALUES, find_clip
+from core.corpus.browsing import fields_of, find_clip
 from core.corpus.projection import MAX_CLIPS, METHODS, Projection
 from core.errors import SoundWebError
 from core.plots import corpus as plots
 from core.serving.corpus_map import compute_map, read_map
 from pages.ui.dataset.detail import show_clip
 from pages.ui.shared import cache, state
-from pages.ui.shared.corpus import Corpus
+from pages.ui.shared.corpus import FoundCorpus
 
-FIELDS = [*FIELD_VALUES, "duration", "answer", "confidence"]
+MEASURES = ("duration", "answer", "confidence")
 
 
-def show_map(corpus: Corpus, clips: pd.DataFrame) -> None:
+def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     """Show the tab."""
     predictor, work = cache.predictor(), cache.st_map_work()
     if work.state.is_running:
@@ -60,18 +60,21 @@ def _follow() -> None:
         st.button("Stop", icon=":material/stop:", on_click=work.stop)
 
 
-def _show_points(corpus: Corpus, clips: pd.DataFrame, projection: Projection) -> None:
+def _show_points(corpus: FoundCorpus, clips: pd.DataFrame, projection: Projection) -> None:
     """Show the map, and the clip whose point is chosen."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         method = st.segmented_control("Projection", METHODS, default=METHODS[0], required=True, key=state.MAP_METHOD)
-        field = st.selectbox("Colour", FIELDS, index=FIELDS.index("emotion"), key=state.MAP_FIELD, width=200)
+        fields = [*fields_of(corpus.corpus), *MEASURES]
+        field = st.selectbox("Colour", fields, key=corpus.key(state.MAP_FIELD), width=200)
     places = projection.table(clips, method or METHODS[0])
     axes = ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
     if method == "PCA":
         first, second = projection.explained
         axes = (f"component 1 ({first:.0%} of the variance)", f"component 2 ({second:.0%} of the variance)")
     event = st.plotly_chart(
-        plots.projection_scatter(places[places["answer"] != ""] if field == "answer" else places, field, method, axes),
+        plots.projection_scatter(
+            places[places["answer"] != ""] if field == "answer" else places, field, method, axes, corpus.corpus
+        ),
         key=f"{state.MAP_POINTS}-{method}-{field}",
         on_select="rerun",
         selection_mode="points",

@@ -6,7 +6,7 @@ from core.plots import timeline as plots
 from core.serving.live import RECENT, LiveWorker
 from core.serving.segments import Reading, smooth
 from pages.ui.shared import cache
-from pages.ui.shared.answer import EMOTION_ICONS
+from pages.ui.shared.answer import icon_of
 
 REDRAW = 0.3
 """Time between two drawings of the moment, in seconds."""
@@ -37,7 +37,7 @@ def _show_moment(worker: LiveWorker, half_life: float) -> None:
     with answer_place:
         _show_now(readings)
     with bars_place:
-        st.html(plots.moving_bars(readings[-1].y_proba if readings else None))
+        st.html(plots.moving_bars(cache.predictor().labels, readings[-1].y_proba if readings else None))
 
 
 @st.fragment(run_every=REDRAW_TIMELINE)
@@ -63,7 +63,7 @@ def _show_now(readings: list[Reading]) -> None:
     elif newest.emotion is None:
         words, detail = ":material/mic: No speech", "Silence and noise have no emotion."
     elif newest.label == newest.emotion:
-        words = f"{EMOTION_ICONS[newest.emotion]} {newest.emotion.capitalize()}"
+        words = f"{icon_of(newest.emotion)} {newest.emotion.capitalize()}"
         detail = f"**{newest.confidence:.0%}** confident"
     else:
         words = ":material/help: Unsure"

@@ -3,10 +3,9 @@
 import streamlit as st
 
 from core.errors import SoundWebError
-from core.labels import EMOTIONS
 from core.learning.reports.tables import largest_confusion, list_cell, tabulate_confusion
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import Evaluated
+from pages.ui.metrics.evaluated import Evaluated, forget_other
 from pages.ui.shared import cache, state
 from pages.ui.shared.answer import show_player
 from pages.ui.shared.charts import picture_button
@@ -15,16 +14,16 @@ from pages.ui.shared.corpus import find_corpus
 
 def show_confusion(evaluated: Evaluated) -> None:
     """Show the matrix, and beside it the clips of the chosen cell."""
-    counts = cache.report(tabulate_confusion, evaluated.key)
+    counts, labels = cache.report(tabulate_confusion, evaluated.key), evaluated.model.manifest.labels
     matrix_place, list_place = st.columns([5, 4], gap="large")
     with list_place:
-        cell = _choose_cell(largest_confusion(counts))
+        cell = _choose_cell(labels, largest_confusion(counts))
         _show_cell(evaluated, *cell)
     with matrix_place:
         st.plotly_chart(
             plots.confusion_matrix(counts, cell),
             key=state.METRICS_MATRIX,
-            on_select=_take_click,
+            on_select=lambda: _take_click(labels),
             selection_mode="points",
             config=picture_button(f"{evaluated.words}-confusion"),
             alt="Confusion matrix: true emotions by answered ones; the numbers stand in the table below",
@@ -33,20 +32,22 @@ def show_confusion(evaluated: Evaluated) -> None:
             st.dataframe(counts.rename_axis("true, answered as"))
 
 
-def _take_click() -> None:
+def _take_click(labels: tuple[str, ...]) -> None:
     """Put the cell that was clicked into the pickers."""
     points = st.session_state[state.METRICS_MATRIX]["selection"]["points"]
     cell = points[0].get("customdata", ()) if points else ()
-    if len(cell) == 2 and set(cell) <= set(EMOTIONS):
+    if len(cell) == 2 and set(cell) <= set(labels):
         st.session_state[state.METRICS_TRUE], st.session_state[state.METRICS_ANSWER] = cell
 
 
-def _choose_cell(default: tuple[str, str]) -> tuple[str, str]:
+def _choose_cell(labels: tuple[str, ...], default: tuple[str, str]) -> tuple[str, str]:
     """Show the pickers of a cell; until somebody chooses, it is the most frequent wrong answer."""
+    for key in (state.METRICS_TRUE, state.METRICS_ANSWER):
+        forget_other(key, labels)
     columns = st.columns(2)
     chosen = [
         columns[i].selectbox(
-            label, EMOTIONS, index=None, placeholder=default[i], key=key, bind="query-params",
+            label, labels, index=None, placeholder=default[i], key=key, bind="query-params",
             help="Or click a cell of the matrix.",
         )
         for i, (label, key) in enumerate((("True emotion", state.METRICS_TRUE), ("Answered", state.METRICS_ANSWER)))
@@ -63,13 +64,13 @@ def _show_cell(evaluated: Evaluated, true: str, answered: str) -> None:
         st.caption("No clip was answered so. Click another cell.")
         return
     event = st.dataframe(
-        clips[["clip", "confidence", "seed", "actor", "intensity", "channel", "statement"]],
+        clips[["clip", "confidence", "seed", "speaker", "intensity", "channel", "statement"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
             "clip": "Clip",
             "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
-            "actor": st.column_config.NumberColumn("Actor", format="%d"),
+            "speaker": "Speaker",
             "channel": "Channel",
             "intensity": "Intensity",
             "statement": "Sentence",
@@ -81,15 +82,16 @@ def _show_cell(evaluated: Evaluated, true: str, answered: str) -> None:
         key=f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}",
     )
     rows = event["selection"]["rows"]
-    _play(clips["clip"].iloc[rows[0] if rows and rows[0] < len(clips) else 0])
+    chosen = clips.iloc[rows[0] if rows and rows[0] < len(clips) else 0]
+    _play(chosen["corpus"], chosen["clip"])
 
 
-def _play(clip: str) -> None:
-    """Play a clip of the corpus, or say why it cannot be played."""
+def _play(name: str, clip: str) -> None:
+    """Play a clip of a corpus, or say why it cannot be played."""
     try:
-        corpus = find_corpus()
+        corpus = find_corpus(name)
         if corpus is None:
-            st.caption(":material/volume_off: To listen, set RAVDESS_ROOT to the folder of the corpus.")
+            st.caption(":material/volume_off: To listen, name the corpus folder to the server; Dataset says how.")
             return
         data = corpus.read(clip)
         st.code(clip, language=None)

@@ -1,19 +1,19 @@
 """Choosing whose answers are looked at: model, protocol, clips, seed; and the figures of the choice."""
 
 import dataclasses
+from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
 
-from core.learning.evaluation import summarize
-from core.learning.reports.cards import PROTOCOL_MEANING
-from core.learning.reports.tables import CHANCE, HUMAN_ACCURACY, HUMAN_SOURCE, SUBSETS, apply_threshold
+from core.corpus.base import Listeners
+from core.corpus.known import known_corpora
+from core.learning.evaluation import ALL_CLIPS, summarize
+from core.learning.reports.tables import apply_threshold
 from core.serving.registry import Registry, StoredModel
 from pages.ui.shared import cache, state
+from pages.ui.shared.corpus import plain
 
-PROTOCOLS = tuple(reversed(PROTOCOL_MEANING))
-"""Names of the protocols, those that count for new users first."""
-SUBSET_NAMES = {"all": "speech and song", "speech": "speech", "song": "song"}
 ALL_SEEDS = "all"
 
 
@@ -33,13 +33,29 @@ class Evaluated:
 
     @property
     def subset(self) -> str:
-        """Which clips: ``all``, ``speech`` or ``song``."""
+        """Which clips: ``all``, or those of a channel."""
         return self.key[3]
 
     @property
     def seed(self) -> int | None:
         """The seed, None for all."""
         return self.key[4]
+
+    @property
+    def subset_name(self) -> str:
+        """Which clips, in words."""
+        return " and ".join(self.model.manifest.corpus.channels) if self.subset == ALL_CLIPS else self.subset
+
+    @property
+    def chance(self) -> float:
+        """Unweighted average recall of answers drawn at random."""
+        return 1 / len(self.model.manifest.labels)
+
+    @property
+    def listeners(self) -> Listeners | None:
+        """How often people are right on this corpus, if it is known."""
+        corpus = known_corpora().get(self.model.manifest.corpus.name)
+        return corpus.listeners if corpus else None
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -62,16 +78,21 @@ def choose_evaluated() -> Evaluated | None:
     names.sort(key=lambda name: name != in_use)
     with st.container(horizontal=True):
         name = st.selectbox("Model", names, key=state.METRICS_MODEL, bind="query-params", width=180)
-        protocol = st.selectbox("Protocol", PROTOCOLS, key=state.METRICS_PROTOCOL, bind="query-params", width=160)
+        model = registry.load(name)
+        trained = model.manifest.corpus
+        protocols = tuple(reversed(trained.protocols))  # those that count for new users first
+        forget_other(state.METRICS_PROTOCOL, protocols)
+        protocol = st.selectbox("Protocol", protocols, key=state.METRICS_PROTOCOL, bind="query-params", width=160)
+        subsets = (ALL_CLIPS, *trained.channels)
+        forget_other(state.METRICS_SUBSET, subsets)
         subset = st.selectbox(
             "Clips",
-            SUBSETS,
-            index=SUBSETS.index("speech"),
+            subsets,
+            index=subsets.index("speech") if "speech" in subsets else 0,
             key=state.METRICS_SUBSET,
             bind="query-params",
             width=140,
         )
-        model = registry.load(name)
         seeds = [str(seed) for seed in model.metrics().get(protocol, {}).get("seeds", [])]
         seed = st.selectbox(
             "Seed",
@@ -83,11 +104,18 @@ def choose_evaluated() -> Evaluated | None:
             "counts of all their answers.",
         )
     st.caption(
-        f"{'In use. ' if name == in_use else ''}Protocol: {PROTOCOL_MEANING[protocol]}. Every figure here is computed "
+        f"{'In use. ' if name == in_use else ''}Corpus: {plain(trained.title)}. "
+        f"Protocol: {plain(trained.protocols[protocol])}. Every figure here is computed "
         "from the files of the model."
     )
     number = int(seed) if seed in seeds else None
     return Evaluated(model, (str(registry.root), name, protocol, subset, number))
+
+
+def forget_other(key: str, options: Collection[str]) -> None:
+    """Forget what was chosen for another model and this one does not offer."""
+    if st.session_state.get(key) not in (None, *options):
+        del st.session_state[key]
 
 
 def show_headline(evaluated: Evaluated) -> None:
@@ -96,30 +124,38 @@ def show_headline(evaluated: Evaluated) -> None:
     recall, ece = summary["unweighted_average_recall"], summary["expected_calibration_error"]
     low, high = recall["interval"]
     given = cache.report(apply_threshold, evaluated.key, evaluated.model.threshold)
-    plain = {"delta_color": "off", "delta_arrow": "off"}
+    muted = {"delta_color": "off", "delta_arrow": "off"}
     with st.container(horizontal=True, gap="medium"):
         st.metric(
-            "Right, averaged over emotions", f"{recall['mean']:.1%}", f"{100 * low:.1f} to {100 * high:.1f}", **plain,
-            help="Unweighted average recall (UAR) with its 95 % interval, by a bootstrap that draws actors.",
-        )  # fmt: skip
-        st.metric("Chance", f"{CHANCE:.1%}", "one of eight", **plain, help="UAR of answers drawn at random.")
-        st.metric(
-            "People", f"{HUMAN_ACCURACY:.1%}", "on speech", **plain,
-            help="Share of the audio-only speech clips in which listeners chose the intended emotion: "
-            f"[Livingstone & Russo 2018]({HUMAN_SOURCE}).",
+            "Right, averaged over emotions", f"{recall['mean']:.1%}", f"{100 * low:.1f} to {100 * high:.1f}", **muted,
+            help="Unweighted average recall (UAR) with its 95 % interval, by a bootstrap that draws speakers.",
         )  # fmt: skip
         st.metric(
-            "Confidence is off by", f"{ece:.3f}", "on average", **plain,
+            "Chance",
+            f"{evaluated.chance:.1%}",
+            f"one of {len(evaluated.model.manifest.labels)}",
+            **muted,
+            help="UAR of answers drawn at random.",
+        )
+        listeners = evaluated.listeners
+        if listeners is not None:
+            st.metric(
+                "People", f"{listeners.accuracy:.1%}", f"on {listeners.channel}", **muted,
+                help="Share of the clips in which listeners chose the intended emotion: "
+                f"[{listeners.title}]({listeners.source}).",
+            )  # fmt: skip
+        st.metric(
+            "Confidence is off by", f"{ece:.3f}", "on average", **muted,
             help="Expected calibration error (ECE): mean distance of confidence from the share of right answers.",
         )  # fmt: skip
         st.metric(
-            "Answered", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **plain,
+            "Answered", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **muted,
             help="Share of the clips whose confidence reaches the threshold in use. The threshold was chosen on the "
-            "speaker-emobox answers; the card has its worth on folds that did not choose it.",
+            f"{evaluated.model.main_protocol} answers; the card has its worth on folds that did not choose it.",
         )  # fmt: skip
     wrong = "" if given["risk"] is None else f" Of the clips it is not unsure about, {given['risk']:.1%} are wrong."
     st.caption(
-        f"Unweighted average recall (UAR) on {summary['n_clips']:,} clips, with its 95 % interval over actors; "
+        f"Unweighted average recall (UAR) on {summary['n_clips']:,} clips, with its 95 % interval over speakers; "
         f"expected calibration error (ECE).{wrong}"
     )
 
@@ -128,7 +164,7 @@ def show_not_evaluated(evaluated: Evaluated) -> None:
     """Say that the model's files hold no such answers, and which they hold."""
     held = ", ".join(evaluated.model.metrics()) or "none"
     st.info(
-        f"The files of this model hold no answers for {SUBSET_NAMES[evaluated.subset]} in the protocol "
+        f"The files of this model hold no answers for {evaluated.subset_name} in the protocol "
         f"{evaluated.protocol}. Protocols it was evaluated by: {held}.",
         icon=":material/info:",
     )

@@ -2,32 +2,30 @@
 
 import streamlit as st
 
-from core.learning.evaluation import STUDY_PROTOCOL, summarize
-from core.learning.reports.cards import PROTOCOL_MEANING, STUDIES
+from core.corpus.base import Listeners
+from core.learning.evaluation import summarize
+from core.learning.reports import comparisons
+from core.learning.reports.cards import STUDIES
 from core.learning.reports.tables import (
-    GROUPS,
-    HUMAN_ACCURACY,
-    HUMAN_SOURCE,
-    comparisons,
+    groups_of,
     tabulate_classes,
     tabulate_groups,
     tabulate_reliability,
     tabulate_risk,
 )
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import SUBSET_NAMES, Evaluated
+from pages.ui.metrics.evaluated import Evaluated, forget_other
 from pages.ui.shared import cache, state
 from pages.ui.shared.charts import show_chart, show_shares
 
 INFO = ":material/info:"
-PROTOCOLS_TEXT = f"""`reference` repeats a common practice: the archives hold every clip twice, the files are split at
+PROTOCOLS_TEXT = """`reference` repeats a common practice: every clip stands twice, the files are split at
 random, and most evaluated clips have a twin in training. It says how well the model remembers. `random` takes each clip
 once, but the same voices still stand on both sides. The `speaker` protocols keep whole people apart: this is what a
-person gets whom the model has never heard. People who listened to the speech clips chose the intended emotion in
-{HUMAN_ACCURACY:.1%} of the cases ([Livingstone & Russo 2018]({HUMAN_SOURCE}))."""
+new user gets."""
 
 STUDY_NOTES = {
-    "baseline": "A protocol of its own: each unseen actor is enrolled with neutral clips of speech, the first "
+    "baseline": "A protocol of its own: each unseen speaker is enrolled with neutral clips of speech, the first "
     "repetition of each sentence. These are evaluated in no row but the first. The app shifts features to the mean of "
     "the training clips, at the strength that is chosen in the sidebar; models hold no neutral mean.",
 }
@@ -64,11 +62,13 @@ def show_curves(evaluated: Evaluated) -> None:
 
 
 def show_groups(evaluated: Evaluated) -> None:
-    """Show figures by actor, gender, channel or intensity, and by emotion."""
+    """Show figures by speaker, gender, channel or intensity, and by emotion."""
+    groups = groups_of(evaluated.rows)
+    forget_other(state.METRICS_GROUP, groups)
     field = st.segmented_control(
-        "By", GROUPS, default=GROUPS[0], required=True, key=state.METRICS_GROUP, bind="query-params"
+        "By", groups, default=groups[0], required=True, key=state.METRICS_GROUP, bind="query-params"
     )
-    field = field if field in GROUPS else GROUPS[0]
+    field = field if field in groups else groups[0]
     table = cache.report(tabulate_groups, evaluated.key, field)
     mean = cache.report(summarize, evaluated.key)["unweighted_average_recall"]["mean"]
     show_chart(
@@ -77,12 +77,12 @@ def show_groups(evaluated: Evaluated) -> None:
         f"Share of right answers, averaged over emotions, by {field}",
         table,
     )
-    if field == "actor":
-        st.caption("One actor is one person: no interval over actors can be drawn for a single bar.")
+    if field == "speaker":
+        st.caption("One speaker: no interval over speakers can be drawn for a single bar.")
     else:
         st.caption(
-            "Bars with 95 % intervals by a bootstrap that draws actors. A group without some of the emotions, such as "
-            "song or strong intensity, is averaged over those it has."
+            "Bars with 95 % intervals by a bootstrap that draws speakers. A group without some of the emotions, such "
+            "as song or strong intensity, is averaged over those it has."
         )
     st.markdown("**By emotion**")
     st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
@@ -118,19 +118,29 @@ def show_calibration(evaluated: Evaluated) -> None:
 def show_protocols(evaluated: Evaluated) -> None:
     """Show the protocols side by side and say why they differ."""
     table = comparisons.tabulate_protocols(evaluated.model.metrics(), evaluated.subset)
-    missing = [name for name in PROTOCOL_MEANING if name not in set(table.get("protocol", []))]
+    missing = [name for name in evaluated.model.manifest.corpus.protocols if name not in set(table.get("protocol", []))]
     if table.empty:
-        st.info(f"This model has evaluated no clips of {SUBSET_NAMES[evaluated.subset]}.", icon=INFO)
+        st.info(f"This model has evaluated no clips of {evaluated.subset_name}.", icon=INFO)
         return
+    listeners = evaluated.listeners if evaluated.listeners and evaluated.listeners.channel == evaluated.subset else None
     show_chart(
-        plots.protocol_bars(table, with_people=evaluated.subset == "speech"),
+        plots.protocol_bars(table, chance=evaluated.chance, listeners=listeners),
         f"{evaluated.model.name}-{evaluated.subset}-protocols",
         "Share of right answers, averaged over emotions, by protocol",
         table,
     )
-    st.markdown(PROTOCOLS_TEXT)
+    st.markdown(f"{PROTOCOLS_TEXT} {_describe_listeners(evaluated.listeners)}")
     if missing:
         st.caption(f"The files of this model hold no answers for: {', '.join(missing)}.")
+
+
+def _describe_listeners(listeners: Listeners | None) -> str:
+    if listeners is None:
+        return ""
+    return (
+        f"People who listened to the {listeners.channel} clips chose the intended emotion in {listeners.accuracy:.1%} "
+        f"of the cases ([{listeners.title}]({listeners.source}))."
+    )
 
 
 def show_studies(evaluated: Evaluated) -> None:
@@ -152,4 +162,4 @@ def show_studies(evaluated: Evaluated) -> None:
                 st.caption(STUDY_NOTES[name])
         else:
             st.caption(f"The files of this model hold no {name}.")
-    st.caption(f"Unseen speakers, protocol `{STUDY_PROTOCOL}`, first seed.")
+    st.caption(f"Unseen speakers, protocol `{evaluated.model.main_protocol}`, first seed.")

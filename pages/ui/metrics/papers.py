@@ -7,7 +7,7 @@ from core.learning.reports.comparisons import tabulate_models
 from core.learning.reports.tables import tabulate_classes, write_report
 from core.serving.exports import spreadsheet_csv
 from core.serving.registry import Registry
-from pages.ui.metrics.evaluated import SUBSET_NAMES, Evaluated
+from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.card import show_card
 from pages.ui.shared.charts import show_shares
@@ -35,11 +35,11 @@ def show_models(evaluated: Evaluated) -> None:
         evaluated.protocol,
         evaluated.subset,
     )
-    st.markdown(f"**All stored models: {evaluated.protocol}, {SUBSET_NAMES[evaluated.subset]}**")
+    st.markdown(f"**All stored models: {evaluated.protocol}, {evaluated.subset_name}**")
     show_shares(table[["model", *COLUMN_ORDER]])
     st.caption(
-        "All seeds; bounds of 95 % intervals over actors. The difference is that of the unweighted average recall "
-        f"(UAR) from {evaluated.model.name}, on the same clips; p by flipping the signs of the actors' differences. "
+        "All seeds; bounds of 95 % intervals over speakers. The difference is that of the unweighted average recall "
+        f"(UAR) from {evaluated.model.name}, on the same clips; p by flipping the signs of the speakers' differences. "
         "An empty row: that model was not evaluated so, or on other clips."
     )
 

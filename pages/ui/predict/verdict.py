@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.audio.decode import Waveform
 from core.errors import DatabaseError, SoundWebError
-from core.labels import EMOTIONS
 from core.operations.feedback import entries
 from core.serving.predictor import Prediction
 from pages.ui.shared import state
@@ -24,10 +23,11 @@ def ask_verdict(data: bytes, waveform: Waveform, prediction: Prediction) -> None
         st.caption(":material/check: Thank you. What you said helps to judge the model.")
         return
     with st.popover("It was ...", icon=":material/rate_review:"):
+        labels = list(prediction.probabilities)
         label = st.selectbox(
             "What was it?",
-            EMOTIONS,
-            index=EMOTIONS.index(prediction.emotion),
+            labels,
+            index=labels.index(prediction.emotion),
             key=f"{state.FEEDBACK_LABEL}-{waveform.sha256}",
         )
         container = KEPT.get(waveform.container.split()[0])

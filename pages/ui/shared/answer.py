@@ -22,12 +22,17 @@ EMOTION_ICONS = {
 }
 
 
+def icon_of(emotion: str) -> str:
+    """Return the icon of an emotion; one for all that have none of their own."""
+    return EMOTION_ICONS.get(emotion, ":material/graphic_eq:")
+
+
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence, and what speaks against it."""
     if prediction.is_uncertain:
         st.markdown(f"## :material/help: Unsure · perhaps {prediction.emotion}")
     else:
-        st.markdown(f"## {EMOTION_ICONS[prediction.emotion]} {prediction.emotion.capitalize()}")
+        st.markdown(f"## {icon_of(prediction.emotion)} {prediction.emotion.capitalize()}")
     st.markdown(f"**{prediction.confidence:.1%}** confident")
     for reason in prediction.reasons:
         st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")

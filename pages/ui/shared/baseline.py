@@ -11,7 +11,7 @@ from core.serving.baseline import MAX_BYTES, MAX_SENTENCES, MIN_SENTENCES, Basel
 from pages.ui.shared import cache, state
 
 VERDICT = (
-    "On people that the model had never heard, a baseline moved answers from one emotion to another and made them no "
+    "On unseen speakers, a baseline moved answers from one emotion to another and made them no "
     "better on the whole; the study stands in the model's card where it was made. So it is off unless you turn it on."
 )
 

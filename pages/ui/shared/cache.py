@@ -19,8 +19,9 @@ from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.audio.stream import stated_duration, stream
-from core.config import FeatureConfig, corpus_root, data_folder
-from core.corpus.browsing import join_answers
+from core.config import FeatureConfig
+from core.corpus.browsing import join_answers, without_answers
+from core.corpus.catalogue import Place, list_places
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.samples import Sample, list_samples
 from core.learning.reports.leakage import measure_twins
@@ -194,14 +195,16 @@ def st_explanation(sha256: str, model: str, _data: bytes) -> tuple[Picture, Expl
 
 
 @st.cache_data(max_entries=2, ttl=300, show_spinner=False)
-def st_samples(root: str) -> list[Sample]:
-    """List the sounds to try."""
-    return list_samples(Path(root) if root else None)
+def st_samples(root: str, _place: Place | None) -> list[Sample]:
+    """List the sounds to try; the corpus folder is the key."""
+    del root
+    return list_samples(_place)
 
 
 def samples() -> list[Sample]:
     """List the sounds to try; looked up again when the corpus folder changes."""
-    return st_samples(str(corpus_root() or ""))
+    place = next(iter(list_places()), None)
+    return st_samples(str(place.root) if place else "", place)
 
 
 @dataclasses.dataclass(eq=False)
@@ -217,25 +220,25 @@ class IndexedCorpus:
     """SHA-256 of names and sounds."""
 
 
-@st.cache_resource(max_entries=2, ttl=60, show_spinner=False)
+@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
 def st_corpus(root: str) -> IndexedCorpus:
     """Return an empty place for the tables of a corpus folder; a new one each minute, so that changes are seen."""
     del root
     return IndexedCorpus()
 
 
-def corpus_tables(root: str, progress: Progress) -> IndexedCorpus:
+def corpus_tables(place: Place, progress: Progress) -> IndexedCorpus:
     """Index a corpus folder; files that are known are not read again.
 
     Filled outside the cached function: Streamlit would replay the progress bar at each use of the cache, and fail.
     """
-    corpus = st_corpus(root)
+    corpus = st_corpus(str(place.root))
     with corpus.lock:
         if corpus.index is None:
-            index = scan(root, cache=data_folder() / "index.csv", progress=progress)
+            index = scan(place.root, place.corpus, cache=place.index_path, progress=progress)
             corpus.clips, corpus.digest = distinct_clips(index), corpus_digest(index)
             corpus.index = index
-            st_corpus_sizes()[root] = len(corpus.clips)
+            st_corpus_sizes()[str(place.root)] = len(corpus.clips)
     return corpus
 
 
@@ -245,11 +248,14 @@ def st_corpus_sizes() -> dict[str, int]:
     return {}
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def st_answers(digest: str, model: str, _clips: pd.DataFrame) -> pd.DataFrame:
-    """Put a model's out-of-fold answers beside the clips; digest of the corpus and model are the key."""
+@st.cache_resource(max_entries=4, show_spinner=False)
+def st_answers(corpus: str, digest: str, model: str, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Put a model's out-of-fold answers beside the clips; name and digest of the corpus and model are the key."""
     del digest
-    return join_answers(_clips, Registry().load(model).predictions())
+    stored = Registry().load(model)
+    if stored.manifest.corpus.name != corpus:
+        return without_answers(_clips)
+    return join_answers(_clips, stored.predictions(), stored.main_protocol)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

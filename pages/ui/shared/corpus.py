@@ -1,20 +1,29 @@
-"""The corpus on the screens: its index, its clips as sounds."""
+"""The corpora on the screens: which there are, their indices, their clips as sounds."""
 
 import dataclasses
+import re
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
-from core.config import corpus_root
+from core.corpus.base import Corpus
+from core.corpus.catalogue import Place, find_place, list_places
 from core.corpus.index import clip_path
-from pages.ui.shared import cache
+from core.corpus.known import default_corpus
+from core.errors import CorpusError
+from pages.ui.shared import cache, state
+
+_MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Corpus:
-    """A corpus folder that was found, and what is in it."""
+class FoundCorpus:
+    """A corpus whose folder was found, and what is in it."""
 
+    corpus: Corpus
+    """What it is."""
     root: Path
     index: pd.DataFrame
     """A row a file, as from ``core.corpus.index.scan``."""
@@ -29,31 +38,71 @@ class Corpus:
         digest = self.index.loc[self.index["clip"] == clip, "digest"].iloc[0]
         return cache.st_clip(str(self.root.resolve()), str(path.relative_to(self.root.resolve())), digest)
 
+    def key(self, name: str) -> str:
+        """Return the key of a widget whose choices are this corpus's own."""
+        return name if self.corpus is default_corpus() else f"{self.corpus.name}-{name}"
 
-def find_corpus() -> Corpus | None:
-    """Return the corpus that ``RAVDESS_ROOT`` names or that was downloaded, or None; its first reading shows progress.
+
+def find_corpus(name: str | None = None) -> FoundCorpus | None:
+    """Return a corpus by name, the first one by default, None where there is none; its first reading shows progress.
 
     The tables are shared by all sessions: read them, do not change them.
     """
-    root = corpus_root()
-    if root is None:
+    places = list_places()
+    if not places or (name is not None and name not in {place.corpus.name for place in places}):
         return None
-    place = st.empty()
+    return _open(find_place(name))
+
+
+def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
+    """Show a picker where there are several corpora, and return the chosen one, None where there is none."""
+    places = {place.corpus.name: place for place in list_places()}
+    if len(places) < 2:
+        return find_corpus()
+    if st.session_state.get(key) not in places:
+        st.session_state.pop(key, None)
+    name = st.selectbox(
+        "Corpus",
+        list(places),
+        format_func=lambda name: places[name].corpus.title,
+        key=key,
+        width=240,
+        **({"bind": "query-params"} if key == state.CORPUS else {}),
+    )
+    return _open(places[name])
+
+
+def describe_corpora() -> str:
+    """Return the state of the corpora in a few words, from what is known without reading them."""
+    try:
+        places = list_places()
+    except CorpusError:
+        return "A corpus setting is wrong"
+    return " · ".join(map(_describe, places)) or "No corpus"
+
+
+def plain(text: str) -> str:
+    r"""Return a text from outside as Markdown that shows it as it is.
+
+    >>> print(plain("![x](y) 1*2"))
+    \!\[x\]\(y\) 1\*2
+    """
+    return _MARKS.sub(r"\\\1", text)
+
+
+def _open(place: Place) -> FoundCorpus:
+    bar = st.empty()
 
     def show(done: int, n: int) -> None:
-        place.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
+        bar.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
 
-    tables = cache.corpus_tables(str(root), show)
-    place.empty()
-    return Corpus(root, tables.index, tables.clips, tables.digest)
+    tables = cache.corpus_tables(place, show)
+    bar.empty()
+    return FoundCorpus(place.corpus, place.root, tables.index, tables.clips, tables.digest)
 
 
-def describe_corpus() -> str:
-    """Return the state of the corpus in a few words, from what is known without reading it."""
-    root = corpus_root()
-    if root is None:
-        return "No corpus"
-    n_clips = cache.st_corpus_sizes().get(str(root))
+def _describe(place: Place) -> str:
+    n_clips, title = cache.st_corpus_sizes().get(str(place.root)), plain(place.corpus.title)
     if n_clips is None:
-        return "RAVDESS folder found" if root.is_dir() else "The corpus folder is missing"
-    return f"RAVDESS, {n_clips:,} clips"
+        return f"{title} folder found" if place.root.is_dir() else f"The folder of {title} is missing"
+    return f"{title}, {n_clips:,} clips"

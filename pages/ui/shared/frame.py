@@ -8,12 +8,11 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import SoundWebError
-from core.labels import EMOTIONS
 from core.learning.reports.cards import percent
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
-from pages.ui.shared.corpus import describe_corpus
+from pages.ui.shared.corpus import describe_corpora
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
@@ -62,16 +61,17 @@ def show_sidebar() -> None:
             return
         st.caption("Model in use")
         st.markdown(f"`{model.name}`")
-        speaker = model.metrics().get("speaker-emobox", {}).get("speech")
+        speaker = model.metrics().get(model.main_protocol, {}).get("speech")
         if speaker:
             recall = speaker["unweighted_average_recall"]
             st.metric(
-                "Right on speakers never heard",
+                "Right on unseen speakers",
                 f"{recall['mean']:.1%}",
-                help="Unweighted average recall over eight emotions, speech, six folds of actors (EmoBox): "
-                f"{percent(recall)} %, 95 % interval over actors. Guessing gives {1 / len(EMOTIONS):.1%}.",
+                help=f"Unweighted average recall over {len(model.manifest.labels)} emotions, speech, protocol "
+                f"`{model.main_protocol}`: {percent(recall)} %, 95 % interval over speakers. "
+                f"Guessing gives {1 / len(model.manifest.labels):.1%}.",
             )
         with st.popover("Model card", icon=":material/description:", width="stretch"):
             show_card((model.folder / "card.md").read_text())
-        st.caption(f":material/library_music: {describe_corpus()}")
+        st.caption(f":material/library_music: {describe_corpora()}")
         show_baseline()

@@ -4,9 +4,9 @@ import dataclasses
 
 import streamlit as st
 
-from core.corpus.names import title_of
+from core.corpus.base import describe
 from pages.ui.shared import cache, state
-from pages.ui.shared.corpus import Corpus, find_corpus
+from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
 ICONS = {
@@ -33,7 +33,7 @@ class Sound:
 
 def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     """Show the ways to a sound, and return what was chosen: nothing, one sound, or several uploads."""
-    corpus = find_corpus()
+    corpus = find_corpus(st.query_params.get(state.CORPUS)) or find_corpus()
     _open_linked_clip(corpus, keys)
     st.session_state.setdefault(keys.source, UPLOAD if keys is state.SOUND else CLIP if corpus else SAMPLE)
     source = st.segmented_control(
@@ -47,18 +47,18 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         wrap=True,
     )
     if source == CLIP and corpus:
-        return _clip(corpus, keys)
+        return _clip(choose_corpus() or corpus, keys)
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
 
 
-def _open_linked_clip(corpus: Corpus | None, keys: state.SoundKeys) -> None:
+def _open_linked_clip(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
     """Turn to the clip that the address names, unless it was opened before."""
     linked = st.query_params.get(state.CLIP)
     if corpus is None or keys is not state.SOUND or linked in (None, st.session_state.get(state.OPENED_CLIP)):
         return
     st.session_state[state.OPENED_CLIP] = linked
     if linked in set(corpus.clips["clip"]):
-        st.session_state[keys.source], st.session_state[keys.clip] = CLIP, linked
+        st.session_state[keys.source], st.session_state[corpus.key(keys.clip)] = CLIP, linked
 
 
 def _uploads(keys: state.SoundKeys) -> list[Sound]:
@@ -113,12 +113,13 @@ def _sample(keys: state.SoundKeys) -> list[Sound]:
     return [Sound(sample.path.name, sample.path.read_bytes())]
 
 
-def _clip(corpus: Corpus, keys: state.SoundKeys) -> list[Sound]:
+def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
+    by_name = corpus.clips.set_index("clip", drop=False)
     clip = st.selectbox(
-        "Clip of RAVDESS; type to search",
+        f"Clip of {corpus.corpus.title}; type to search",
         corpus.clips["clip"].tolist(),
-        format_func=title_of,
-        key=keys.clip,
+        format_func=lambda name: describe(by_name.loc[name], corpus.corpus),
+        key=corpus.key(keys.clip),
         persist_state="session",
     )
     if keys is state.SOUND:
