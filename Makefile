@@ -24,12 +24,13 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
 
-# The notebook's kernel starts in docs/ and draws no progress bars; the theme's banner is about another MkDocs.
+# The notebook's kernel starts in docs/ and draws no progress bars; the theme's banner is about another MkDocs. Not
+# quiet: what is not logged is no warning, and broken links would pass.
 docs: export PYTHONPATH = $(CURDIR)
 docs: export PYTHONWARNINGS = ignore:IProgress not found
 docs: export NO_MKDOCS_2_WARNING = 1
 docs: .venv/ready-dev
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 # The tables of README and documentation, from the stored models.
 results: .venv/ready

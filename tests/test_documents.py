@@ -66,6 +66,12 @@ def test_make_commands_exist():
     assert {"run", "test", "docs", "results"} <= named <= targets
 
 
+def test_tests_build_the_documentation_so_that_broken_links_fail():
+    makefile = (PROJECT_ROOT / "Makefile").read_text()
+    assert re.search(r"^test:.* docs\b", makefile, re.MULTILINE)
+    assert re.search(r"mkdocs build --strict$", makefile, re.MULTILINE)  # with --quiet, nothing fails
+
+
 def test_every_setting_is_documented():
     sources = [path for folder in ("core", "pages") for path in (PROJECT_ROOT / folder).rglob("*.py")]
     used = {name for path in sources for name in SETTING.findall(path.read_text())}
