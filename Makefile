@@ -1,16 +1,17 @@
 # make run    environment if needed, then the app on http://localhost:8501
-# make test   lint, types, contracts, tests (RAVDESS_ROOT adds those on the real corpus)
+# make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
+# make docs   the documentation, into site/
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long check train screenshots lock clean
+.PHONY: run test test-long check docs results train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
 
-test: check
+test: check docs
 	$(BIN)/python -m pytest
 
 test-long: .venv/ready-dev
@@ -23,12 +24,24 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
 
+# The notebook's kernel starts in docs/ and draws no progress bars; the theme's banner is about another MkDocs. Not
+# quiet: what is not logged is no warning, and broken links would pass.
+docs: export PYTHONPATH = $(CURDIR)
+docs: export PYTHONWARNINGS = ignore:IProgress not found
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: .venv/ready-dev
+	$(BIN)/mkdocs build --strict
+
+# The tables of README and documentation, from the stored models.
+results: .venv/ready
+	$(BIN)/python -m docs.results
+
 # The shipped models and their reports, the one in use last; about three hours on two cores, goes on where it was stopped.
 train: .venv/ready
 	$(BIN)/python -m core train --recipe reference
 	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies --promote
 
-# The README's pictures, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
+# The pictures of README and documentation, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
 PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.access.passwords import hash_password; \
 	from docs.screenshots import PASSWORD; print(hash_password(PASSWORD))')
 screenshots: .venv/ready-dev

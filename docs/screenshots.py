@@ -1,4 +1,4 @@
-"""Draw the README's pictures: ``python -m docs.screenshots ADDRESS`` with the app running there.
+"""Draw the pictures of README and documentation: ``python -m docs.screenshots ADDRESS`` with the app running there.
 
 The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as ``make screenshots`` sets it.
 """

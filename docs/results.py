@@ -1,0 +1,94 @@
+"""Write the tables of README and documentation anew from the stored models: ``python -m docs.results``.
+
+A table stands between ``<!-- results: KIND MODEL ... -->`` and ``<!-- end of results -->``; nobody types figures there.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from core.config import PROJECT_ROOT
+from core.learning.evaluation import ALL_CLIPS
+from core.learning.reports.cards import describe_comparison, describe_studies, results_table
+from core.serving.publishing import evaluate_again
+from core.serving.registry import Registry
+
+DOCUMENTS: Final = ("README.md", "docs/results.md")
+"""Documents with tables, relative to the project."""
+MARKED: Final = re.compile(
+    r"(?<=<!-- results: )([a-z]+)((?: [a-z0-9-]+)*)( -->\n).*?(?=<!-- end of results -->)", re.DOTALL
+)
+"""A table: its kind, its models, the end of its marker, and what stands there until the next marker."""
+
+_registry = Registry(PROJECT_ROOT / "artifacts")
+
+
+def summary() -> str:
+    """Return the model in use on unseen speakers: a row for speech, a row for song."""
+    model = _registry.load()
+    report = evaluate_again(model)[model.main_protocol]
+    by_channel = {subset: figures for subset, figures in report.items() if subset != ALL_CLIPS}
+    return results_table({model.main_protocol: by_channel})
+
+
+def figures(model: str) -> str:
+    """Return a model's figures by all protocols."""
+    return results_table(evaluate_again(_registry.load(model)))
+
+
+def studies(model: str) -> str:
+    """Return a model's studies, a table each."""
+    stored = _registry.load(model)
+    lines = describe_studies(stored.studies(), stored.predictions())
+    return "\n".join(f"#{line}" if line.startswith("## ") else line for line in lines).strip()
+
+
+def comparison(model: str, other: str) -> str:
+    """Return the differences between two models on the same clips."""
+    return "\n".join(describe_comparison(*(_registry.load(name).predictions() for name in (model, other))))
+
+
+KINDS: Final[dict[str, Callable[..., str]]] = {
+    "summary": summary,
+    "figures": figures,
+    "studies": studies,
+    "comparison": comparison,
+}
+"""What stands between markers, by the first word of their name; further words are models."""
+
+
+def renew(text: str) -> str:
+    """Return a document with all its tables computed anew.
+
+    Parameters
+    ----------
+    text : str
+        Markdown with marked tables.
+
+    Returns
+    -------
+    str
+    """
+
+    def table(match: re.Match[str]) -> str:
+        kind, models, end = match.groups()
+        return f"{kind}{models}{end}{KINDS[kind](*models.split())}\n"
+
+    return MARKED.sub(table, text)
+
+
+def main() -> int:
+    """Write all documents anew and name those that changed."""
+    for path in (PROJECT_ROOT / name for name in DOCUMENTS):
+        old = path.read_text()
+        new = renew(old)
+        if new != old:
+            path.write_text(new)
+            sys.stdout.write(f"{Path(path).relative_to(PROJECT_ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
