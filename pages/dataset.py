@@ -4,7 +4,6 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import without_answers
-from core.serving.registry import Registry
 from pages.ui.dataset.browse import show_browse
 from pages.ui.dataset.compare import show_compare
 from pages.ui.dataset.download import show_first_visit
@@ -45,10 +44,10 @@ def main() -> None:
 
 def _with_answers(corpus: Corpus) -> pd.DataFrame:
     """Return the clips with the out-of-fold answers of the model in use, if there is one."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     if not registry.has_champion():
         return without_answers(corpus.clips)
-    return cache.st_answers(corpus.digest, registry.champion(), corpus.clips)
+    return cache.st_answers(corpus.digest, registry.load(), corpus.clips)
 
 
 def _show_totals(clips: pd.DataFrame) -> None:

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from core.audio.analysis import MAX_STRETCH, analysis_archive, analysis_table
+from core.audio.sound import Sound
 from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
 from pages.ui.features.explanation import show_explanation
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.frame import ensure_frame, shown_errors
-from pages.ui.shared.sounds import Sound, choose_sounds
+from pages.ui.shared.sounds import choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
 HELP = {
@@ -37,7 +38,7 @@ def main() -> None:
         with column, shown_errors():
             sound = next(iter(choose_sounds(keys)), None)
             if sound:
-                answer.show_player(sound.data, cache.waveform(sound.data))
+                answer.show_player(sound, cache.waveform(sound))
                 sounds.append(sound)
     if not sounds:
         _show_empty()
@@ -67,15 +68,15 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     if name == MODEL:
         for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
             with column:
-                show_explanation(sound.data, key=f"{state.FEATURES_MODEL}-{k}")
+                show_explanation(sound, key=f"{state.FEATURES_MODEL}-{k}")
         return
     starts = [_start(sound, k) for k, sound in enumerate(sounds)]
-    analyses = [cache.analysis(sound.data, start) for sound, start in zip(sounds, starts, strict=True)]
+    analyses = [cache.analysis(sound, start) for sound, start in zip(sounds, starts, strict=True)]
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
         with column:
             if name == SPECTRUM:
-                figure = plots.spectrum(analyses[k], cache.pitch(sound.data, start), ranges)
+                figure = plots.spectrum(analyses[k], cache.pitch(sound, start), ranges)
             else:
                 draw = {CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}[name]
                 figure = draw(analyses[k], ranges)
@@ -85,7 +86,7 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
 
 def _start(sound: Sound, k: int) -> float:
     """Return where the shown stretch of a sound begins, in seconds: chosen where the sound is long."""
-    duration = cache.waveform(sound.data).duration
+    duration = cache.waveform(sound).duration
     if duration <= MAX_STRETCH:
         return 0.0
     label = f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds"
@@ -96,11 +97,11 @@ def _show_downloads(sound: Sound, start: float, k: int) -> None:
     """Offer the figures behind the charts; files are made when asked for."""
 
     def table() -> bytes:
-        frames = analysis_table(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
+        frames = analysis_table(cache.analysis(sound, start), cache.pitch(sound, start))
         return frames.to_csv(index=False).encode()
 
     def archive() -> bytes:
-        return analysis_archive(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
+        return analysis_archive(cache.analysis(sound, start), cache.pitch(sound, start))
 
     with st.container(horizontal=True):
         st.download_button("CSV", table, "features.csv", "text/csv", icon=":material/download:", key=f"csv-{k}")

@@ -93,5 +93,5 @@ def _show_table(corpus: Corpus, found: pd.DataFrame, chosen: ClipFilter) -> dict
 
 
 def _data_url(corpus: Corpus, clip: str) -> str:
-    data = corpus.read(clip)
+    data = corpus.read(clip).data
     return f"data:{mime(data)};base64,{base64.b64encode(data).decode()}"

@@ -6,7 +6,7 @@ from core.config import download_folder
 from core.corpus.integrity import Integrity, check_integrity
 from core.learning.reports.cards import PROTOCOL_MEANING
 from core.learning.reports.leakage import figures_by_protocol
-from core.serving.registry import Registry, StoredModel
+from core.serving.registry import StoredModel
 from pages.ui.dataset.download import show_completion
 from pages.ui.shared import cache
 from pages.ui.shared.corpus import Corpus
@@ -110,6 +110,6 @@ def _show_figures() -> None:
 
 def _reference_model() -> StoredModel | None:
     """Return a stored model of the reference recipe, else the one in use, else None."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     names = registry.names_of("reference") or ([registry.champion()] if registry.has_champion() else [])
     return registry.load(names[-1]) if names else None

@@ -91,8 +91,8 @@ def _play(clip: str) -> None:
         if corpus is None:
             st.caption(":material/volume_off: To listen, set RAVDESS_ROOT to the folder of the corpus.")
             return
-        data = corpus.read(clip)
+        sound = corpus.read(clip)
         st.code(clip, language=None)
-        show_player(data, cache.waveform(data))
+        show_player(sound, cache.waveform(sound))
     except SoundWebError as error:
         st.caption(f":material/volume_off: {error}")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.config import corpus_root
-from core.corpus.index import clip_path
+from core.audio.sound import Sound
+from core.config import corpus_root, data_folder
+from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from pages.ui.shared import cache
 
 
@@ -23,11 +24,11 @@ class Corpus:
     digest: str
     """SHA-256 of names and sounds, as from ``core.corpus.index.corpus_digest``."""
 
-    def read(self, clip: str) -> bytes:
-        """Return the file of a clip; its name may come from outside."""
+    def read(self, clip: str) -> Sound:
+        """Return the sound of a clip; its name may come from outside."""
         path = clip_path(self.index, self.root, clip)
         digest = self.index.loc[self.index["clip"] == clip, "digest"].iloc[0]
-        return cache.st_clip(str(self.root.resolve()), str(path.relative_to(self.root.resolve())), digest)
+        return cache.stored_sound(str(path), digest)
 
 
 def find_corpus() -> Corpus | None:
@@ -43,9 +44,15 @@ def find_corpus() -> Corpus | None:
     def show(done: int, n: int) -> None:
         place.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
 
-    tables = cache.corpus_tables(str(root), show)
+    def read() -> Corpus:
+        index = scan(root, cache=data_folder() / "index.csv", progress=show)
+        clips = distinct_clips(index)
+        cache.st_corpus_sizes()[str(root)] = len(clips)
+        return Corpus(root, index, clips, corpus_digest(index))
+
+    corpus: Corpus = cache.st_corpus(str(root)).get(read)
     place.empty()
-    return Corpus(root, tables.index, tables.clips, tables.digest)
+    return corpus
 
 
 def describe_corpus() -> str:
