@@ -13,10 +13,12 @@ from pages.ui.shared.frame import ensure_frame, shown_errors
 from pages.ui.shared.sounds import choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
+FIGURES = {SPECTRUM: plots.spectrum, CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}
 HELP = {
     SPECTRUM: "Time runs to the right, frequency upwards; bright is loud. Voiced sounds show as ladders of lines, hiss "
-    "as bright haze. The white line is the fundamental frequency, the pitch that is heard; it stops where no voice "
-    "sounds. Below it, the reference's pitch feature: an average over all bins, hardly a pitch.",
+    "as bright haze. The white line is the fundamental frequency, the pitch that is heard, found as for the voice "
+    "features; it stops where no voice sounds. Below it, the reference's pitch feature: an average over all bins, "
+    "hardly a pitch.",
     CEPSTRUM: "Mel-frequency cepstral coefficients sum up the shape of the spectrum: the first how loud, the second "
     "how bright, higher ones finer detail. Deltas tell how fast they change, delta-deltas how fast that changes.",
     HARMONY: "Chroma folds all octaves into the twelve notes. Contrast compares the peaks of a band with its valleys: "
@@ -75,12 +77,12 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
         with column:
-            if name == SPECTRUM:
-                figure = plots.spectrum(analyses[k], cache.pitch(sound, start), ranges)
-            else:
-                draw = {CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}[name]
-                figure = draw(analyses[k], ranges)
-            st.plotly_chart(figure, config=SAVING, alt=f"{name} of the sound over time", key=f"{name}-{k}")
+            st.plotly_chart(
+                FIGURES[name](analyses[k], ranges),
+                config=SAVING,
+                alt=f"{name} of the sound over time",
+                key=f"{name}-{k}",
+            )
             _show_downloads(sound, start, k)
 
 
@@ -97,11 +99,10 @@ def _show_downloads(sound: Sound, start: float, k: int) -> None:
     """Offer the figures behind the charts; files are made when asked for."""
 
     def table() -> bytes:
-        frames = analysis_table(cache.analysis(sound, start), cache.pitch(sound, start))
-        return frames.to_csv(index=False).encode()
+        return analysis_table(cache.analysis(sound, start)).to_csv(index=False).encode()
 
     def archive() -> bytes:
-        return analysis_archive(cache.analysis(sound, start), cache.pitch(sound, start))
+        return analysis_archive(cache.analysis(sound, start))
 
     with st.container(horizontal=True):
         st.download_button("CSV", table, "features.csv", "text/csv", icon=":material/download:", key=f"csv-{k}")

@@ -72,7 +72,7 @@ def _show_spectrum(sound: Sound) -> None:
     """Show waveform, spectrogram and pitch of a clip."""
     analysis = cache.analysis(sound, 0.0)
     st.plotly_chart(
-        feature_plots.spectrum(analysis, cache.pitch(sound, 0.0), feature_plots.common_ranges([analysis])),
+        feature_plots.spectrum(analysis, feature_plots.common_ranges([analysis])),
         config=SAVING,
         alt=f"Waveform, spectrogram and pitch of {analysis.duration:.1f} s",
     )

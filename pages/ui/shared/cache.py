@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 import streamlit as st
 
-from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
+from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.audio.sound import Sound
@@ -139,12 +139,6 @@ def st_timeline(*sound_predictor_personal: object) -> Once[list[Window]]:
 def analysis(sound: Sound, start: float) -> Analysis:
     """Describe a stretch of a sound frame by frame."""
     return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
-
-
-@st.cache_resource(**own(4, "Following the pitch ..."))
-def pitch(sound: Sound, start: float) -> Pitch:
-    """Find the fundamental frequency of a stretch of a sound."""
-    return frozen(track_pitch(analysis(sound, start), FeatureConfig()))
 
 
 @st.cache_resource(**own(8, "Asking the model about parts of the sound ..."))
