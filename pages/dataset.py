@@ -5,7 +5,6 @@ import streamlit as st
 
 from core.corpus.browsing import without_answers
 from core.labels import order_channels
-from core.serving.registry import Registry
 from pages.ui.dataset.browse import show_browse
 from pages.ui.dataset.compare import show_compare
 from pages.ui.dataset.download import show_first_visit
@@ -46,10 +45,10 @@ def main() -> None:
 
 def _with_answers(corpus: FoundCorpus) -> pd.DataFrame:
     """Return the clips with the out-of-fold answers of the model in use, if there is one."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     if not registry.has_champion():
         return without_answers(corpus.clips)
-    return cache.st_answers(corpus.corpus.name, corpus.digest, registry.champion(), corpus.clips)
+    return cache.st_answers(corpus.corpus.name, corpus.digest, registry.load(), corpus.clips)
 
 
 def _show_totals(corpus: FoundCorpus, clips: pd.DataFrame) -> None:

@@ -3,19 +3,22 @@
 import streamlit as st
 
 from core.audio.analysis import MAX_STRETCH, analysis_archive, analysis_table
+from core.audio.sound import Sound
 from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
 from pages.ui.features.explanation import show_explanation
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.frame import ensure_frame, shown_errors
-from pages.ui.shared.sounds import Sound, choose_sounds
+from pages.ui.shared.sounds import choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
+FIGURES = {SPECTRUM: plots.spectrum, CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}
 HELP = {
     SPECTRUM: "Time runs to the right, frequency upwards; bright is loud. Voiced sounds show as ladders of lines, hiss "
-    "as bright haze. The white line is the fundamental frequency, the pitch that is heard; it stops where no voice "
-    "sounds. Below it, the reference's pitch feature: an average over all bins, hardly a pitch.",
+    "as bright haze. The white line is the fundamental frequency, the pitch that is heard, found as for the voice "
+    "features; it stops where no voice sounds. Below it, the reference's pitch feature: an average over all bins, "
+    "hardly a pitch.",
     CEPSTRUM: "Mel-frequency cepstral coefficients sum up the shape of the spectrum: the first how loud, the second "
     "how bright, higher ones finer detail. Deltas tell how fast they change, delta-deltas how fast that changes.",
     HARMONY: "Chroma folds all octaves into the twelve notes. Contrast compares the peaks of a band with its valleys: "
@@ -37,7 +40,7 @@ def main() -> None:
         with column, shown_errors():
             sound = next(iter(choose_sounds(keys)), None)
             if sound:
-                answer.show_player(sound.data, cache.waveform(sound.data))
+                answer.show_player(sound, cache.waveform(sound))
                 sounds.append(sound)
     if not sounds:
         _show_empty()
@@ -67,25 +70,25 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     if name == MODEL:
         for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
             with column:
-                show_explanation(sound.data, key=f"{state.FEATURES_MODEL}-{k}")
+                show_explanation(sound, key=f"{state.FEATURES_MODEL}-{k}")
         return
     starts = [_start(sound, k) for k, sound in enumerate(sounds)]
-    analyses = [cache.analysis(sound.data, start) for sound, start in zip(sounds, starts, strict=True)]
+    analyses = [cache.analysis(sound, start) for sound, start in zip(sounds, starts, strict=True)]
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
         with column:
-            if name == SPECTRUM:
-                figure = plots.spectrum(analyses[k], cache.pitch(sound.data, start), ranges)
-            else:
-                draw = {CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}[name]
-                figure = draw(analyses[k], ranges)
-            st.plotly_chart(figure, config=SAVING, alt=f"{name} of the sound over time", key=f"{name}-{k}")
+            st.plotly_chart(
+                FIGURES[name](analyses[k], ranges),
+                config=SAVING,
+                alt=f"{name} of the sound over time",
+                key=f"{name}-{k}",
+            )
             _show_downloads(sound, start, k)
 
 
 def _start(sound: Sound, k: int) -> float:
     """Return where the shown stretch of a sound begins, in seconds: chosen where the sound is long."""
-    duration = cache.waveform(sound.data).duration
+    duration = cache.waveform(sound).duration
     if duration <= MAX_STRETCH:
         return 0.0
     label = f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds"
@@ -96,11 +99,10 @@ def _show_downloads(sound: Sound, start: float, k: int) -> None:
     """Offer the figures behind the charts; files are made when asked for."""
 
     def table() -> bytes:
-        frames = analysis_table(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
-        return frames.to_csv(index=False).encode()
+        return analysis_table(cache.analysis(sound, start)).to_csv(index=False).encode()
 
     def archive() -> bytes:
-        return analysis_archive(cache.analysis(sound.data, start), cache.pitch(sound.data, start))
+        return analysis_archive(cache.analysis(sound, start))
 
     with st.container(horizontal=True):
         st.download_button("CSV", table, "features.csv", "text/csv", icon=":material/download:", key=f"csv-{k}")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import prediction_table, spreadsheet_csv
@@ -9,7 +10,7 @@ from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
-from pages.ui.shared.sounds import Sound, choose_sounds
+from pages.ui.shared.sounds import choose_sounds
 from pages.ui.shared.timeline import MIN_DURATION, show_upload_timeline
 
 
@@ -22,24 +23,24 @@ def main() -> None:
     with sound_place, shown_errors():
         sounds = choose_sounds()
         sound = _choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
-        duration = cache.duration(sound.data) if sound else 0.0
+        duration = cache.duration(sound) if sound else 0.0
         is_long = duration > DecodeLimits().max_duration
-        waveform = cache.waveform(sound.data) if sound and not is_long else None
+        waveform = cache.waveform(sound) if sound and not is_long else None
         if sound and waveform:
-            answer.show_player(sound.data, waveform)
+            answer.show_player(sound, waveform)
     if sound and is_long:
         with shown_errors():
             st.audio(sound.data)
-            show_upload_timeline(sound.data, duration)
+            show_upload_timeline(sound, duration)
         return
     with answer_place, shown_errors():
         if sound is None or waveform is None:
             _show_empty()
             return
-        prediction = cache.prediction(sound.data, personal_shift())
+        prediction = cache.prediction(sound, cache.predictor(), personal_shift())
         answer.show_answer(prediction)
         note_baseline()
-        ask_verdict(sound.data, waveform, prediction)
+        ask_verdict(sound, waveform, prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
         answer.show_waveform(waveform)
@@ -47,7 +48,7 @@ def main() -> None:
         answer.show_probabilities(prediction.probabilities)
     if waveform.duration > MIN_DURATION:
         with shown_errors():
-            show_upload_timeline(sound.data, waveform.duration)
+            show_upload_timeline(sound, waveform.duration)
 
 
 def _show_empty() -> None:
@@ -67,7 +68,7 @@ def _choose_among(sounds: list[Sound]) -> Sound:
     bar = st.progress(0.0, text="Listening ...")
     for done, sound in enumerate(sounds, start=1):
         try:
-            answers.append((sound.name, cache.prediction(sound.data, personal_shift())))
+            answers.append((sound.name, cache.prediction(sound, cache.predictor(), personal_shift())))
         except AudioError as error:
             answers.append((sound.name, error))
         bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")

@@ -4,9 +4,11 @@ import librosa
 import numpy as np
 import pytest
 
-from core.audio.analysis import MAX_STRETCH, Analysis, analyse, analysis_archive, analysis_table, track_pitch
+from core.audio.analysis import MAX_STRETCH, Analysis, analyse, analysis_archive, analysis_table
+from core.audio.descriptors import VOICED_NAMES, describe
 from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
-from core.config import SAMPLE_RATE, FeatureConfig
+from core.audio.pitch import REFERENCE_PITCH
+from core.config import SAMPLE_RATE, FeatureConfig, VoiceConfig
 from core.plots import features as plots
 
 CONFIG = FeatureConfig()
@@ -43,12 +45,26 @@ def test_level_of_a_full_sine_is_0_db():
 
 
 def test_pitch_follows_the_sound_and_stops_with_it(glide):
-    pitch = track_pitch(glide, CONFIG)
-    inside = (pitch.times > 0.1) & (pitch.times < 1.9)
-    expected = 150 * 2 ** (pitch.times[inside] / 2)
-    assert np.nanmax(np.abs(np.log2(pitch.f0[inside] / expected))) < 1 / 24
-    assert np.isnan(pitch.f0[pitch.times > 2.1]).all()
-    assert (pitch.voiced_probability[pitch.times > 2.1] == 0).all()
+    inside = (glide.times > 0.1) & (glide.times < 1.9)
+    expected = 150 * 2 ** (glide.times[inside] / 2)
+    assert np.abs(np.log2(glide.f0[inside] / expected)).max() < 1 / 24
+    assert np.isnan(glide.f0[glide.times > 2.1]).all()
+
+
+def test_pitch_is_that_of_the_voice_features():
+    y = harmonic(np.geomspace(150, 300, 2 * SAMPLE_RATE))
+    shown = analyse(y, SAMPLE_RATE, config=CONFIG).f0
+    read = describe(y, VoiceConfig())
+    assert read.is_voiced.all()
+    hertz = REFERENCE_PITCH * 2 ** (read.voiced[::2, VOICED_NAMES.index("pitch")] / 12)
+    assert np.abs(np.log2(shown / hertz[: len(shown)])[1:-1]).max() < 1 / 240
+
+
+def test_hum_far_below_the_voice_has_no_pitch(glide):
+    hum = 0.002 * np.sin(2 * np.pi * 100 * np.arange(len(glide.y)) / SAMPLE_RATE)
+    shown = analyse(glide.y + hum.astype(np.float32), SAMPLE_RATE, config=CONFIG)
+    assert np.isnan(shown.f0[shown.times > 2.1]).all()
+    assert not np.isnan(shown.f0[(shown.times > 0.1) & (shown.times < 1.9)]).any()
 
 
 def test_a_stretch_is_cut_where_asked_and_no_longer_than_a_screen():
@@ -61,21 +77,19 @@ def test_a_stretch_is_cut_where_asked_and_no_longer_than_a_screen():
 
 
 def test_downloads_hold_what_is_shown(glide):
-    pitch = track_pitch(glide, CONFIG)
-    table = analysis_table(glide, pitch)
-    assert list(table.columns) == ["time", *FEATURE_NAMES, "f0", "voiced_probability"]
+    table = analysis_table(glide)
+    assert list(table.columns) == ["time", *FEATURE_NAMES, "f0"]
     assert len(table) == len(glide.times)
-    archive = np.load(io.BytesIO(analysis_archive(glide, pitch)), allow_pickle=False)
+    archive = np.load(io.BytesIO(analysis_archive(glide)), allow_pickle=False)
     np.testing.assert_array_equal(archive["descriptors"], glide.descriptors)
-    np.testing.assert_array_equal(archive["f0"], pitch.f0)
+    np.testing.assert_array_equal(archive["f0"], glide.f0)
     assert archive["descriptor_names"].tolist() == list(FEATURE_NAMES)
 
 
 def test_charts_show_the_descriptors_on_one_time_axis(glide):
     ranges = plots.common_ranges([glide])
-    pitch = track_pitch(glide, CONFIG)
     for figure in (
-        plots.spectrum(glide, pitch, ranges),
+        plots.spectrum(glide, ranges),
         plots.cepstrum(glide, ranges),
         plots.harmony(glide, ranges),
         plots.loudness(glide, ranges),

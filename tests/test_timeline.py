@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from core.audio import gate
 from core.audio.decode import decode
 from core.audio.stream import LONG_LIMITS, stated_duration, stream
 from core.config import SAMPLE_RATE
@@ -46,6 +47,14 @@ def test_each_window_is_answered_as_a_file_of_its_samples(windows, talk, predict
     for window in answered:
         offline = predictor.predict(decode(wav_bytes(talk[window.first : window.last])))
         assert window.prediction == offline
+
+
+def test_each_window_meets_the_gate_once(talk, predictor, monkeypatch):
+    asked, probabilities = [], gate._voice_probabilities
+    monkeypatch.setattr(gate, "_voice_probabilities", lambda *sound: asked.append(sound) or probabilities(*sound))
+    found = list(follow([talk.astype(np.float32) / 32_768], predictor))
+    assert any(window.prediction for window in found)
+    assert len(asked) == len(found)
 
 
 def test_silence_is_never_an_emotion(windows, talk):

@@ -14,18 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
+from core.audio.pitch import pitch_contour
 from core.config import FeatureConfig
 
 MAX_STRETCH: Final = 30.0
 """Longest stretch that is analysed at once, in seconds: what a screen can show and a browser can hold."""
 MIN_STRETCH: Final = 0.25
 """Shortest stretch, in seconds: the deltas need nine frames."""
-PITCH_RANGE: Final = (65.0, 1_000.0)
-"""Lowest and highest fundamental frequency that is looked for, in Hz."""
 LOWEST_LEVEL: Final = -120.0
 """Level at which a spectrogram ends, in dB."""
-THRESHOLDS: Final = (2, 10)
-"""Beta distribution of YIN's threshold, of mean 0.17 instead of librosa's 0.1: raised voices are less periodic."""
 QUIET_LEVEL: Final = -35.0
 """Level relative to the loudest frame, in dB, below which hum would be taken for a voice."""
 CONTRAST_EDGES: Final = (0, 200, 400, 800, 1_600, 3_200, 6_400, 11_025)
@@ -50,6 +47,8 @@ class Analysis:
     """Level in dB relative to a sine of full scale, shape (n_bins, t); at least ``LOWEST_LEVEL``."""
     descriptors: NDArray[np.float32]
     """Shape (t, 62); columns as ``core.audio.features.FEATURE_NAMES``."""
+    f0: NDArray[np.float64]
+    """Fundamental frequency in Hz, by the tracker of the voice features, NaN where unvoiced, shape (t,)."""
 
     @property
     def duration(self) -> float:
@@ -59,18 +58,6 @@ class Analysis:
     def group(self, name: str) -> NDArray[np.float32]:
         """Return the rows of a descriptor, shape (rows, t); names as in ``core.audio.features.FEATURE_GROUPS``."""
         return self.descriptors[:, FEATURE_GROUPS[name]].T
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Pitch:
-    """Fundamental frequency of each frame."""
-
-    times: NDArray[np.float64]
-    """Centre of each frame in the sound, in seconds, shape (t,)."""
-    f0: NDArray[np.float64]
-    """Fundamental frequency in Hz, NaN where unvoiced, shape (t,)."""
-    voiced_probability: NDArray[np.float64]
-    """Probability that the frame is voiced, shape (t,)."""
 
 
 def analyse(
@@ -104,6 +91,7 @@ def analyse(
     magnitude = np.abs(librosa.stft(y, n_fft=config.n_fft, hop_length=config.hop_length))
     # A sine of amplitude 1 under a Hann window has a peak of n_fft / 4.
     level = librosa.amplitude_to_db(magnitude, ref=config.n_fft / 4, amin=1e-6, top_db=None)
+    descriptors = extract_features(y, sr, whole)
     return Analysis(
         y=y,
         sr=sr,
@@ -111,51 +99,25 @@ def analyse(
         times=start + librosa.frames_to_time(np.arange(n_frames), sr=sr, hop_length=config.hop_length),
         frequencies=librosa.fft_frequencies(sr=sr, n_fft=config.n_fft),
         spectrogram=np.maximum(level, LOWEST_LEVEL).astype(np.float32),
-        descriptors=extract_features(y, sr, whole),
+        descriptors=descriptors,
+        f0=_pitch(y, descriptors[:, FEATURE_GROUPS["RMS"]][:, 0], config),
     )
 
 
-def track_pitch(analysis: Analysis, config: FeatureConfig) -> Pitch:
-    """Find the fundamental frequency by probabilistic YIN; what is far quieter than the loudest is not voiced.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        The stretch.
-    config : FeatureConfig
-        Windows and hops.
-
-    Returns
-    -------
-    Pitch
-
-    References
-    ----------
-    Mauch M, Dixon S (2014). pYIN: a fundamental frequency estimator using probabilistic threshold distributions.
-    ICASSP 2014.
-    """
-    f0, _, probability = librosa.pyin(
-        analysis.y,
-        sr=analysis.sr,
-        fmin=PITCH_RANGE[0],
-        fmax=PITCH_RANGE[1],
-        frame_length=config.n_fft,
-        hop_length=config.hop_length,
-        beta_parameters=THRESHOLDS,
-    )
-    level = librosa.amplitude_to_db(analysis.group("RMS")[0], ref=np.max, top_db=None)
-    is_heard = level > QUIET_LEVEL
-    return Pitch(analysis.times, np.where(is_heard, f0, np.nan), np.where(is_heard, probability, 0))
+def _pitch(y: NDArray[np.float32], rms: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float64]:
+    """Return the pitch of each frame in Hz, NaN where unvoiced; what is far quieter than the loudest is not voiced."""
+    level = librosa.amplitude_to_db(rms, ref=np.max, top_db=None)
+    return np.where(level > QUIET_LEVEL, pitch_contour(y, config.sr, hop_length=config.hop_length), np.nan)
 
 
-def analysis_table(analysis: Analysis, pitch: Pitch) -> pd.DataFrame:
-    """Return time (s), the 62 descriptors, F0 (Hz, empty where unvoiced) and the probability of voicing, by frame."""
+def analysis_table(analysis: Analysis) -> pd.DataFrame:
+    """Return time (s), the 62 descriptors and F0 (Hz, empty where unvoiced), by frame."""
     table = pd.DataFrame(analysis.descriptors, columns=list(FEATURE_NAMES))
     table.insert(0, "time", analysis.times.round(6))
-    return table.assign(f0=pitch.f0, voiced_probability=pitch.voiced_probability)
+    return table.assign(f0=analysis.f0)
 
 
-def analysis_archive(analysis: Analysis, pitch: Pitch) -> bytes:
+def analysis_archive(analysis: Analysis) -> bytes:
     """Return everything as a compressed NumPy archive, without pickles."""
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -167,7 +129,6 @@ def analysis_archive(analysis: Analysis, pitch: Pitch) -> bytes:
         spectrogram=analysis.spectrogram,
         descriptors=analysis.descriptors,
         descriptor_names=np.array(FEATURE_NAMES),
-        f0=pitch.f0,
-        voiced_probability=pitch.voiced_probability,
+        f0=analysis.f0,
     )
     return buffer.getvalue()

@@ -43,13 +43,15 @@ class Assessment:
     """What lowers the trust in an answer."""
 
 
-def assess(waveform: Waveform) -> Assessment:
+def assess(waveform: Waveform, *, voice: bool | None = None) -> Assessment:
     """Judge whether a sound can be answered.
 
     Parameters
     ----------
     waveform : Waveform
         As from ``decode``.
+    voice : bool, optional
+        Whether it holds a voice, where the gate was asked already.
 
     Returns
     -------
@@ -68,7 +70,8 @@ def assess(waveform: Waveform) -> Assessment:
         warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")
     if clipped_share >= CLIPPED_SHARE:
         warnings.append(f"clipped: {clipped_share:.1%} of the samples are at full scale; lower the recording level")
-    voice = refusal is None and has_voice(waveform.y, waveform.sr)
+    if voice is None:
+        voice = refusal is None and has_voice(waveform.y, waveform.sr)
     return Assessment(level, peak_level, clipped_share, voice, refusal, tuple(warnings))
 
 

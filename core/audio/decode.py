@@ -8,7 +8,6 @@ Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.co
 """
 
 import dataclasses
-import hashlib
 import io
 import itertools
 import os
@@ -60,8 +59,6 @@ class Waveform:
     """Channels of the file."""
     container: str
     """Container and coding of the file, such as ``WAV PCM_16``."""
-    sha256: str
-    """SHA-256 of the file's bytes, in hex."""
 
     @property
     def duration(self) -> float:
@@ -70,9 +67,9 @@ class Waveform:
 
     @classmethod
     def of_samples(cls, y: NDArray[np.float32]) -> "Waveform":
-        """Return samples at ``core.config.SAMPLE_RATE`` as ``decode`` gives a file of them, but without a digest."""
+        """Return samples at ``core.config.SAMPLE_RATE`` as ``decode`` gives a file of them."""
         opening = y[: int(OPENING_DURATION * SAMPLE_RATE)]
-        return cls(y, opening, SAMPLE_RATE, file_rate=SAMPLE_RATE, channels=1, container="samples", sha256="")
+        return cls(y, opening, SAMPLE_RATE, file_rate=SAMPLE_RATE, channels=1, container="samples")
 
 
 def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Waveform:
@@ -118,7 +115,6 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None) -> Wavefo
         file_rate=rate,
         channels=channels,
         container=coding,
-        sha256=hashlib.sha256(data).hexdigest(),
     )
 
 

@@ -106,14 +106,47 @@ def median_pitch(y: NDArray[np.float32], sr: int) -> float | None:
     """
     if len(y) < _FRAME or not np.any(y):
         return None
-    window = np.hanning(_FRAME)
-    frames = np.lib.stride_tricks.sliding_window_view(y, _FRAME)[:: _FRAME // 2] * window
-    power = np.abs(scipy.fft.rfft(frames, 2 * _FRAME, axis=1)) ** 2 + 1e-12
-    level = 10 * np.log10(power.sum(axis=1))
-    track = track_pitch(power, window, level - level.max(), sr)
+    track = _track_frames(y, sr, _FRAME // 2)
     if not track.is_voiced.any():
         return None
     return float(REFERENCE_PITCH * 2 ** (np.median(track.semitones[track.is_voiced]) / 12))
+
+
+def pitch_contour(y: NDArray[np.float32], sr: int, *, hop_length: int) -> NDArray[np.float64]:
+    """Return the pitch around every ``hop_length``-th sample.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform.
+    sr : int
+        Sampling rate, in Hz.
+    hop_length : int
+        Distance between frames, in samples.
+
+    Returns
+    -------
+    np.ndarray [shape=(1 + n // hop_length,)]
+        In Hz; NaN where unvoiced.
+
+    Examples
+    --------
+    >>> t = np.arange(22_050) / 22_050
+    >>> contour = pitch_contour(np.sin(2 * np.pi * 220 * t).astype(np.float32), 22_050, hop_length=512)
+    >>> round(contour[20])
+    220
+    """
+    track = _track_frames(np.pad(y, _FRAME // 2), sr, hop_length)
+    return np.where(track.is_voiced, REFERENCE_PITCH * 2 ** (track.semitones / 12), np.nan)
+
+
+def _track_frames(y: NDArray[np.float32], sr: int, hop_length: int) -> PitchTrack:
+    """Find the pitch of each frame of a waveform."""
+    window = np.hanning(_FRAME)
+    frames = np.lib.stride_tricks.sliding_window_view(y, _FRAME)[::hop_length] * window
+    power = np.abs(scipy.fft.rfft(frames, 2 * _FRAME, axis=1)) ** 2 + 1e-12
+    level = 10 * np.log10(power.sum(axis=1))
+    return track_pitch(power, window, level - level.max(), sr)
 
 
 def _candidates(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from core.audio.analysis import CONTRAST_EDGES, Analysis, Pitch
+from core.audio.analysis import CONTRAST_EDGES, Analysis
 from core.audio.features import FEATURE_GROUPS, PITCH_CLASSES
 from core.plots.sound import wave_traces
 from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, frame
@@ -71,15 +71,13 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     return ranges | {"Waveform": (-peak, peak), "time": (0.0, max(analysis.duration for analysis in analyses))}
 
 
-def spectrum(analysis: Analysis, pitch: Pitch, ranges: Mapping[str, Range]) -> go.Figure:
+def spectrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
     """Draw waveform, spectrogram with the fundamental frequency over it, and the reference's pitch feature.
 
     Parameters
     ----------
     analysis : Analysis
         The sound.
-    pitch : Pitch
-        Its fundamental frequency.
     ranges : mapping
         As from ``common_ranges``.
 
@@ -92,7 +90,7 @@ def spectrum(analysis: Analysis, pitch: Pitch, ranges: Mapping[str, Range]) -> g
     picture = _picture(analysis.times, rows, y=shown, unit="dB")
     low, high = ranges["Spectrogram"]
     picture.update(zmin=low, zmax=high, hovertemplate="%{x:.2f} s, %{y:.0f} Hz: %{z:.0f} dB<extra></extra>")
-    line = {"x": pitch.times, "y": pitch.f0, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    line = {"x": analysis.times, "y": analysis.f0, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
     shadow = go.Scatter(**line, line={"color": "#000000", "width": 5})
     f0 = go.Scatter(**line | {"hoverinfo": None}, line={"color": PITCH_LINE, "width": 2.5}, name="F0")
     f0.hovertemplate = "%{x:.2f} s: F0 %{y:.0f} Hz<extra></extra>"

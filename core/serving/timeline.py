@@ -123,9 +123,9 @@ class Listener:
             self._speech = begin - pause
         first = max(last - len(y), self._speech)
         waveform = Waveform.of_samples(y[len(y) - (last - first) :])
-        assessment = assess(waveform)
+        assessment = assess(waveform, voice=True)  # where its end holds one, it does
         prediction = None
-        if assessment.refusal is None and assessment.has_voice:
+        if assessment.refusal is None:
             prediction = self.predictor.predict(waveform, assessment, shift=self.shift)
         return Window(begin, first, last, prediction, level, median_pitch(told, SAMPLE_RATE))
 

@@ -17,7 +17,7 @@ from pages.ui.shared.charts import show_chart
 
 def show_models(token: str) -> None:
     """Show all models, and what can be done with them."""
-    models = list_models()
+    models = list_models(cache.VerifiedModels())
     if not models:
         st.info("No model is stored. Train one, or import one below.", icon=":material/info:")
     else:
@@ -94,7 +94,9 @@ def _show_model(token: str, models: list[Overview]) -> None:
             )
         with st.expander("Card", icon=":material/description:"):
             # As plain text: a model may come from anywhere.
-            st.code(Registry().load(name).folder.joinpath("card.md").read_text(), language=None, wrap_lines=True)
+            st.code(
+                cache.VerifiedModels().load(name).folder.joinpath("card.md").read_text(), language=None, wrap_lines=True
+            )
     if model.is_used:
         st.caption("In use. Put another one in use before deleting it.")
         return
@@ -105,7 +107,7 @@ def _show_model(token: str, models: list[Overview]) -> None:
 
 def _show_promotion(token: str, name: str) -> None:
     """Put a model in use; where the gate objects, only with its name typed."""
-    gate = judge_promotion(name)
+    gate = judge_promotion(name, cache.VerifiedModels())
     typed = None
     if gate.objection:
         st.warning(f"{gate.objection}.", icon=":material/warning:")
@@ -139,9 +141,8 @@ def _show_comparison(names: list[str]) -> None:
         if first == second:
             st.caption("Choose two different models.")
             return
-        compared = {
-            f"{one.protocol}, {one.channel}": one for one in cache.st_comparison(str(Registry().root), first, second)
-        }
+        load = cache.VerifiedModels().load
+        compared = {f"{one.protocol}, {one.channel}": one for one in cache.comparison(load(first), load(second))}
         if not compared:
             st.info("These two were evaluated on no clips in common.", icon=":material/info:")
             return

@@ -91,5 +91,5 @@ def _show_table(corpus: FoundCorpus, found: pd.DataFrame, chosen: ClipFilter) ->
 
 
 def _data_url(corpus: FoundCorpus, clip: str) -> str:
-    data = corpus.read(clip)
+    data = corpus.read(clip).data
     return f"data:{mime(data)};base64,{base64.b64encode(data).decode()}"

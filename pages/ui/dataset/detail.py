@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.audio.sound import Sound
 from core.corpus.browsing import describe_clip
 from core.corpus.known import default_corpus
 from core.plots import features as feature_plots
@@ -18,14 +19,14 @@ UNSEEN = "By a model of the same recipe that was not trained on this speaker."
 
 def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     """Show everything about a clip."""
-    name, data = str(clip["clip"]), corpus.read(str(clip["clip"]))
+    name, sound = str(clip["clip"]), corpus.read(str(clip["clip"]))
     with st.container(border=True):
         st.markdown(
             f"#### {answer.icon_of(clip['emotion'])} {clip['emotion'].capitalize()} · `{name.replace('`', '')}`"
         )
         sound_place, answer_place = st.columns([5, 4], gap="large")
         with sound_place:
-            st.audio(data, format=mime(data))
+            st.audio(sound.data, format=mime(sound.data))
             _show_fields(corpus, clip)
             with st.container(horizontal=True, gap="medium"):
                 st.page_link(
@@ -39,12 +40,12 @@ def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
                 st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
         with answer_place:
             _show_answer(corpus, clip)
-        _show_spectrum(data)
+        _show_spectrum(sound)
 
 
 def show_player(corpus: FoundCorpus, clip: Mapping[str, Any], title: str) -> None:
     """Show a small card: a title, the player, and what the model answered."""
-    data = corpus.read(str(clip["clip"]))
+    data = corpus.read(str(clip["clip"])).data
     with st.container(border=True):
         st.markdown(f"**{title}**")
         st.audio(data, format=mime(data))
@@ -75,11 +76,11 @@ def _show_fields(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     st.markdown("\n".join(f"- {plain(title)}: **{plain(value)}**" for title, value in fields.items()))
 
 
-def _show_spectrum(data: bytes) -> None:
+def _show_spectrum(sound: Sound) -> None:
     """Show waveform, spectrogram and pitch of a clip."""
-    analysis = cache.analysis(data, 0.0)
+    analysis = cache.analysis(sound, 0.0)
     st.plotly_chart(
-        feature_plots.spectrum(analysis, cache.pitch(data, 0.0), feature_plots.common_ranges([analysis])),
+        feature_plots.spectrum(analysis, feature_plots.common_ranges([analysis])),
         config=SAVING,
         alt=f"Waveform, spectrogram and pitch of {analysis.duration:.1f} s",
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from core.corpus.catalogue import download_folder
 from core.corpus.integrity import Integrity, check_integrity
 from core.learning.reports.leakage import figures_by_protocol
-from core.serving.registry import Registry, StoredModel
+from core.serving.registry import StoredModel
 from pages.ui.dataset.download import show_completion
 from pages.ui.shared import cache
 from pages.ui.shared.corpus import FoundCorpus, plain
@@ -115,6 +115,6 @@ def _show_figures(corpus: FoundCorpus) -> None:
 
 def _stored_model(corpus: FoundCorpus) -> StoredModel | None:
     """Return a stored model of this corpus: the reference recipe's where there is one, else any, else None."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     models = [registry.load(name) for name in [*registry.names(), *registry.names_of("reference")]]
     return next((model for model in reversed(models) if model.manifest.corpus.name == corpus.corpus.name), None)

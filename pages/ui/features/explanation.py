@@ -2,28 +2,28 @@
 
 import streamlit as st
 
+from core.audio.sound import Sound
 from core.plots import explanation as plots
 from core.plots.style import SAVING
-from core.serving.registry import Registry
 from pages.ui.shared import cache
 
 
-def show_explanation(data: bytes, key: str) -> None:
+def show_explanation(sound: Sound, key: str) -> None:
     """Show the model's picture of a sound and what its answer rests on, for any stored model."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     used = registry.champion()
     names = [used, *(name for name in registry.names() if name != used)]
     model = st.selectbox(
         "Model", names, format_func=lambda name: f"{name} (in use)" if name == used else name, key=f"{key}-name"
     )
-    picture, explanation = cache.explanation(data, model or used)
+    picture, explanation = cache.explanation(sound, cache.predictor(model))
     start, end = explanation.most_important_stretch
     group = max(explanation.fall_by_group, key=lambda name: explanation.fall_by_group[name])
     st.markdown(
         f"**{explanation.emotion.capitalize()}** ({explanation.probability:.2f}), most moved by "
         f"**{start:.1f} to {end:.1f} s** and by **{group.lower() if group != 'MFCC' else group}**."
     )
-    waveform = cache.waveform(data)
+    waveform = cache.waveform(sound)
     charts = {
         "time": plots.occlusion_by_time(explanation, waveform.y, waveform.sr),
         "groups": plots.occlusion_by_group(explanation),

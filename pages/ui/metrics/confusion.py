@@ -93,8 +93,8 @@ def _play(name: str, clip: str) -> None:
         if corpus is None:
             st.caption(":material/volume_off: To listen, name the corpus folder to the server; Dataset says how.")
             return
-        data = corpus.read(clip)
+        sound = corpus.read(clip)
         st.code(clip, language=None)
-        show_player(data, cache.waveform(data))
+        show_player(sound, cache.waveform(sound))
     except SoundWebError as error:
         st.caption(f":material/volume_off: {error}")

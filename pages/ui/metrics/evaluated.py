@@ -10,7 +10,7 @@ from core.corpus.base import Listeners
 from core.corpus.known import known_corpora
 from core.learning.evaluation import ALL_CLIPS, summarize
 from core.learning.reports.tables import apply_threshold
-from core.serving.registry import Registry, StoredModel
+from core.serving.registry import StoredModel
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import plain
 
@@ -21,25 +21,28 @@ ALL_SEEDS = "all"
 class Evaluated:
     """Answers of a model that somebody chose to look at."""
 
-    model: StoredModel
-    """The model."""
     key: cache.RowsKey
     """What names the rows."""
 
     @property
+    def model(self) -> StoredModel:
+        """The model."""
+        return self.key[0]
+
+    @property
     def protocol(self) -> str:
         """Name of the protocol."""
-        return self.key[2]
+        return self.key[1]
 
     @property
     def subset(self) -> str:
         """Which clips: ``all``, or those of a channel."""
-        return self.key[3]
+        return self.key[2]
 
     @property
     def seed(self) -> int | None:
         """The seed, None for all."""
-        return self.key[4]
+        return self.key[3]
 
     @property
     def subset_name(self) -> str:
@@ -60,7 +63,7 @@ class Evaluated:
     @property
     def rows(self) -> pd.DataFrame:
         """The rows of ``predictions.csv``; empty where the model has none."""
-        return cache.st_rows(self.key)
+        return cache.rows(self.key)
 
     @property
     def words(self) -> str:
@@ -70,7 +73,7 @@ class Evaluated:
 
 def choose_evaluated() -> Evaluated | None:
     """Show the four pickers, which are links too; return None where no model is stored."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     names = registry.names()
     if not names:
         return None
@@ -109,7 +112,7 @@ def choose_evaluated() -> Evaluated | None:
         "from the files of the model."
     )
     number = int(seed) if seed in seeds else None
-    return Evaluated(model, (str(registry.root), name, protocol, subset, number))
+    return Evaluated((model, protocol, subset, number))
 
 
 def forget_other(key: str, options: Collection[str]) -> None:

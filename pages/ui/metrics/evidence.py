@@ -153,7 +153,7 @@ def show_studies(evaluated: Evaluated) -> None:
             icon=INFO,
         )
         return
-    predictions = cache.st_predictions(evaluated.key[0], evaluated.model.name)
+    predictions = cache.predictions(evaluated.model)
     for name, (key, unchanged, heading) in STUDIES.items():
         if name in studies:
             table = comparisons.tabulate_study(studies[name], key, unchanged, predictions)

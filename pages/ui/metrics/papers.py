@@ -6,7 +6,6 @@ from core.errors import ModelError
 from core.learning.reports.comparisons import tabulate_models
 from core.learning.reports.tables import tabulate_classes, write_report
 from core.serving.exports import spreadsheet_csv
-from core.serving.registry import Registry
 from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.card import show_card
@@ -21,17 +20,16 @@ DOWNLOAD = ":material/download:"
 
 def show_models(evaluated: Evaluated) -> None:
     """Show the figures of all stored models in one table."""
-    registry = Registry()
+    registry = cache.VerifiedModels()
     models = [evaluated.model]
     for name in registry.names():
         try:
             models += [registry.load(name)] if name != evaluated.model.name else []
         except ModelError as error:
             st.caption(f":material/warning: {error}")
-    root = str(registry.root)
     table = tabulate_models(
         {model.name: model.metrics() for model in models},
-        {model.name: cache.st_predictions(root, model.name) for model in models},
+        {model.name: cache.predictions(model) for model in models},
         evaluated.protocol,
         evaluated.subset,
     )

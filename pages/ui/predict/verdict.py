@@ -5,6 +5,7 @@ import logging
 import streamlit as st
 
 from core.audio.decode import Waveform
+from core.audio.sound import Sound
 from core.errors import DatabaseError, SoundWebError
 from core.operations.feedback import entries
 from core.serving.predictor import Prediction
@@ -16,10 +17,10 @@ KEPT = {"WAV": "wav", "WAVEX": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3"
 """Kinds of files that can be kept, as ``core.operations.feedback.entries.CONTAINERS``, by what the decoder found."""
 
 
-def ask_verdict(data: bytes, waveform: Waveform, prediction: Prediction) -> None:
+def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> None:
     """Ask what a sound was, once; what goes wrong with it leaves the answer alone."""
     given: set[str] = st.session_state.setdefault(state.FEEDBACK_GIVEN, set())
-    if waveform.sha256 in given:
+    if sound.sha256 in given:
         st.caption(":material/check: Thank you. What you said helps to judge the model.")
         return
     with st.popover("It was ...", icon=":material/rate_review:"):
@@ -28,19 +29,19 @@ def ask_verdict(data: bytes, waveform: Waveform, prediction: Prediction) -> None
             "What was it?",
             labels,
             index=labels.index(prediction.emotion),
-            key=f"{state.FEEDBACK_LABEL}-{waveform.sha256}",
+            key=f"{state.FEEDBACK_LABEL}-{sound.sha256}",
         )
         container = KEPT.get(waveform.container.split()[0])
         consents = container is not None and st.checkbox(
             "The sound may be kept, and models trained with it",
-            key=f"{state.FEEDBACK_CONSENT}-{waveform.sha256}",
+            key=f"{state.FEEDBACK_CONSENT}-{sound.sha256}",
             help="In a folder that only the people who run this app can read; they can delete it. Without this, only "
             "what you chose and the model's answer are kept.",
         )
-        if st.button("Send", key=f"{state.FEEDBACK_SEND}-{waveform.sha256}"):
-            sound = entries.Sound(data, container) if consents and container else None
-            if _keep(label, prediction, waveform.sha256, sound):
-                given.add(waveform.sha256)
+        if st.button("Send", key=f"{state.FEEDBACK_SEND}-{sound.sha256}"):
+            kept = entries.Sound(sound.data, container) if consents and container else None
+            if _keep(label, prediction, sound.sha256, kept):
+                given.add(sound.sha256)
                 st.rerun()
 
 

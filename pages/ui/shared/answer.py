@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.audio.decode import Waveform
+from core.audio.sound import Sound
 from core.plots import sound as sound_plots
 from core.serving.predictor import Prediction
 from pages.ui.shared import cache
@@ -48,13 +49,13 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
     )
 
 
-def show_player(data: bytes, waveform: Waveform) -> None:
+def show_player(sound: Sound, waveform: Waveform) -> None:
     """Show the player and what the file was."""
-    st.audio(data, format=_mime(waveform))
+    st.audio(sound.data, format=_mime(waveform))
     channels = {1: "mono", 2: "stereo"}.get(waveform.channels, f"{waveform.channels} channels")
     st.caption(
         f"{waveform.container} · {waveform.file_rate / 1000:g} kHz · {channels} · {waveform.duration:.1f} s · "
-        f"level {cache.assessment(data).level:.0f} dBFS"
+        f"level {cache.assessment(sound).level:.0f} dBFS"
     )
 
 

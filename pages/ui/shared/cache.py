@@ -1,60 +1,90 @@
 """Cached calls of ``core``: the only place where Streamlit's caches are used.
 
-Keys are content digests and model names. What comes from a person's recording is cached within that person's session.
+Keys are digests of sounds and of the files of models, so that what changed is computed anew. What comes from a person's
+recording is cached within that person's session. What holds large arrays is kept as it is, not copied for each run: the
+arrays are read-only. A function that returns ``Once`` gives the place of a result that shows its progress, which no
+cached function can: Streamlit would replay the progress bar at each use, and fail.
 """
 
-import dataclasses
 import gc
-import hashlib
-import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from types import FunctionType
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from core.audio.analysis import Analysis, Pitch, analyse, track_pitch
+from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
-from core.audio.stream import stated_duration, stream
+from core.audio.sound import Sound
+from core.audio.stream import stated_duration
 from core.config import FeatureConfig
 from core.corpus.browsing import join_answers, without_answers
-from core.corpus.catalogue import Place, list_places
-from core.corpus.index import corpus_digest, distinct_clips, scan
-from core.corpus.samples import Sample, list_samples
+from core.corpus.catalogue import Place
+from core.corpus.samples import list_samples
 from core.learning.reports.leakage import measure_twins
 from core.learning.reports.tables import select
-from core.operations.models.comparison import Comparison, compare_models
+from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.live import LiveSlots
 from core.serving.predictor import Prediction, Predictor, warm_up
-from core.serving.registry import Registry
-from core.serving.timeline import Window, follow
+from core.serving.registry import Registry, StoredModel
+from core.serving.timeline import Window
 from core.work.background import BackgroundWork
-from core.work.parallel import Progress
+from core.work.once import Once
 
-logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+RowsKey = tuple[StoredModel, str, str, int | None]
+"""Model, protocol, clips, seed (None for all): what names rows of predictions."""
+KEYS: Final[dict[type, Callable[[Any], object]]] = {
+    Sound: lambda sound: sound.sha256,
+    Place: lambda place: (place.corpus.name, str(place.root)),
+    Shift: lambda shift: shift.key,
+    StoredModel: lambda model: (str(model.folder), sorted(model.manifest.files.items())),
+    Predictor: lambda predictor: predictor.model,
+    FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
+}
+"""What an argument of a type counts as."""
 
-Report = TypeVar("Report")
-RowsKey = tuple[str, str, str, str, int | None]
-"""Folder of the models, model, protocol, clips, seed (None for all): what names rows of predictions."""
-MAX_TIMELINES: Final = 4
-"""Timelines that a session keeps."""
+
+def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
+    """Return the options of what is cached for all sessions."""
+    return {"max_entries": max_entries, "show_spinner": spinner or False, "hash_funcs": KEYS, **more}
 
 
-def predictor() -> Predictor:
-    """Return the model in use; a promotion is seen at the next call."""
-    return st_predictor(Registry().champion())
+def own(max_entries: int, spinner: str | None = None) -> dict[str, Any]:
+    """Return the options of what is cached for one session."""
+    return shared(max_entries, spinner, scope="session")
 
 
-@st.cache_resource(max_entries=2, show_spinner="Getting ready; the first start takes up to half a minute ...")
-def st_predictor(name: str) -> Predictor:
+class VerifiedModels(Registry):
+    """The stored models; the files of each are verified when it is loaded first, and after any of them was written."""
+
+    def load(self, name: str | None = None) -> StoredModel:
+        """Return a model, as ``Registry.load``."""
+        name = name or self.champion()
+        return st_model(self.root, name, self.stamp(name))
+
+
+@st.cache_resource(**shared(16))
+def st_model(root: Path, name: str, stamp: object) -> StoredModel:
+    """Verify a model."""
+    return Registry(root).load(name)
+
+
+def predictor(name: str | None = None) -> Predictor:
+    """Return a model, that in use by default, ready to answer; a promotion is seen at the next call."""
+    return st_predictor(VerifiedModels().load(name))
+
+
+@st.cache_resource(**shared(2, "Getting ready; the first start takes up to half a minute ..."))
+def st_predictor(model: StoredModel) -> Predictor:
     """Load a model once for all sessions, with the signal processing warmed up."""
     warm_up()
-    predictor = Predictor.load(name)
+    predictor = Predictor(model)
     spare_collector()
     return predictor
 
@@ -69,249 +99,125 @@ def spare_collector() -> None:
     gc.freeze()
 
 
-def waveform(data: bytes) -> Waveform:
+def frozen(result: Result) -> Result:
+    """Return a result whose arrays cannot be written to any more."""
+    for values in vars(result).values():
+        if hasattr(values, "setflags"):
+            values.setflags(write=False)
+    return result
+
+
+@st.cache_resource(**own(2, "Reading the sound ..."))
+def waveform(sound: Sound) -> Waveform:
     """Decode a sound; the last ones stay decoded while the session looks at them."""
-    return st_waveform(hashlib.sha256(data).hexdigest(), data)
+    return frozen(decode(sound.data))
 
 
-@st.cache_data(max_entries=2, scope="session", show_spinner="Reading the sound ...")
-def st_waveform(sha256: str, _data: bytes) -> Waveform:
-    """Decode a sound; the digest is the key."""
-    del sha256
-    return decode(_data)
-
-
-def prediction(data: bytes, personal: Shift | None = None) -> Prediction:
-    """Answer for a sound, once a session, model and baseline."""
-    key = personal.key if personal else ""
-    return st_prediction(hashlib.sha256(data).hexdigest(), Registry().champion(), key, data, personal)
-
-
-@st.cache_data(max_entries=128, scope="session", show_spinner="Listening ...")
-def st_prediction(sha256: str, model: str, baseline: str, _data: bytes, _personal: Shift | None) -> Prediction:
-    """Answer for a sound; digest, model and baseline are the key."""
-    del baseline
-    shift = _personal.values if _personal else None
-    return st_predictor(model).predict(st_waveform(sha256, _data), st_assessment(sha256, _data), shift=shift)
-
-
-def duration(data: bytes) -> float:
+@st.cache_data(**own(128))
+def duration(sound: Sound) -> float:
     """Return the length that a file states, in seconds."""
-    return st_duration(hashlib.sha256(data).hexdigest(), data)
+    return stated_duration(sound.data)
 
 
-@st.cache_data(max_entries=128, scope="session", show_spinner=False)
-def st_duration(sha256: str, _data: bytes) -> float:
-    """Return the length that a file states; the digest is the key."""
-    del sha256
-    return stated_duration(_data)
+@st.cache_data(**own(128))
+def assessment(sound: Sound) -> Assessment:
+    """Evaluate the quality of a sound."""
+    return assess(waveform(sound))
 
 
-class Timelines:
-    """The last timelines of a session; cached functions cannot show progress on elements from outside.
-
-    A timeline that was cut off by leaving the page begins anew.
-    """
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, ...], list[Window]] = {}
-
-    def get(self, data: bytes, personal: Shift | None = None) -> list[Window] | None:
-        """Return the windows of a sound, None where they were not computed yet."""
-        return self.kept.get(self._key(data, personal))
-
-    def compute(self, data: bytes, progress: Callable[[float], None], personal: Shift | None = None) -> list[Window]:
-        """Return the windows of a sound; ``progress`` is called with the seconds that are done."""
-        windows = []
-        for window in follow(stream(data), predictor(), shift=personal.values if personal else None):
-            windows.append(window)
-            progress(window.end)
-        while len(self.kept) >= MAX_TIMELINES:
-            del self.kept[next(iter(self.kept))]
-        self.kept[self._key(data, personal)] = windows
-        return windows
-
-    def _key(self, data: bytes, personal: Shift | None) -> tuple[str, ...]:
-        return hashlib.sha256(data).hexdigest(), Registry().champion(), personal.key if personal else ""
+@st.cache_data(**own(128, "Listening ..."))
+def prediction(sound: Sound, predictor: Predictor, personal: Shift | None) -> Prediction:
+    """Answer for a sound."""
+    return predictor.predict(waveform(sound), assessment(sound), shift=personal.values if personal else None)
 
 
-@st.cache_resource(max_entries=1, scope="session", show_spinner=False)
-def st_timelines() -> Timelines:
-    """Return the timelines of this session."""
-    return Timelines()
+@st.cache_resource(**own(4))
+def st_timeline(*sound_predictor_personal: object) -> Once[list[Window]]:
+    """Return the place of a sound's timeline by a model, with a baseline or None."""
+    return Once()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@st.cache_resource(**own(4, "Computing descriptors ..."))
+def analysis(sound: Sound, start: float) -> Analysis:
+    """Describe a stretch of a sound frame by frame."""
+    return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
+
+
+@st.cache_resource(**own(8, "Asking the model about parts of the sound ..."))
+def explanation(sound: Sound, predictor: Predictor) -> tuple[Picture, Explanation]:
+    """Find out what a model reads of a sound and what moved its answer."""
+    return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
+
+
+@st.cache_resource(**shared(1))
 def st_live_slots() -> LiveSlots:
     """Return the places for live streams, the same for all sessions."""
     spare_collector()
     return LiveSlots()
 
 
-def assessment(data: bytes) -> Assessment:
-    """Evaluate the quality of a sound, once a session."""
-    return st_assessment(hashlib.sha256(data).hexdigest(), data)
+@st.cache_resource(**shared(64))
+def stored_sound(path: str, stamp: str) -> Sound:
+    """Read a sound of the corpus or a sample; its stamp changes with the file."""
+    return Sound.read(Path(path))
 
 
-@st.cache_data(max_entries=128, scope="session", show_spinner=False)
-def st_assessment(sha256: str, _data: bytes) -> Assessment:
-    """Evaluate the quality of a sound; the digest is the key."""
-    return assess(st_waveform(sha256, _data))
+@st.cache_resource(**shared(8, ttl=60))
+def st_corpus(root: str) -> Once[Any]:
+    """Return the place of a corpus folder's tables; a new one each minute, so that changes are seen."""
+    return Once()
 
 
-def analysis(data: bytes, start: float) -> Analysis:
-    """Describe a stretch of a sound frame by frame, once a session."""
-    return st_analysis(hashlib.sha256(data).hexdigest(), start, data)
-
-
-@st.cache_data(max_entries=4, scope="session", show_spinner="Computing descriptors ...")
-def st_analysis(sha256: str, start: float, _data: bytes) -> Analysis:
-    """Describe a stretch of a sound; digest and beginning are the key."""
-    sound = st_waveform(sha256, _data)
-    return analyse(sound.y, sound.sr, start=start, config=FeatureConfig())
-
-
-def pitch(data: bytes, start: float) -> Pitch:
-    """Find the fundamental frequency of a stretch of a sound, once a session."""
-    return st_pitch(hashlib.sha256(data).hexdigest(), start, data)
-
-
-@st.cache_data(max_entries=4, scope="session", show_spinner="Following the pitch ...")
-def st_pitch(sha256: str, start: float, _data: bytes) -> Pitch:
-    """Find the fundamental frequency of a stretch of a sound; digest and beginning are the key."""
-    return track_pitch(st_analysis(sha256, start, _data), FeatureConfig())
-
-
-def explanation(data: bytes, model: str) -> tuple[Picture, Explanation]:
-    """Find out what a model reads of a sound and what moved its answer, once a session and model."""
-    return st_explanation(hashlib.sha256(data).hexdigest(), model, data)
-
-
-@st.cache_data(max_entries=8, scope="session", show_spinner="Asking the model about parts of the sound ...")
-def st_explanation(sha256: str, model: str, _data: bytes) -> tuple[Picture, Explanation]:
-    """Find out what moved an answer; digest and model are the key."""
-    predictor, sound = st_predictor(model), st_waveform(sha256, _data)
-    return picture(predictor, sound), explain(predictor, sound)
-
-
-@st.cache_data(max_entries=2, ttl=300, show_spinner=False)
-def st_samples(root: str, _place: Place | None) -> list[Sample]:
-    """List the sounds to try; the corpus folder is the key."""
-    del root
-    return list_samples(_place)
-
-
-def samples() -> list[Sample]:
-    """List the sounds to try; looked up again when the corpus folder changes."""
-    place = next(iter(list_places()), None)
-    return st_samples(str(place.root) if place else "", place)
-
-
-@dataclasses.dataclass(eq=False)
-class IndexedCorpus:
-    """Tables of a corpus folder, shared by all sessions: read them, do not change them."""
-
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    index: pd.DataFrame | None = None
-    """A row a file; None until it is filled."""
-    clips: pd.DataFrame | None = None
-    """A row a clip."""
-    digest: str = ""
-    """SHA-256 of names and sounds."""
-
-
-@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def st_corpus(root: str) -> IndexedCorpus:
-    """Return an empty place for the tables of a corpus folder; a new one each minute, so that changes are seen."""
-    del root
-    return IndexedCorpus()
-
-
-def corpus_tables(place: Place, progress: Progress) -> IndexedCorpus:
-    """Index a corpus folder; files that are known are not read again.
-
-    Filled outside the cached function: Streamlit would replay the progress bar at each use of the cache, and fail.
-    """
-    corpus = st_corpus(str(place.root))
-    with corpus.lock:
-        if corpus.index is None:
-            index = scan(place.root, place.corpus, cache=place.index_path, progress=progress)
-            corpus.clips, corpus.digest = distinct_clips(index), corpus_digest(index)
-            corpus.index = index
-            st_corpus_sizes()[str(place.root)] = len(corpus.clips)
-    return corpus
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
+@st.cache_resource(**shared(1))
 def st_corpus_sizes() -> dict[str, int]:
     """Return the numbers of clips of the corpus folders that were indexed."""
     return {}
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def st_answers(corpus: str, digest: str, model: str, _clips: pd.DataFrame) -> pd.DataFrame:
-    """Put a model's out-of-fold answers beside the clips; name and digest of the corpus and model are the key."""
-    del digest
-    stored = Registry().load(model)
-    if stored.manifest.corpus.name != corpus:
+@st.cache_resource(**shared(4))
+def st_answers(corpus: str, digest: str, model: StoredModel, _clips: pd.DataFrame) -> pd.DataFrame:
+    """Put a model's out-of-fold answers beside the clips; name and digest are those of the corpus."""
+    if model.manifest.corpus.name != corpus:
         return without_answers(_clips)
-    return join_answers(_clips, stored.predictions(), stored.main_protocol)
+    return join_answers(_clips, model.predictions(), model.main_protocol)
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@st.cache_data(**shared(2))
 def st_twins(digest: str, _clips: pd.DataFrame) -> pd.DataFrame:
-    """Count the twins of a random split; the digest of the corpus is the key."""
-    del digest
+    """Count the twins of a random split; the digest is that of the corpus."""
     return measure_twins(_clips)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@st.cache_resource(**shared(1))
 def st_download() -> BackgroundWork:
     """Return the one download of this server."""
     return BackgroundWork()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@st.cache_resource(**shared(1))
 def st_map_work() -> BackgroundWork:
     """Return the one computation of a map of this server."""
     return BackgroundWork()
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def st_clip(root: str, path: str, digest: str) -> bytes:
-    """Read a file of the corpus."""
-    del digest
-    return (Path(root) / path).read_bytes()
+@st.cache_data(**shared(4))
+def predictions(model: StoredModel) -> pd.DataFrame:
+    """Read the predictions of a stored model."""
+    return model.predictions()
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def st_predictions(root: str, model: str) -> pd.DataFrame:
-    """Read the predictions of a stored model; models never change."""
-    return Registry(Path(root)).load(model).predictions()
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def st_rows(key: RowsKey) -> pd.DataFrame:
+@st.cache_data(**shared(16))
+def rows(key: RowsKey) -> pd.DataFrame:
     """Select rows of predictions."""
-    root, model, protocol, subset, seed = key
-    return select(st_predictions(root, model), protocol, subset, seed)
+    model, protocol, subset, seed = key
+    return select(predictions(model), protocol, subset, seed)
 
 
-def report(compute: Callable[..., Report], key: RowsKey, *options: object) -> Report:
+@st.cache_data(**shared(256))
+def report(compute: Callable[..., Result], key: RowsKey, *options: object) -> Result:
     """Compute a table or figure of some rows once for all sessions: ``compute(rows, *options)``."""
-    found: Report = st_report(f"{compute.__module__}.{compute.__name__}", key, options, compute)
-    return found
+    return compute(rows(key), *options)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def st_report(name: str, key: RowsKey, options: tuple[object, ...], _compute: Callable[..., Report]) -> Report:
-    """Compute a report; its name, rows and options are the key."""
-    del name
-    return _compute(st_rows(key), *options)
-
-
-@st.cache_data(max_entries=8, show_spinner="Comparing ...")
-def st_comparison(root: str, first: str, second: str) -> list[Comparison]:
-    """Compare two stored models; models never change."""
-    registry = Registry(Path(root))
-    return compare_models(registry.load(first), registry.load(second))
+samples = st.cache_data(list_samples, **shared(2, ttl=300))
+comparison = st.cache_data(compare_models, **shared(8, "Comparing ..."))

@@ -8,9 +8,10 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
+from core.audio.sound import Sound
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, find_place, list_places
-from core.corpus.index import clip_path
+from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
 from pages.ui.shared import cache, state
@@ -32,11 +33,11 @@ class FoundCorpus:
     digest: str
     """SHA-256 of names and sounds, as from ``core.corpus.index.corpus_digest``."""
 
-    def read(self, clip: str) -> bytes:
-        """Return the file of a clip; its name may come from outside."""
+    def read(self, clip: str) -> Sound:
+        """Return the sound of a clip; its name may come from outside."""
         path = clip_path(self.index, self.root, clip)
         digest = self.index.loc[self.index["clip"] == clip, "digest"].iloc[0]
-        return cache.st_clip(str(self.root.resolve()), str(path.relative_to(self.root.resolve())), digest)
+        return cache.stored_sound(str(path), digest)
 
     def key(self, name: str) -> str:
         """Return the key of a widget whose choices are this corpus's own."""
@@ -96,9 +97,16 @@ def _open(place: Place) -> FoundCorpus:
     def show(done: int, n: int) -> None:
         bar.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
 
-    tables = cache.corpus_tables(place, show)
+    def read() -> FoundCorpus:
+        index = scan(place.root, place.corpus, cache=place.index_path, progress=show)
+        clips = distinct_clips(index)
+        cache.st_corpus_sizes()[str(place.root)] = len(clips)
+        return FoundCorpus(place.corpus, place.root, index, clips, corpus_digest(index))
+
+    corpus: FoundCorpus = cache.st_corpus(str(place.root)).get(read)
     bar.empty()
-    return FoundCorpus(place.corpus, place.root, tables.index, tables.clips, tables.digest)
+    # The folder's description may have changed since its clips were read.
+    return dataclasses.replace(corpus, corpus=place.corpus)
 
 
 def _describe(place: Place) -> str:

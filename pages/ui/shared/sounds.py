@@ -1,10 +1,12 @@
 """Choosing a sound: upload, microphone, sample, or a clip of the corpus."""
 
-import dataclasses
+from typing import Any
 
 import streamlit as st
 
+from core.audio.sound import Sound
 from core.corpus.base import describe
+from core.corpus.catalogue import list_places
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
 
@@ -19,16 +21,6 @@ ENDINGS = ["wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "web
 MAX_FILES = 50
 RECORDING_RATE = 48_000
 """Rate asked of the microphone, in Hz: that of the corpus, well above the features' own."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sound:
-    """A sound that somebody chose."""
-
-    name: str
-    """Name of the file, as its owner gave it: not to be trusted."""
-    data: bytes
-    """The encoded sound."""
 
 
 def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
@@ -72,7 +64,7 @@ def _uploads(keys: state.SoundKeys) -> list[Sound]:
     )
     if len(files) > MAX_FILES:
         st.warning(f"Only the first {MAX_FILES} of {len(files)} files are analysed.", icon=":material/warning:")
-    return _keep(keys, UPLOAD, [Sound(file.name, file.getvalue()) for file in files[:MAX_FILES]])
+    return _keep(keys, UPLOAD, {file.file_id: file for file in files[:MAX_FILES]})
 
 
 def _recording(keys: state.SoundKeys) -> list[Sound]:
@@ -84,19 +76,26 @@ def _recording(keys: state.SoundKeys) -> list[Sound]:
         args=(keys, RECORD),
     )
     st.caption("The recording stays in this session and is not kept. The microphone needs https, or localhost.")
-    return _keep(keys, RECORD, [Sound("recording.wav", file.getvalue())] if file else [])
+    return _keep(keys, RECORD, {file.file_id: file} if file else {})
 
 
-def _keep(keys: state.SoundKeys, source: str, sounds: list[Sound]) -> list[Sound]:
-    """Return the sounds of a widget, or those it held before another page was opened."""
-    kept: dict[str, list[Sound]] = st.session_state.setdefault(keys.kept, {})
-    if sounds:
-        kept[source] = sounds
-    elif kept.get(source):
+def _keep(keys: state.SoundKeys, source: str, files: dict[str, Any]) -> list[Sound]:
+    """Return the sounds of a widget's files by their ids, or those it held before another page was opened."""
+    kept: dict[str, dict[str, Sound]] = st.session_state.setdefault(keys.kept, {})
+    before = kept.get(source, {})
+    if files:
+        # What is here already is kept as the object that it is, with its digest.
+        kept[source] = {key: before.get(key) or _sound_of(file, source) for key, file in files.items()}
+    elif before:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"Still here: {', '.join(sound.name for sound in kept[source][:3])}")
+            st.text(f"Still here: {', '.join([sound.name for sound in before.values()][:3])}")
             st.button("Remove", icon=":material/close:", type="tertiary", on_click=_forget, args=(keys, source))
-    return kept.get(source, [])
+    return list(kept.get(source, {}).values())
+
+
+def _sound_of(file: Any, source: str) -> Sound:
+    """Return the sound that a widget holds."""
+    return Sound("recording.wav" if source == RECORD else file.name, file.getvalue())
 
 
 def _forget(keys: state.SoundKeys, source: str) -> None:
@@ -105,12 +104,12 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
 
 
 def _sample(keys: state.SoundKeys) -> list[Sound]:
-    samples = {sample.title: sample for sample in cache.samples()}
+    samples = {sample.title: sample for sample in cache.samples(next(iter(list_places()), None))}
     title = st.selectbox("Sample", list(samples), key=keys.sample, persist_state="session")
     sample = samples[title]
     if not sample.is_real:
         st.caption("This voice was made by a speech synthesizer; nobody felt anything while it spoke.")
-    return [Sound(sample.path.name, sample.path.read_bytes())]
+    return [cache.stored_sound(str(sample.path), str(sample.path.stat().st_mtime_ns))]
 
 
 def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
@@ -124,4 +123,4 @@ def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
     )
     if keys is state.SOUND:
         st.query_params[state.CLIP] = st.session_state[state.OPENED_CLIP] = clip
-    return [Sound(f"{clip}.flac", corpus.read(clip))]
+    return [corpus.read(clip)]

@@ -5,11 +5,13 @@ import math
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.audio.sound import Sound
+from core.audio.stream import stream
 from core.plots import timeline as plots
 from core.plots.style import SAVING
 from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
 from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, share_of_time, smooth
-from core.serving.timeline import TimelineConfig, Window
+from core.serving.timeline import TimelineConfig, Window, follow
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
 
@@ -38,25 +40,26 @@ def choose_half_life() -> float:
     )
 
 
-def show_upload_timeline(data: bytes, duration: float) -> None:
+def show_upload_timeline(sound: Sound, duration: float) -> None:
     """Show the timeline of an uploaded sound; long ones when asked for."""
-    personal = personal_shift()
-    timelines = cache.st_timelines()
-    windows = timelines.get(data, personal)
+    personal, predictor = personal_shift(), cache.predictor()
+    timeline = cache.st_timeline(sound, predictor, personal)
     st.subheader("Over time")
-    if windows is None:
-        place = st.empty()
-        if duration > UNASKED_DURATION and not _ask(place.container(), duration):
-            return
-        bar = place.progress(0.0, text="Listening ...")
+    place = st.empty()
+    if timeline.result is None and duration > UNASKED_DURATION and not _ask(place.container(), duration):
+        return
 
-        def show(done: float) -> None:
-            share = min(done / duration, 1.0) if duration else 0.0
-            bar.progress(share, text=f"Listened to {plots.clock(done)} of {plots.clock(duration)}. Stay on this page.")
-
-        windows = timelines.compute(data, show, personal)
+    def listen() -> list[Window]:
+        windows, bar = [], place.progress(0.0, text="Listening ...")
+        for window in follow(stream(sound.data), predictor, shift=personal.values if personal else None):
+            windows.append(window)
+            share = min(window.end / duration, 1.0) if duration else 0.0
+            done, whole = plots.clock(window.end), plots.clock(duration)
+            bar.progress(share, text=f"Listened to {done} of {whole}. Stay on this page.")
         bar.empty()
-    show_timeline(windows, data, key="upload")
+        return windows
+
+    show_timeline(timeline.get(listen), sound.data, key="upload")
 
 
 def _ask(place: DeltaGenerator, duration: float) -> bool:

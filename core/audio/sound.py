@@ -1,0 +1,32 @@
+"""An encoded sound with the digest that names it: in caches, in feedback, in the keys of widgets."""
+
+import dataclasses
+import functools
+import hashlib
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound as somebody chose it: the bytes of its file; pass on the object, since it keeps its digest.
+
+    Examples
+    --------
+    >>> Sound("empty.wav", b"").sha256[:8]
+    'e3b0c442'
+    """
+
+    name: str
+    """Name of the file, as its owner gave it: not to be trusted."""
+    data: bytes
+    """The encoded sound."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Sound":
+        """Return the sound in a file."""
+        return cls(path.name, path.read_bytes())
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes, in hex; computed when it is asked for first."""
+        return hashlib.sha256(self.data).hexdigest()
