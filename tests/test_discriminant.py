@@ -68,9 +68,9 @@ def gaussians(rng: np.random.Generator, n: int = 400, d: int = 6) -> tuple[np.nd
 
 
 def discriminant(recipe: VoiceRecipe, Z: np.ndarray, classes: np.ndarray):
-    from core.learning.discriminant import _Moments
+    from core.learning.discriminant import Moments
 
-    return _Moments.of(recipe, Z, classes).solve(recipe)
+    return Moments.of(recipe, Z, classes, TASK.n_classes).solve(recipe)
 
 
 def test_scores_without_augmentation_are_those_of_scikit_learn():
@@ -122,15 +122,15 @@ def test_augmented_clips_that_count_as_clips_are_clips():
 
 
 def test_classes_have_centres_of_their_own_in_a_kind_of_sound():
-    from core.learning.discriminant import _centres
+    from core.learning.discriminant import class_centres
 
     recipe = dataclasses.replace(SMALL, own_centres_shift=0.5)
     means = np.zeros((3, 2, 1), dtype=np.float32)
     means[1] = 7  # the augmentations with centres of their own have share 0.5, the others 0.25
     common = 0.5 * 7 / 1.75
-    assert _centres(recipe, means)[:, 0, 0].tolist() == pytest.approx([common / 2, (common + 7) / 2])
+    assert class_centres(recipe, means)[:, 0, 0].tolist() == pytest.approx([common / 2, (common + 7) / 2])
     alike = dataclasses.replace(recipe, copies=tuple(dataclasses.replace(use, own_centres=False) for use in COPIES))
-    assert _centres(alike, means)[:, 0, 0].tolist() == pytest.approx([common])
+    assert class_centres(alike, means)[:, 0, 0].tolist() == pytest.approx([common])
 
 
 def test_what_varies_within_classes_is_familiar_and_the_rest_is_not():
@@ -145,7 +145,7 @@ def test_what_varies_within_classes_is_familiar_and_the_rest_is_not():
 
 
 def test_temperature_rises_with_the_score_as_held_out_clips_ask():
-    from core.learning.discriminant import _fit_slope, _HeldOut
+    from core.learning.discriminant import HeldOut, fit_slope
 
     rng = np.random.default_rng(6)
     emotion = rng.integers(0, 8, 600)
@@ -153,25 +153,26 @@ def test_temperature_rises_with_the_score_as_held_out_clips_ask():
     log_proba[0, np.arange(600), :, 8 + emotion] = -0.1
     strange = rng.random(600) < 0.5
     log_outside = np.stack([np.zeros(600), np.where(strange, 1.0, 0.0)], axis=1)[None]
-    right = _fit_slope(_HeldOut(log_proba, log_outside), emotion)
+    right = fit_slope(HeldOut(log_proba, log_outside), emotion, len(TASK.channels))
     assert right < 0.1
     wrong = np.where(strange, rng.integers(0, 8, 600), emotion)
     log_proba[0, :, 1] = -4.0
     log_proba[0, np.arange(600), 1, 8 + wrong] = -0.1
-    assert _fit_slope(_HeldOut(log_proba, log_outside), emotion) > 1
+    assert fit_slope(HeldOut(log_proba, log_outside), emotion, len(TASK.channels)) > 1
 
 
 def test_moments_of_disjoint_clips_add():
-    from core.learning.discriminant import _Moments
+    from core.learning.discriminant import Moments
 
     X, classes = gaussians(np.random.default_rng(3))
     Z = np.stack([X, X + 0.1, X - 0.2], axis=1)
     whole, first, second = (
-        _Moments.of(SMALL, Z[rows], classes[rows]) for rows in (slice(None), slice(150), slice(150, None))
+        Moments.of(SMALL, Z[rows], classes[rows], TASK.n_classes)
+        for rows in (slice(None), slice(150), slice(150, None))
     )
     for field in ("scatter", "sums", "counts"):
         np.testing.assert_allclose(getattr(whole - first, field), getattr(second, field), rtol=1e-3, atol=1e-2)
-    total = _Moments.total([first, second])
+    total = Moments.total([first, second])
     np.testing.assert_allclose(total.scatter, whole.scatter, rtol=1e-3, atol=1e-2)
 
 
@@ -230,15 +231,15 @@ def test_folds_repeat_to_the_byte(result, clips, voices, tmp_path):
 
 
 def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
-    from core.learning.discriminant import _inner_folds
+    from core.learning.discriminant import inner_folds
 
     train, test = clips[clips["speaker"] != "01"], clips[clips["speaker"] == "01"]
-    by_actor = _inner_folds(train, test, 0)
+    by_actor = inner_folds(train, test, 0)
     assert pd.DataFrame({"speaker": train["speaker"], "fold": by_actor}).groupby("speaker")["fold"].nunique().max() == 1
-    mixed = _inner_folds(clips, clips, 0)
+    mixed = inner_folds(clips, clips, 0)
     assert pd.DataFrame({"speaker": clips["speaker"], "fold": mixed}).groupby("speaker")["fold"].nunique().min() > 1
     strange = pd.concat([train, train.iloc[:9].assign(speaker=UNKNOWN_SPEAKER)])
-    by_actor = _inner_folds(strange, test, 0)
+    by_actor = inner_folds(strange, test, 0)
     assert len(set(by_actor[-9:])) == 1, "unknown people cannot be told apart"
 
 

@@ -54,7 +54,7 @@ def test_a_sound_goes_with_its_last_feedback(database, token):
     ("label", "probabilities", "changes", "message"),
     [
         ("bored", ANSWER, {}, "'bored' is not one of"),
-        ("sad", {"sad": 1.0}, {}, "not one of each"),
+        ("sad", {"sad": 0.5, "<b>": 0.5}, {}, "not one of each"),
         ("sad", ANSWER | {"sad": 0.5}, {}, "sum to 1.2"),
         ("sad", ANSWER | {"sad": float("nan")}, {}, "not one of each"),
         ("sad", ANSWER | {"sad": -0.1, "calm": 0.5}, {}, "not one of each"),

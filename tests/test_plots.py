@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from core.config import SAMPLE_RATE
+from core.corpus.ravdess import RAVDESS
 from core.labels import EMOTIONS
 from core.plots import metrics
 from core.plots import sound as plots
@@ -116,11 +117,11 @@ def test_people_are_drawn_beside_speech_alone():
     table = pd.DataFrame(
         {"protocol": ["random"], "n_clips": [9], "recall": [0.5], "recall_low": [0.4], "recall_high": [0.65]}
     )
-    figure = metrics.protocol_bars(table, with_people=True)
+    figure = metrics.protocol_bars(table, chance=1 / 8, listeners=RAVDESS.listeners)
     assert [note.text for note in figure.layout.annotations] == ["chance<br>12.5", "people<br>62.4"]
     assert figure.data[0].error_y.array[0] == pytest.approx(15)
     assert figure.data[0].error_y.arrayminus[0] == pytest.approx(10)
-    assert len(metrics.protocol_bars(table, with_people=False).layout.annotations) == 1
+    assert len(metrics.protocol_bars(table, chance=1 / 8, listeners=None).layout.annotations) == 1
 
 
 def test_reliability_stands_over_the_number_of_answers():
@@ -137,7 +138,7 @@ def test_studies_have_a_bar_for_each_case_and_channel_evaluated():
 
 
 def bars(y_proba: np.ndarray | None) -> list[tuple[str, float, str]]:
-    rows = ElementTree.fromstring(moving_bars(y_proba)).findall("div")[1:]  # noqa: S314
+    rows = ElementTree.fromstring(moving_bars(EMOTIONS, y_proba)).findall("div")[1:]  # noqa: S314
     drawn = []
     for row in rows:
         name, bar = row.findall("span")
@@ -160,7 +161,7 @@ def test_moving_bars_keep_their_order_and_only_change_their_length():
 def reading(k: int, emotion: int | None) -> Reading:
     y_proba = None if emotion is None else np.eye(len(EMOTIONS))[emotion]
     window = Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None if emotion is None else 200.0)
-    return Reading(window, y_proba, 0.5)
+    return Reading(window, y_proba, () if emotion is None else EMOTIONS, 0.5)
 
 
 def test_timeline_stacks_to_one_and_shows_silence_as_a_gap():

@@ -4,6 +4,7 @@ import pytest
 
 from core.corpus import projection
 from core.corpus.projection import choose_clips, load_projection, project, save_projection
+from core.corpus.ravdess import RAVDESS
 from core.corpus.splits import split_reference
 from core.errors import CorpusError
 from core.labels import EMOTIONS
@@ -102,14 +103,14 @@ def test_stopped_or_impossible_maps_leave_nothing(published, few, generated, tmp
 
 def test_points_carry_their_clips_and_the_colour_of_their_emotion(few):
     places = few.assign(x=np.arange(len(few)), y=0.0)
-    figure = plots.projection_scatter(places, "emotion", "PCA", ("a", "b"))
+    figure = plots.projection_scatter(places, "emotion", "PCA", ("a", "b"), RAVDESS)
     assert [trace.name for trace in figure.data] == list(EMOTIONS)
     assert len({trace.marker.symbol for trace in figure.data}) == len(EMOTIONS)
     assert {name for trace in figure.data for name in trace.customdata} == set(few["clip"])
     for trace in figure.data:
         assert isinstance(trace.customdata, tuple | list)
         assert trace.marker.color == plots.EMOTION_COLORS[trace.name]
-    (numbers,) = plots.projection_scatter(places, "duration", "PCA", ("a", "b")).data
+    (numbers,) = plots.projection_scatter(places, "duration", "PCA", ("a", "b"), RAVDESS).data
     assert numbers.marker.showscale
 
 

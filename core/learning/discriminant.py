@@ -68,7 +68,7 @@ Array = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Discriminant:
+class Discriminant:
     """What is fitted of one view."""
 
     weights: Array
@@ -92,7 +92,7 @@ class _Discriminant:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _HeldOut:
+class HeldOut:
     """What inner folds say of clips, augmented and as they are, that they did not train on."""
 
     log_proba: NDArray[np.float64]
@@ -143,11 +143,11 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     emotion = task.encode(clips["emotion"])
     channel = np.searchsorted(task.channels, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
     classes = emotion + len(task.labels) * channel
-    inner = _inner_folds(clips, index.iloc[fold.split.test], fold.seed)
+    inner = inner_folds(clips, index.iloc[fold.split.test], fold.seed)
     unprepared = dataclasses.replace(
         recipe, copies=tuple(AugmentationUse(use.name, share=0, variation=0) for use in recipe.copies)
     )
-    slope = _fit_slope(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
+    slope = fit_slope(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
     fitted, held_out = _fit_views(recipe, Z, (classes, task), inner)
     pooling = _fit_pooling(held_out, emotion, slope, _version_weights(recipe), len(task.channels))
     network = build_voice(recipe, task)
@@ -159,7 +159,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     return network
 
 
-def _inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
+def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
     """Return the inner fold of each training clip: by speaker, unless the evaluated clips are of the same speakers."""
     rng = np.random.default_rng([seed, N_INNER])
     speakers = clips["speaker"].to_numpy(dtype=str)
@@ -180,7 +180,7 @@ def _inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDA
 
 def _fit_views(
     recipe: VoiceRecipe, Z: Array, truth: tuple[NDArray[np.intp], Task], inner: NDArray[np.intp]
-) -> tuple[list[_Discriminant], _HeldOut]:
+) -> tuple[list[Discriminant], HeldOut]:
     """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
     columns = view_slices(recipe.features)
     classes, n_classes = truth[0], truth[1].n_classes
@@ -189,19 +189,19 @@ def _fit_views(
     fitted = []
     for v, view in enumerate(recipe.views):
         part = Z[..., columns[view]]
-        moments = [_Moments.of(recipe, part[inner == k], classes[inner == k], n_classes) for k in range(N_INNER)]
-        everything = _Moments.total(moments)
+        moments = [Moments.of(recipe, part[inner == k], classes[inner == k], n_classes) for k in range(N_INNER)]
+        everything = Moments.total(moments)
         for k, of_fold in enumerate(moments):
             held_out = inner == k
             discriminant = (everything - of_fold).solve(recipe)
             log_proba[v, held_out] = discriminant.log_proba(part[held_out])
             log_outside[v, held_out] = discriminant.log_outside(part[held_out])
         fitted.append(everything.solve(recipe))
-    return fitted, _HeldOut(log_proba, log_outside)
+    return fitted, HeldOut(log_proba, log_outside)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Moments:
+class Moments:
     """Sums over clips from which a discriminant follows; those of disjoint clips add."""
 
     scatter: Array
@@ -212,7 +212,8 @@ class _Moments:
     """Clips in each class, shape (classes,)."""
 
     @classmethod
-    def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int) -> "_Moments":
+    def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int) -> "Moments":
+        """Return the sums over clips, (n, versions, d), of classes, shape (n,)."""
         clean = np.ascontiguousarray(Z[:, 0])
         scatter = clean.T @ clean
         for k, use in enumerate(recipe.copies, start=1):
@@ -227,13 +228,14 @@ class _Moments:
         return cls(scatter, sums, member.sum(axis=0))
 
     @classmethod
-    def total(cls, parts: list["_Moments"]) -> "_Moments":
+    def total(cls, parts: list["Moments"]) -> "Moments":
+        """Return the sums over the clips of all parts."""
         return cls(*(np.sum([getattr(p, field.name) for p in parts], axis=0) for field in dataclasses.fields(cls)))
 
-    def __sub__(self, other: "_Moments") -> "_Moments":
-        return _Moments(self.scatter - other.scatter, self.sums - other.sums, self.counts - other.counts)
+    def __sub__(self, other: "Moments") -> "Moments":
+        return Moments(self.scatter - other.scatter, self.sums - other.sums, self.counts - other.counts)
 
-    def solve(self, recipe: VoiceRecipe) -> _Discriminant:
+    def solve(self, recipe: VoiceRecipe) -> Discriminant:
         """Return the discriminant; a class without clips gets a score that never wins."""
         present = self.counts > 0
         counts = self.counts[present, None]
@@ -247,14 +249,14 @@ class _Moments:
         familiar = randomized_range_finder(covariance, size=size, n_iter=4, random_state=0)
         covariance[np.diag_indices_from(covariance)] += recipe.shrinkage
 
-        centres = _centres(recipe, means)
+        centres = class_centres(recipe, means)
         solved = scipy.linalg.solve(covariance, centres.reshape(-1, len(covariance)).T, assume_a="pos")
         weights = np.zeros((len(covariance), len(centres), len(present)), dtype=np.float32)
         bias = np.full((len(centres), len(present)), ABSENT, dtype=np.float32)
         solved = solved.reshape(len(covariance), *centres.shape[:2])
         weights[:, :, present] = SCORE_SCALE * solved
         bias[:, present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
-        return _Discriminant(
+        return Discriminant(
             weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), len(present)
         )
 
@@ -264,7 +266,7 @@ def _shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
     return np.array([1, *(use.share for use in recipe.copies)], dtype=np.float32)
 
 
-def _centres(recipe: VoiceRecipe, means: Array) -> Array:
+def class_centres(recipe: VoiceRecipe, means: Array) -> Array:
     """Return the classes' centres in each kind of sound, (kinds, classes, d), from the means of each version."""
     shares = _shares(recipe)
     own = [k for k, use in enumerate(recipe.copies, start=1) if use.own_centres]
@@ -300,7 +302,7 @@ def _log_loss(y_proba: NDArray[np.float64], emotion: NDArray[np.intp]) -> NDArra
 
 
 def _fit_pooling(
-    held_out: _HeldOut, emotion: NDArray[np.intp], slope: float, weight: NDArray[np.float64], n_channels: int
+    held_out: HeldOut, emotion: NDArray[np.intp], slope: float, weight: NDArray[np.float64], n_channels: int
 ) -> NDArray[np.float64]:
     """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
     shape = (len(held_out.log_proba), n_channels)
@@ -314,7 +316,7 @@ def _fit_pooling(
     return np.asarray(best.reshape(shape))
 
 
-def _fit_slope(held_out: _HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
+def fit_slope(held_out: HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
     """Return the temperature slope that minimises the log loss on augmented clips, by discriminants that know none."""
     n_augmentations = held_out.log_proba.shape[2] - 1
     if not n_augmentations:
@@ -329,7 +331,7 @@ def _fit_slope(held_out: _HeldOut, emotion: NDArray[np.intp], n_channels: int) -
 
 
 def _set_weights(
-    network: keras.Model, fitted: list[_Discriminant], pooling: NDArray[np.float64], slope: float, usual: float
+    network: keras.Model, fitted: list[Discriminant], pooling: NDArray[np.float64], slope: float, usual: float
 ) -> None:
     for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])

@@ -164,7 +164,7 @@ class Registry:
         self._check_stored(name)
         return StoredModel(name, folder, _check_files(name, folder))
 
-    def stamp(self, name: str) -> tuple[tuple[str, int, int], ...]:
+    def stamp(self, name: str) -> str:
         """Return name, time of change and size of each of a model's files: while they stay, so does the model.
 
         Nothing is read; without such a model, or while it is being deleted, the stamp is empty.
@@ -172,8 +172,8 @@ class Registry:
         try:
             found = [(path.name, path.stat()) for path in (self.root / name).iterdir()]
         except OSError:
-            return ()
-        return tuple(sorted((file, stat.st_mtime_ns, stat.st_size) for file, stat in found))
+            return ""
+        return " ".join(sorted(f"{file}:{stat.st_mtime_ns}:{stat.st_size}" for file, stat in found))
 
     def publish(self, name: str, manifest: Manifest, write_files: Callable[[Path], None]) -> StoredModel:
         """Store a model: its files are written aside, checked, and moved into place in one step.

@@ -41,13 +41,13 @@ RowsKey = tuple[StoredModel, str, str, int | None]
 """Model, protocol, clips, seed (None for all): what names rows of predictions."""
 KEYS: Final[dict[type, Callable[[Any], object]]] = {
     Sound: lambda sound: sound.sha256,
-    Place: lambda place: (place.corpus.name, str(place.root)),
+    Place: lambda place: f"{place.corpus.name} {place.root}",
     Shift: lambda shift: shift.key,
-    StoredModel: lambda model: (str(model.folder), sorted(model.manifest.files.items())),
+    StoredModel: lambda model: f"{model.folder} {sorted(model.manifest.files.items())}",
     Predictor: lambda predictor: predictor.model,
     FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
 }
-"""What an argument of a type counts as."""
+"""What an argument of a type counts as: texts, since hashing a structure takes Streamlit longer."""
 
 
 def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
@@ -66,13 +66,13 @@ class VerifiedModels(Registry):
     def load(self, name: str | None = None) -> StoredModel:
         """Return a model, as ``Registry.load``."""
         name = name or self.champion()
-        return st_model(self.root, name, self.stamp(name))
+        return st_model(str(self.root), name, self.stamp(name))
 
 
 @st.cache_resource(**shared(16))
-def st_model(root: Path, name: str, stamp: object) -> StoredModel:
+def st_model(root: str, name: str, stamp: str) -> StoredModel:
     """Verify a model."""
-    return Registry(root).load(name)
+    return Registry(Path(root)).load(name)
 
 
 def predictor(name: str | None = None) -> Predictor:
