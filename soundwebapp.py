@@ -10,7 +10,7 @@ from pages.ui.shared.start import started
 
 def main() -> None:
     """Show the page that a visitor is at."""
-    from pages.ui.shared.frame import open_frame, show_sidebar  # Streamlit's caches need the server
+    from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
 
     st.set_page_config(page_title="Emotion in a voice", page_icon=":material/graphic_eq:", layout="wide")
     page = st.navigation(
@@ -28,7 +28,6 @@ def main() -> None:
         }
     )
     show_sidebar()
-    open_frame()
     page.run()
 
 

@@ -9,7 +9,7 @@ from pages.ui.admin.settings import show_audit, show_settings
 from pages.ui.admin.sign_in import ensure_signed_in
 from pages.ui.admin.words import show_done
 from pages.ui.shared import state
-from pages.ui.shared.frame import ensure_frame, shown_errors
+from pages.ui.shared.frame import shown_errors
 
 TABS = {
     "Training": show_training,
@@ -33,5 +33,4 @@ def main() -> None:
                 show(token)
 
 
-ensure_frame()
 main()

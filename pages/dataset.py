@@ -12,7 +12,7 @@ from pages.ui.dataset.integrity import show_integrity
 from pages.ui.dataset.map import show_map
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import FoundCorpus, choose_corpus, plain
-from pages.ui.shared.frame import ensure_frame, shown_errors
+from pages.ui.shared.frame import shown_errors
 
 
 def main() -> None:
@@ -62,5 +62,4 @@ def _show_totals(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
         st.metric("Sound", f"{clips['duration'].sum() / 3600:.1f} h", width="content")
 
 
-ensure_frame()
 main()

@@ -9,7 +9,7 @@ from core.plots.features import common_ranges
 from core.plots.style import SAVING
 from pages.ui.features.explanation import show_explanation
 from pages.ui.shared import answer, cache, state
-from pages.ui.shared.frame import ensure_frame, shown_errors
+from pages.ui.shared.frame import shown_errors
 from pages.ui.shared.sounds import choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
@@ -109,5 +109,4 @@ def _show_downloads(sound: Sound, start: float, k: int) -> None:
         st.download_button("NPZ", archive, "features.npz", icon=":material/download:", key=f"npz-{k}")
 
 
-ensure_frame()
 main()

@@ -8,7 +8,7 @@ from pages.ui.live.picture import show_live
 from pages.ui.live.report import show_report
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import note_baseline
-from pages.ui.shared.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
 from pages.ui.shared.timeline import choose_half_life
 
 
@@ -47,5 +47,4 @@ def _show_empty() -> None:
         )
 
 
-ensure_frame()
 main()

@@ -6,7 +6,7 @@ from pages.ui.metrics import evidence, papers
 from pages.ui.metrics.confusion import show_confusion
 from pages.ui.metrics.evaluated import Evaluated, choose_evaluated, show_headline, show_not_evaluated
 from pages.ui.shared import state
-from pages.ui.shared.frame import ensure_frame, shown_errors
+from pages.ui.shared.frame import shown_errors
 
 TABS = {
     "Curves": evidence.show_curves,
@@ -59,5 +59,4 @@ def _show_empty() -> None:
         )
 
 
-ensure_frame()
 main()

@@ -9,7 +9,7 @@ from core.serving.exports import prediction_table, spreadsheet_csv
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
-from pages.ui.shared.frame import DOMAIN_NOTICE, ensure_frame, shown_errors
+from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
 from pages.ui.shared.sounds import choose_sounds
 from pages.ui.shared.timeline import MIN_DURATION, show_upload_timeline
 
@@ -94,5 +94,4 @@ def _choose_among(sounds: list[Sound]) -> Sound:
     return sounds[rows[0] if rows and rows[0] < len(sounds) else 0]
 
 
-ensure_frame()
 main()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pylibsrtp  # noqa: F401 - must be imported before TensorFlow, see soundwe
 import pytest
 import soundfile as sf
 import sqlalchemy as sa
+from streamlit.runtime.pages_manager import PagesManager
 
 from core.audio.features.reference import ReferenceFeatures
 from core.corpus.catalogue import list_places
@@ -58,6 +60,20 @@ def _no_unlock_code() -> Iterator[None]:
     """Count the administrator's password as set: apps that are started here leave no code and no database behind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOUNDWEB_ADMIN_HASH", os.environ.get("SOUNDWEB_ADMIN_HASH") or "none")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _started() -> Iterator[None]:
+    """Let each run of AppTest be that of a server that has started, see ``pages.ui.shared.start``."""
+    real = PagesManager.__init__
+
+    def begin(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PagesManager, "__init__", begin)
         yield
 
 

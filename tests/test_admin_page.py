@@ -6,7 +6,6 @@ import time
 import zipfile
 
 import pytest
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core.errors import DatabaseError, NotSignedIn
@@ -57,15 +56,6 @@ def fresh(registry, database, monkeypatch) -> AppTest:
     """The app on a fresh server."""
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
     monkeypatch.delenv("RAVDESS_ROOT", raising=False)
-    real = PagesManager.__init__
-
-    def keep(*arguments, **options):
-        real(*arguments, **options)
-        # Each run of AppTest is that of a server which never ran ``st.navigation``: the frame would run it again, and
-        # the click be forgotten.
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "__init__", keep)
     return AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60)
 
 

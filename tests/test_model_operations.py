@@ -33,6 +33,7 @@ DECISION = {"precision": 0.8, "answered": 1.0, "answered_precision": 1.0}
 PUBLISH = """
 import resource, sys
 from pathlib import Path
+from core.learning.manifest import Manifest
 from core.serving.registry import MODEL_FILES, Registry
 source, root, limit = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
@@ -41,15 +42,14 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def write_files(folder):
     for file in MODEL_FILES:
         (folder / file).write_bytes(Path(source, file).read_bytes())
-manifest = json.loads(Path(source, "manifest.json").read_text())
-manifest = {key: value for key, value in manifest.items() if key not in ("name", "files")}
+manifest = Manifest.from_json(json.loads(Path(source, "manifest.json").read_text()))
 Registry(Path(root)).publish("reference-22222222", manifest, write_files)
 """
 
 
 def copy_model(registry, published, name=OTHER, **metrics):
     """Publish the small model again under another name, with other figures where given."""
-    manifest = {key: value for key, value in published.manifest.items() if key not in ("name", "files")}
+    manifest = published.manifest
 
     def write_files(folder):
         for file in MODEL_FILES:

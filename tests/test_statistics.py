@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from core.corpus.ravdess import RAVDESS
 from core.corpus.splits import DEPLOYMENT
 from core.labels import EMOTIONS
 from core.learning.recipes import get_recipe
@@ -16,8 +17,8 @@ def statistics(clips) -> np.ndarray:
     """Vectors in which emotions differ, one a clip of the generated corpus, each actor a little apart."""
     rng = np.random.default_rng(0)
     width = get_recipe("statistics").features.shape[0]
-    means = {name: rng.standard_normal(width) for name in (*EMOTIONS, *clips["actor"].unique())}
-    rows = [means[emotion] + means[actor] for emotion, actor in zip(clips["emotion"], clips["actor"], strict=True)]
+    means = {name: rng.standard_normal(width) for name in (*EMOTIONS, *clips["speaker"].unique())}
+    rows = [means[emotion] + means[actor] for emotion, actor in zip(clips["emotion"], clips["speaker"], strict=True)]
     return (5 + 3 * (np.array(rows) + 4 * rng.standard_normal((len(clips), width)))).astype(np.float32)
 
 
@@ -25,7 +26,7 @@ def statistics(clips) -> np.ndarray:
 def fold(clips, statistics, tmp_path_factory) -> Fold:
     from core.learning.training import fit_fold
 
-    fold = plan_folds(clips, ["speaker-emobox"], [0], tmp_path_factory.mktemp("run"))[0]
+    fold = plan_folds(RAVDESS, clips, ["speaker-emobox"], [0], tmp_path_factory.mktemp("run"))[0]
     fit_fold(get_recipe("statistics"), statistics, clips, fold)
     return fold
 
@@ -33,7 +34,7 @@ def fold(clips, statistics, tmp_path_factory) -> Fold:
 def answer(fold: Fold, X: np.ndarray) -> np.ndarray:
     from core.learning.training import predict_fold
 
-    network = get_recipe("statistics").network()
+    network = get_recipe("statistics").network(fold.task)
     network.load_weights(fold.weights_path)
     return predict_fold(network, fold, X)
 
@@ -73,7 +74,7 @@ def test_emotions_that_training_did_not_have_are_never_answered(clips, statistic
 
     is_kept = clips["emotion"].isin(kept).to_numpy()
     some, X = clips[is_kept].reset_index(drop=True), statistics[is_kept]
-    fold = plan_folds(some, [DEPLOYMENT], [0], tmp_path)[0]
+    fold = plan_folds(RAVDESS, some, [DEPLOYMENT], [0], tmp_path)[0]
     fit_fold(get_recipe("statistics"), X, some, fold)
     y_proba = answer(fold, X)
     present = np.isin(EMOTIONS, kept)
@@ -87,7 +88,7 @@ def test_a_constant_column_is_harmless(clips, statistics, tmp_path):
 
     X = statistics.copy()
     X[:, 0] = 3
-    fold = plan_folds(clips, [DEPLOYMENT], [0], tmp_path)[0]
+    fold = plan_folds(RAVDESS, clips, [DEPLOYMENT], [0], tmp_path)[0]
     fit_fold(get_recipe("statistics"), X, clips, fold)
     assert json.loads(fold.scaler_path.read_text())["scale"][0] == 1
     assert np.isfinite(answer(fold, X)).all()

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import SoundWebError
 from core.learning.reports.cards import percent
-from pages.ui.shared import cache, state
+from pages.ui.shared import cache
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
 from pages.ui.shared.corpus import describe_corpora
@@ -17,23 +16,6 @@ from pages.ui.shared.corpus import describe_corpora
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
-
-
-def open_frame() -> None:
-    """Note that the entry script runs; its last line before the page."""
-    st.session_state[state.FRAMED] = True
-
-
-def ensure_frame() -> None:
-    """Make sure that the entry script has run; the first line of every page.
-
-    In a fresh server, the first requests for a page's address run that page alone, without navigation or guards:
-    Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once. There is
-    no public switch for it.
-    """
-    if not st.session_state.pop(state.FRAMED, False):
-        PagesManager.uses_pages_directory = False
-        st.rerun()
 
 
 def secret(name: str) -> Any:

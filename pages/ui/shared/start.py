@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from core.errors import SoundWebError
 from core.operations.access.sign_in import ensure_unlock_code
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 async def started(app: st.App) -> AsyncIterator[None]:
     """Do what a server does when it starts."""
     del app
+    # Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once, and
+    # would show the first visitors of a page that page alone. There is no public switch for it.
+    PagesManager.uses_pages_directory = False
     await anyio.to_thread.run_sync(start)
     yield
 

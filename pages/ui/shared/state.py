@@ -17,8 +17,6 @@ class SoundKeys:
     """The uploaded or recorded sounds, which outlive a change of page as their widgets do not."""
 
 
-FRAMED: Final = "framed"
-"""Whether the entry script has run before the page."""
 SOUND: Final = SoundKeys("sound-source", "sound-uploads", "sound-recording", "sound-sample", "sound-clip", "sound-kept")
 """The sound of the visit, the same on all pages."""
 OTHER_SOUND: Final = SoundKeys(
