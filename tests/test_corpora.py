@@ -105,18 +105,18 @@ def both(
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SOUNDWEB_CORPORA", f"{table_folder}:{database_folder}")
     yield table_folder, database_folder
-    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.st_samples, cache.st_clip):
+    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.samples, cache.stored_sound):
         cached.clear()
 
 
 def train(corpus: str, tmp_path_factory: pytest.TempPathFactory, folder: Path) -> StoredModel:
-    """Train one epoch on a corpus from index to stored model, which is put in use."""
+    """Train on a corpus, from index to stored model, which is put in use."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAVDESS_ROOT", raising=False)
         patch.setenv("SOUNDWEB_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
         patch.setenv("SOUNDWEB_CORPORA", str(folder))
-        model = retrain(TrainingSpec(corpus=corpus, epochs=1), n_jobs=1)
+        model = retrain(TrainingSpec(recipe="statistics", corpus=corpus), n_jobs=1)
         Registry().promote(model.name)
     return model
 
@@ -205,7 +205,7 @@ def test_folders_that_are_no_corpus_are_refused(tmp_path):
     (tmp_path / "manifest.csv").unlink()
     with pytest.raises(CorpusError, match="is no corpus"):
         open_folder(tmp_path)
-    (tmp_path / "db.yaml").write_text("name: x\nsource: y\nusage: z\n")
+    (tmp_path / "db.yaml").write_text("name: x\nsource: y\nusage: research\n")
     with pytest.raises(CorpusError, match="no file-wise table with a column of emotions"):
         open_folder(tmp_path)
     (tmp_path / "db.files.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")

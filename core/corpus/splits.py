@@ -123,7 +123,8 @@ def split_random(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     side = np.where(is_test, "test", "train").astype("<U10")
     _keep_together(side, index)
     rest = np.flatnonzero(side == "train")
-    _, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=emotions[rest], random_state=seed)
+    share = max(VALIDATION_SHARE, len(np.unique(emotions[rest])) / len(rest))  # one of each emotion in a small corpus
+    _, validation = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
     side[validation] = "validation"
     _keep_together(side, index)
     return [Split(0, *(np.flatnonzero(side == name) for name in ("train", "validation", "test")))]
@@ -246,11 +247,19 @@ def split_clips(corpus: Corpus, protocol: str, index: pd.DataFrame, seed: int = 
     -------
     list of Split
         Positions of rows of the whole index.
+
+    Raises
+    ------
+    CorpusError
+        If there are too few clips or speakers.
     """
     is_unknown = (index["speaker"] == UNKNOWN_SPEAKER).to_numpy()
     known, unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
     split = (protocols_of(corpus) | {DEPLOYMENT: split_all})[protocol]
-    splits = split(index.iloc[known].reset_index(drop=True), seed)
+    try:
+        splits = split(index.iloc[known].reset_index(drop=True), seed)
+    except ValueError as error:
+        raise CorpusError(f"{corpus.title} is too small for the protocol {protocol!r} ({error}).") from error
     return [
         Split(split.fold, np.append(known[split.train], unknown), known[split.validation], known[split.test])
         for split in splits
