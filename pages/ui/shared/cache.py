@@ -33,11 +33,11 @@ from core.serving.predictor import Prediction, Predictor, warm_up
 from core.serving.registry import Registry
 from core.serving.timeline import Window, follow
 from core.work.background import BackgroundWork
-from core.work.parallel import Progress
+from core.work.progress import Progress, Report
 
 logger = logging.getLogger(__name__)
 
-Report = TypeVar("Report")
+Table = TypeVar("Table")
 RowsKey = tuple[str, str, str, str, int | None]
 """Folder of the models, model, protocol, clips, seed (None for all): what names rows of predictions."""
 MAX_TIMELINES: Final = 4
@@ -119,12 +119,12 @@ class Timelines:
         """Return the windows of a sound, None where they were not computed yet."""
         return self.kept.get(self._key(data, personal))
 
-    def compute(self, data: bytes, progress: Callable[[float], None], personal: Shift | None = None) -> list[Window]:
-        """Return the windows of a sound; ``progress`` is called with the seconds that are done."""
-        windows = []
+    def compute(self, data: bytes, report: Report, personal: Shift | None = None) -> list[Window]:
+        """Return the windows of a sound; the seconds that are done are reported."""
+        windows, total = [], duration(data)
         for window in follow(stream(data), predictor(), shift=personal.values if personal else None):
             windows.append(window)
-            progress(window.end)
+            report(Progress(window.end, total, "seconds", "Listening"))
         while len(self.kept) >= MAX_TIMELINES:
             del self.kept[next(iter(self.kept))]
         self.kept[self._key(data, personal)] = windows
@@ -224,7 +224,7 @@ def st_corpus(root: str) -> IndexedCorpus:
     return IndexedCorpus()
 
 
-def corpus_tables(root: str, progress: Progress) -> IndexedCorpus:
+def corpus_tables(root: str, report: Report) -> IndexedCorpus:
     """Index a corpus folder; files that are known are not read again.
 
     Filled outside the cached function: Streamlit would replay the progress bar at each use of the cache, and fail.
@@ -232,7 +232,7 @@ def corpus_tables(root: str, progress: Progress) -> IndexedCorpus:
     corpus = st_corpus(root)
     with corpus.lock:
         if corpus.index is None:
-            index = scan(root, cache=data_folder() / "index.csv", progress=progress)
+            index = scan(root, cache=data_folder() / "index.csv", report=report)
             corpus.clips, corpus.digest = distinct_clips(index), corpus_digest(index)
             corpus.index = index
             st_corpus_sizes()[root] = len(corpus.clips)
@@ -291,14 +291,14 @@ def st_rows(key: RowsKey) -> pd.DataFrame:
     return select(st_predictions(root, model), protocol, subset, seed)
 
 
-def report(compute: Callable[..., Report], key: RowsKey, *options: object) -> Report:
+def report(compute: Callable[..., Table], key: RowsKey, *options: object) -> Table:
     """Compute a table or figure of some rows once for all sessions: ``compute(rows, *options)``."""
-    found: Report = st_report(f"{compute.__module__}.{compute.__name__}", key, options, compute)
+    found: Table = st_report(f"{compute.__module__}.{compute.__name__}", key, options, compute)
     return found
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def st_report(name: str, key: RowsKey, options: tuple[object, ...], _compute: Callable[..., Report]) -> Report:
+def st_report(name: str, key: RowsKey, options: tuple[object, ...], _compute: Callable[..., Table]) -> Table:
     """Compute a report; its name, rows and options are the key."""
     del name
     return _compute(st_rows(key), *options)

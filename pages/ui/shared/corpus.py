@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.config import corpus_root
 from core.corpus.index import clip_path
+from core.work.progress import Progress
 from pages.ui.shared import cache
 
 
@@ -40,8 +41,8 @@ def find_corpus() -> Corpus | None:
         return None
     place = st.empty()
 
-    def show(done: int, n: int) -> None:
-        place.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
+    def show(progress: Progress) -> None:
+        place.progress(progress.share, text=str(progress))
 
     tables = cache.corpus_tables(str(root), show)
     place.empty()

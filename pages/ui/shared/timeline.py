@@ -10,6 +10,7 @@ from core.plots.style import SAVING
 from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
 from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, share_of_time, smooth
 from core.serving.timeline import TimelineConfig, Window
+from core.work.progress import Progress
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
 
@@ -50,9 +51,9 @@ def show_upload_timeline(data: bytes, duration: float) -> None:
             return
         bar = place.progress(0.0, text="Listening ...")
 
-        def show(done: float) -> None:
-            share = min(done / duration, 1.0) if duration else 0.0
-            bar.progress(share, text=f"Listened to {plots.clock(done)} of {plots.clock(duration)}. Stay on this page.")
+        def show(progress: Progress) -> None:
+            done, total = plots.clock(progress.done), plots.clock(progress.total)
+            bar.progress(progress.share, text=f"Listened to {done} of {total}. Stay on this page.")
 
         windows = timelines.compute(data, show, personal)
         bar.empty()
