@@ -5,7 +5,6 @@ Exit status 0 and an answer, or 2 and a line for each error on standard error.
 
 import argparse
 import dataclasses
-import functools
 import getpass
 import io
 import json
@@ -19,8 +18,8 @@ from core.config import data_folder
 from core.errors import AudioError, DownloadError, SoundWebError
 
 if TYPE_CHECKING:
-    from core.operations.pipeline import Step
     from core.serving.predictor import Prediction
+    from core.work.progress import Progress
 
 
 _Commands = argparse._SubParsersAction
@@ -135,14 +134,14 @@ def _index(options: argparse.Namespace) -> None:
     from core.operations.pipeline import FEATURES, read_index
 
     place = find_place(options.corpus)
-    index = read_index(place, report=_show_step)
+    index = read_index(place, report=_show)
     for field, value in dataclasses.asdict(check_integrity(index, place.corpus)).items():
         found = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {found}{names}{more}")
     store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
-    store.update(distinct_clips(index), place.root, progress=functools.partial(_show, "features"))
+    store.update(distinct_clips(index), place.root, report=_show)
 
 
 def _download(options: argparse.Namespace) -> None:
@@ -155,10 +154,10 @@ def _download(options: argparse.Namespace) -> None:
     folder = options.folder or download_folder(corpus)
     try:
         if options.kaggle:
-            download_from_kaggle(corpus, channels, folder, report=_show_share)
+            download_from_kaggle(corpus, channels, folder, report=_show)
         else:
             mirror = options.mirror and f"{options.mirror.rstrip('/')}/"
-            download_corpus(corpus, channels, folder, mirror=mirror, report=_show_share)
+            download_corpus(corpus, channels, folder, mirror=mirror, report=_show)
     except KeyboardInterrupt as error:
         raise DownloadError("Stopped. What was fetched is kept, and the same command goes on there.") from error
     print(folder)
@@ -183,7 +182,7 @@ def _train(options: argparse.Namespace) -> None:
         studies=options.studies,
         feedback=options.feedback,
     )
-    model = retrain(spec, n_jobs=options.jobs, report=_show_step)
+    model = retrain(spec, n_jobs=options.jobs, report=_show)
     registry = Registry()
     if options.promote or not registry.has_champion():
         registry.promote(model.name)
@@ -285,24 +284,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _show_step(step: "Step") -> None:
-    """Show how far a training is."""
-    if step.training is not None:
-        title = f"{step.training.folds_done} of {step.training.n_folds} folds, epochs"
-    else:
-        title = {"studies": "features"}.get(step.phase, step.phase) + (f", {step.part}" if step.part else "")
-    if step.phase != "publish":
-        _show(title, step.done, step.total)
-
-
-def _show(title: str, done: int, total: int) -> None:
+def _show(progress: "Progress") -> None:
     """Rewrite one line on standard error."""
-    print(f"\r{title}: {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-
-def _show_share(text: str, share: float) -> None:
-    """Rewrite one line on standard error; what comes next starts a new one."""
-    print(f"\r{text:<60} {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+    end = "\n" if progress.share == 1 else ""
+    print(f"\r{progress!s:<60}", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

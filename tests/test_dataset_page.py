@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.corpus import download
 from core.corpus.browsing import join_answers
 from core.errors import DownloadError
+from core.work.progress import Progress
 from pages.ui.shared import cache, state
 from tests.conftest import ROOT
 from tests.test_pages import texts
@@ -60,7 +61,7 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
 
     def fetch(channels, folder, *, report) -> None:
         started.append(channels)
-        report("Fetching speech: 50 of 208 MB", 0.24)
+        report(Progress(50e6, 208e6, "bytes", "Fetching speech"))
         release.wait(30)
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(generated, target_is_directory=True)
@@ -70,7 +71,7 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
     app.pills(key=state.DOWNLOAD_CHANNELS).set_value(["speech"]).run()
     next(button for button in app.button if button.label == "Download").click().run()
     deadline = time.monotonic() + 10
-    while "50 of 208 MB" not in cache.st_download().state.text:
+    while "50 of 208 MB" not in str(cache.st_download().state.progress):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     app.run()

@@ -23,6 +23,7 @@ from core.corpus.index import scan
 from core.corpus.ravdess import RAVDESS, parse_name
 from core.errors import DownloadError
 from core.work.background import BackgroundWork, WorkStopped
+from core.work.progress import Progress
 from tests.generated import generate_corpus
 
 
@@ -239,8 +240,8 @@ def test_archive_with_too_few_clips_is_refused(server, zips, tmp_path):
 def test_stop_while_unpacking_shows_no_clip_and_loses_none(server, zips, tmp_path, monkeypatch):
     source = offer(server, zips)
 
-    def stop_half_way(text: str, share: float) -> None:
-        if text.startswith("Unpacking") and share > 0.5:
+    def stop_half_way(progress: Progress) -> None:
+        if progress.text.startswith("Unpacking") and progress.share > 0.5:
             raise WorkStopped
 
     with pytest.raises(WorkStopped):
@@ -254,12 +255,15 @@ def test_stop_while_unpacking_shows_no_clip_and_loses_none(server, zips, tmp_pat
 
 
 def test_progress_rises_to_the_end(server, zips, tmp_path):
-    seen: list[tuple[str, float]] = []
-    download_corpus(offer(server, zips), ["speech"], tmp_path, report=lambda *step: seen.append(step))
-    shares = [share for text, share in seen if " MB" in text]
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    assert any(text == "Unpacking speech: 59 of 60 clips" for text, _ in seen)
+    seen: list[Progress] = []
+    download_corpus(offer(server, zips), ["speech", "song"], tmp_path, report=seen.append)
+    fetching = [progress.share for progress in seen if progress.unit == "bytes" and "speech" in progress.text]
+    assert fetching == sorted(fetching)
+    assert (fetching[0], fetching[-1]) == (0, 1)
+    whole = [progress.overall for progress in seen]
+    assert whole == sorted(whole)
+    assert 0.99 < whole[-1] < 1
+    assert any(str(progress) == "Unpacking speech: 59 of 60 clips" for progress in seen)
 
 
 def test_unknown_channels_are_refused(tmp_path):
@@ -271,7 +275,7 @@ def test_unknown_channels_are_refused(tmp_path):
 def test_two_downloads_into_one_folder_do_not_mix(server, zips, tmp_path):
     source, failures = offer(server, zips), []
 
-    def second(text: str, share: float) -> None:
+    def second(progress: Progress) -> None:
         if not failures:
             try:
                 download_corpus(source, ["speech"], tmp_path)
@@ -335,15 +339,17 @@ def fail(error: Exception) -> None:
 
 
 def test_background_work_runs_once_stops_and_tells_why_it_failed():
-    work, release = BackgroundWork(), threading.Event()
+    work, release, waiting = BackgroundWork(), threading.Event(), Progress(1, 2, "files", "Waiting")
 
     def wait(report) -> None:
         while True:
-            report("waiting", 0.5)
+            report(waiting)
             release.wait(0.01)
 
     assert work.start(wait)
     assert not work.start(wait)
+    while work.state.progress != waiting:
+        release.wait(0.01)
     work.stop()
     wait_for(work)
     assert (work.state.is_done, work.state.failure) == (False, None)
@@ -351,6 +357,6 @@ def test_background_work_runs_once_stops_and_tells_why_it_failed():
     assert work.start(lambda _: fail(error))
     wait_for(work)
     assert work.state.failure is error
-    assert work.start(lambda report: report("done", 1.0))
+    assert work.start(lambda report: report(waiting))
     wait_for(work)
     assert work.state.is_done

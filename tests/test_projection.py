@@ -13,10 +13,7 @@ from core.plots import corpus as plots
 from core.serving.corpus_map import compute_map, map_path, read_map
 from core.serving.predictor import Predictor
 from core.work.background import WorkStopped
-
-
-def silent(text: str, share: float) -> None:
-    pass
+from core.work.progress import Progress, ignore
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +26,7 @@ def groups() -> tuple[np.ndarray, np.ndarray]:
 
 def test_both_projections_keep_groups_apart(groups):
     X, group = groups
-    found = project([str(i) for i in range(60)], X, silent)
+    found = project([str(i) for i in range(60)], X)
     for places in (found.pca, found.tsne):
         distances = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag([np.inf] * 60)
         np.testing.assert_array_equal(group[distances.argmin(axis=1)], group)
@@ -37,7 +34,7 @@ def test_both_projections_keep_groups_apart(groups):
 
 def test_components_are_those_of_the_singular_value_decomposition(groups):
     X, _ = groups
-    found = project([str(i) for i in range(60)], X, silent)
+    found = project([str(i) for i in range(60)], X)
     u, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     np.testing.assert_allclose(np.abs(found.pca), np.abs(u[:, :2] * s[:2]), rtol=1e-2, atol=1e-2)
     np.testing.assert_allclose(found.explained, (s**2 / (s**2).sum())[:2], rtol=1e-3)
@@ -45,7 +42,7 @@ def test_components_are_those_of_the_singular_value_decomposition(groups):
 
 def test_a_map_is_the_same_after_storing_and_a_broken_one_is_none(groups, tmp_path):
     X, _ = groups
-    made, path = project([str(i) for i in range(60)], X, silent), tmp_path / "maps" / "m.npz"
+    made, path = project([str(i) for i in range(60)], X), tmp_path / "maps" / "m.npz"
     save_projection(made, path)
     again = load_projection(path)
     assert again is not None
@@ -76,11 +73,11 @@ def few(clips) -> pd.DataFrame:
 def test_map_of_a_corpus_is_computed_once_for_a_model_and_a_corpus(published, few, generated, tmp_path):
     predictor, steps = Predictor(published), []
     assert read_map(published, few, tmp_path) is None
-    made = compute_map(predictor, few, generated, tmp_path, lambda *step: steps.append(step))
+    made = compute_map(predictor, few, generated, tmp_path, steps.append)
     kept = read_map(published, few, tmp_path)
     assert kept is not None
     np.testing.assert_array_equal(kept.pca, made.pca)
-    shares = [share for _, share in steps]
+    shares = [step.overall for step in steps]
     assert shares == sorted(shares)
     assert read_map(published, few[1:], tmp_path) is None
     assert map_path(published, few, tmp_path).parent == tmp_path / "maps"
@@ -90,15 +87,15 @@ def test_map_of_a_corpus_is_computed_once_for_a_model_and_a_corpus(published, fe
 
 
 def test_stopped_or_impossible_maps_leave_nothing(published, few, generated, tmp_path):
-    def stop(text: str, share: float) -> None:
-        if text.startswith("t-SNE"):
+    def stop(progress: Progress) -> None:
+        if progress.text.startswith("t-SNE"):
             raise WorkStopped
 
     with pytest.raises(WorkStopped):
         compute_map(Predictor(published), few, generated, tmp_path, stop)
     assert not (tmp_path / "maps").exists()
     with pytest.raises(CorpusError, match="too few"):
-        compute_map(Predictor(published), few[:4], generated, tmp_path, silent)
+        compute_map(Predictor(published), few[:4], generated, tmp_path, ignore)
 
 
 def test_points_carry_their_clips_and_the_colour_of_their_emotion(few):

@@ -140,9 +140,9 @@ def test_finished_folds_are_not_trained_again(training, clips, features):
 
     before = [fold.predictions_path.stat().st_mtime_ns for fold in training.folds]
     reports = []
-    train(training.recipe, clips, lambda _: features, training.folds, n_jobs=1, progress=reports.append)
+    train(training.recipe, clips, lambda _: features, training.folds, n_jobs=1, report=reports.append)
     assert [fold.predictions_path.stat().st_mtime_ns for fold in training.folds] == before
-    assert reports[-1].folds_done == reports[-1].n_folds == len(training.folds)
+    assert reports[-1].larger.done == reports[-1].larger.total == len(training.folds)
 
 
 def test_history_without_its_broken_last_line(tmp_path):
@@ -155,9 +155,9 @@ def test_history_without_its_broken_last_line(tmp_path):
 
 def test_progress_is_read_from_files(tmp_path, clips, training):
     fresh = plan_folds(RAVDESS, clips, ["random"], [0, 1], tmp_path)
-    assert measure_progress(fresh, 5).epochs_done == 0
+    assert measure_progress(fresh, 5).done == 0
     progress = measure_progress(training.folds, 2)
-    assert (progress.folds_done, progress.epochs_done) == (len(training.folds), 2 * len(training.folds))
+    assert (progress.larger.done, progress.done) == (len(training.folds), 2 * len(training.folds))
 
 
 @pytest.mark.parametrize(("protocols", "seeds"), [(["speaker"], [0]), ([], [0]), (["random"], []), (["random"], [-1])])

@@ -20,9 +20,11 @@ from core.corpus.base import Archive, Clip, Corpus, Source
 from core.corpus.index import find_clips
 from core.corpus.transfer import RemoteFile, fetch, size_of
 from core.errors import DownloadError
-from core.work.background import Report
+from core.work.progress import Progress, Report, ignore, inside
 
 WORK_FOLDER: Final = ".download"
+FETCHING: Final = 0.9
+"""Share of the work on an archive that is its way here; the rest is unpacking."""
 
 
 def source_of(corpus: Corpus) -> Source:
@@ -39,7 +41,7 @@ def source_of(corpus: Corpus) -> Source:
 
 
 def download_corpus(
-    corpus: Corpus, channels: Iterable[str], folder: Path, *, mirror: str | None = None, report: Report | None = None
+    corpus: Corpus, channels: Iterable[str], folder: Path, *, mirror: str | None = None, report: Report = ignore
 ) -> Path:
     """Fetch archives of the record, check and unpack them; goes on where an earlier call was cut off.
 
@@ -53,8 +55,8 @@ def download_corpus(
         Corpus folder; made where it is missing.
     mirror : str, optional
         Address that the archives' names are put behind, instead of that of the record.
-    report : callable, optional
-        Called with what is being done and its share; may raise to stop, and what was fetched is kept.
+    report : callable
+        Called with how far it is; may raise to stop, and what was fetched is kept.
 
     Returns
     -------
@@ -75,8 +77,9 @@ def download_corpus(
     try:
         with FileLock(work / "lock", timeout=0):
             _refuse_full_disk(folder, [source.archives[channel] for channel in wanted])
-            for channel in wanted:
-                _fetch_archive(corpus, source, channel, folder, report or _silent)
+            for k, channel in enumerate(wanted):
+                part = inside(report, k / len(wanted), (k + 1) / len(wanted))
+                _fetch_archive(corpus, source, channel, folder, part)
     except Timeout as error:
         raise DownloadError(f"Another download into {str(folder)!r} goes on. Wait for its end.") from error
     shutil.rmtree(work, ignore_errors=True)
@@ -104,9 +107,7 @@ def has_kaggle() -> bool:
     return importlib.util.find_spec("kagglehub") is not None
 
 
-def download_from_kaggle(
-    corpus: Corpus, channels: Iterable[str], folder: Path, *, report: Report | None = None
-) -> Path:
+def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, *, report: Report = ignore) -> Path:
     """Fetch the corpus by ``kagglehub``, each clip once; Kaggle's archives hold every clip twice.
 
     Parameters
@@ -117,8 +118,8 @@ def download_from_kaggle(
         Channels that are wanted.
     folder : path
         Corpus folder; made where it is missing.
-    report : callable, optional
-        Called with what is being done and its share.
+    report : callable
+        Called with the archives that are fetched.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def download_from_kaggle(
 
     for done, channel in enumerate(wanted):
         archive = source_of(corpus).archives[channel]
-        (report or _silent)(f"Fetching {channel} from Kaggle, which tells no progress", done / len(wanted))
+        report(Progress(done, len(wanted), "archives", f"Fetching {channel} from Kaggle"))
         try:
             fetched = Path(kagglehub.dataset_download(archive.kaggle))
         except Exception as error:  # kagglehub documents no classes of its own
@@ -156,14 +157,10 @@ def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, r
     """Fetch, check and unpack one archive, then show its clips in the corpus folder."""
     archive, work = source.archives[channel], folder / WORK_FOLDER
     path = work / archive.name
-
-    def show(done: int, n: int) -> None:
-        report(f"Fetching {channel}: {done / 1e6:,.0f} of {n / 1e6:,.0f} MB", done / n)
-
-    report(f"Fetching {channel}: connecting", size_of(path.with_name(f"{path.name}.part")) / archive.size)
-    fetch(RemoteFile(source.base_url + archive.name, archive.size, archive.md5), path, progress=show)
+    remote = RemoteFile(source.base_url + archive.name, archive.size, archive.md5)
+    fetch(remote, path, report=inside(report, 0.0, FETCHING))
     try:
-        clips = _unpack(corpus, path, channel, work, report)
+        clips = _unpack(corpus, path, channel, work, inside(report, FETCHING, 1.0))
         for clip in clips:
             target = folder / clip.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +191,7 @@ def _unpack(corpus: Corpus, path: Path, channel: str, work: Path, report: Report
             raise zipfile.BadZipFile(f"it holds {len(clips):,} of {archive.n_clips:,} clips")
         targets = []
         for done, (name, clip) in enumerate(clips.items()):
-            report(f"Unpacking {channel}: {done:,} of {len(clips):,} clips", done / len(clips))
+            report(Progress(done, len(clips), "clips", f"Unpacking {channel}"))
             member, target = members[name], work / source.place(archive, clip) / name
             if size_of(target) != member.file_size:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +222,3 @@ def _refuse_full_disk(folder: Path, archives: Sequence[Archive]) -> None:
         raise DownloadError(
             f"{needed / 1e9:.2f} GB are needed in {str(folder)!r}, {free / 1e9:.2f} GB are free. Make room and retry."
         )
-
-
-def _silent(text: str, share: float) -> None:
-    """Report to nobody."""

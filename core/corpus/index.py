@@ -18,7 +18,8 @@ from core.audio.decode import refuse_truncated
 from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
-from core.work.parallel import Progress, map_blocks
+from core.work.parallel import map_blocks
+from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +32,7 @@ NUMBERS = ("repetition", "duration", "rate", "channels", "size", "modified")
 
 
 def scan(
-    root: str | Path,
-    corpus: Corpus,
-    *,
-    cache: Path | None = None,
-    n_jobs: int = 2,
-    progress: Progress | None = None,
+    root: str | Path, corpus: Corpus, *, cache: Path | None = None, n_jobs: int = 2, report: Report = ignore
 ) -> pd.DataFrame:
     """Find the clips of a corpus below a folder.
 
@@ -50,8 +46,8 @@ def scan(
         CSV of an earlier scan; files with unchanged size and time are not read again, and the file is written anew.
     n_jobs : int
         Processes that read files.
-    progress : callable, optional
-        Called with the numbers of files done and in all.
+    report : callable
+        Called with the files that are read.
 
     Returns
     -------
@@ -77,7 +73,7 @@ def scan(
     if not found:
         raise CorpusError(f"No clip of {corpus.title} was found below {str(root)!r}. Check the folder and its files.")
     index = pd.DataFrame([_row(path, clip, root, corpus) for path, clip in found])
-    index = _add_measures(index, root, _read_cache(cache), n_jobs, progress)
+    index = _add_measures(index, root, _read_cache(cache), n_jobs, report)
     index["duplicate_of"] = _duplicates(index)
     index = index[[*(c for c in index if c not in FILE_FIELDS), *FILE_FIELDS]]
     if cache is not None:
@@ -179,9 +175,7 @@ def _read_cache(cache: Path | None) -> pd.DataFrame:
     return pd.DataFrame(columns=columns)
 
 
-def _add_measures(
-    index: pd.DataFrame, root: Path, earlier: pd.DataFrame, n_jobs: int, progress: Progress | None
-) -> pd.DataFrame:
+def _add_measures(index: pd.DataFrame, root: Path, earlier: pd.DataFrame, n_jobs: int, report: Report) -> pd.DataFrame:
     """Add the columns of ``SOUND_FIELDS``, from the earlier index where the file is unchanged."""
     key = ["path", "size", "modified"]
     known = {tuple(row[:3]): row[3:] for row in earlier[[*key, *SOUND_FIELDS]].itertuples(index=False)}
@@ -191,8 +185,8 @@ def _add_measures(
     for rows in map_blocks(functools.partial(_measure, root), fresh, n_jobs):
         block = fresh[len(measured) : len(measured) + len(rows)]
         measured |= dict(zip(block, rows, strict=True))
-        if progress is not None:
-            progress(len(index) - len(fresh) + len(measured), len(index))
+        done = len(index) - len(fresh) + len(measured)
+        report(Progress(done, len(index), "files", "Reading the corpus"))
     values = [known[k] if k in known else measured[k[0]] for k in keys]
     return index.assign(**dict(zip(SOUND_FIELDS, zip(*values, strict=True), strict=True)))
 

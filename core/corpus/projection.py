@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from core.files import write_atomically
-from core.work.background import Report
+from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Projection:
         return clips.merge(places, on="clip", how="inner")
 
 
-def project(clips: list[str], X: NDArray[np.float32], report: Report) -> Projection:
+def project(clips: list[str], X: NDArray[np.float32], report: Report = ignore) -> Projection:
     """Project clips on planes.
 
     Parameters
@@ -76,17 +76,17 @@ def project(clips: list[str], X: NDArray[np.float32], report: Report) -> Project
     X : np.ndarray [shape=(n, d), dtype=float32]
         Scaled features, at least ``MIN_CLIPS`` rows.
     report : callable
-        Called with what is being done and its share.
+        Called before each step.
 
     Returns
     -------
     Projection
         The same for the same input: seeds are fixed.
     """
-    report("Principal components", 0.0)
+    report(Progress(0, 2, "steps", "Principal components"))
     pca = PCA(min(N_COMPONENTS, len(X) - 1, X.shape[1]), svd_solver="randomized", random_state=0)
     components = np.asarray(pca.fit_transform(X), dtype=np.float32)
-    report(f"t-SNE of {len(X):,} clips, which tells no progress", 0.15)
+    report(Progress(1, 2, "steps", f"t-SNE of {len(X):,} clips"))
     tsne = TSNE(perplexity=min(30.0, (len(X) - 1) / 3), init="pca", random_state=0, n_jobs=1)
     places = np.asarray(tsne.fit_transform(components), dtype=np.float32)
     explained = np.asarray(pca.explained_variance_ratio_[:2], dtype=np.float32)

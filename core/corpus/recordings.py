@@ -13,14 +13,15 @@ import pandas as pd
 
 from core.audio.decode import decode
 from core.audio.fingerprint import Fingerprint, fingerprint, similarities
-from core.work.parallel import Progress, map_blocks
+from core.work.parallel import map_blocks
+from core.work.progress import Progress, Report, ignore
 
 SAME_RECORDING: Final = 0.25
 """Similarity from which a sound counts as a recording of the corpus: rather too often than too rarely."""
 
 
 def find_recordings(
-    sounds: Sequence[Fingerprint], index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+    sounds: Sequence[Fingerprint], index: pd.DataFrame, root: Path, *, n_jobs: int = 2, report: Report = ignore
 ) -> list[str]:
     """Return for each sound the clip that it is a recording of.
 
@@ -34,8 +35,8 @@ def find_recordings(
         Corpus folder.
     n_jobs : int
         Processes that read the corpus.
-    progress : callable, optional
-        Called with the numbers of clips compared and in all.
+    report : callable
+        Called with the clips that are compared.
 
     Returns
     -------
@@ -56,8 +57,7 @@ def find_recordings(
                 highest[k] = values.max()
                 found[k] = str(index["clip"].iloc[done + int(values.argmax())])
         done += len(block)
-        if progress is not None:
-            progress(done, len(index))
+        report(Progress(done, len(index), "clips", "Reading the corpus", "compared with other sounds"))
     return found
 
 

@@ -19,7 +19,8 @@ from core.audio.extraction import extract, extract_augmented
 from core.audio.features.base import FeatureSet
 from core.config import Augmentation, configuration_hash
 from core.errors import AudioError, CorpusError
-from core.work.parallel import Progress, map_blocks
+from core.work.parallel import map_blocks
+from core.work.progress import Progress, Report, ignore
 
 _DIGEST_LINE = 65
 """Bytes of a line of ``digests.txt``: 64 hex digits and a line feed."""
@@ -44,7 +45,7 @@ class FeatureStore:
         self.folder = folder / f"{features.name}-{key[:8]}"
         self.shape = features.shape
 
-    def update(self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, progress: Progress | None = None) -> None:
+    def update(self, index: pd.DataFrame, root: Path, *, n_jobs: int = 2, report: Report = ignore) -> None:
         """Extract what is not stored yet.
 
         Parameters
@@ -55,8 +56,8 @@ class FeatureStore:
             Corpus folder.
         n_jobs : int
             Processes that extract.
-        progress : callable, optional
-            Called with the numbers of clips done and in all.
+        report : callable
+            Called with the clips whose features are stored.
 
         Raises
         ------
@@ -65,19 +66,18 @@ class FeatureStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "lock"):
-            self._extract_missing(index, root, n_jobs, progress)
+            self._extract_missing(index, root, n_jobs, report)
 
-    def _extract_missing(self, index: pd.DataFrame, root: Path, n_jobs: int, progress: Progress | None) -> None:
+    def _extract_missing(self, index: pd.DataFrame, root: Path, n_jobs: int, report: Report) -> None:
         """Extract and append, in a folder that no other process touches."""
         stored = self._digests()
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
-        done = 0
+        done, part = 0, self.augmentation.name if self.augmentation is not None else ""
         for block in map_blocks(functools.partial(_extract, root, self.features, self.augmentation), paths, n_jobs):
             self._append(np.stack(block), digests[done : done + len(block)])
             done += len(block)
-            if progress is not None:
-                progress(len(index) - len(missing) + done, len(index))
+            report(Progress(len(index) - len(missing) + done, len(index), "clips", "Computing features", part))
 
     def read(self, digests: Sequence[str]) -> NDArray[np.float32]:
         """Return the features of clips.

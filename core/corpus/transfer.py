@@ -9,7 +9,7 @@ from typing import Final
 import requests
 
 from core.errors import DownloadError
-from core.work.parallel import Progress
+from core.work.progress import Progress, Report, ignore
 
 BLOCK: Final = 2**16
 """Bytes between two reports of progress, and what a break can cost."""
@@ -32,7 +32,7 @@ class RemoteFile:
     """Checksum, 32 hex digits."""
 
 
-def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, pause: float = 1.0) -> None:
+def fetch(remote: RemoteFile, path: Path, *, report: Report = ignore, pause: float = 1.0) -> None:
     """Fetch a file; what an earlier attempt left is not fetched again.
 
     Parameters
@@ -41,8 +41,8 @@ def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, p
         What to fetch.
     path : path
         Where to write it; until it is whole, it is called ``<name>.part``.
-    progress : callable, optional
-        Called with the numbers of bytes there and in all; may raise to stop, and what was fetched is kept.
+    report : callable
+        Called with the bytes that are there; may raise to stop, and what was fetched is kept.
     pause : float
         Wait before a second attempt, in seconds; later ones wait longer.
 
@@ -54,11 +54,12 @@ def fetch(remote: RemoteFile, path: Path, *, progress: Progress | None = None, p
     """
     part = path.with_name(f"{path.name}.part")
     failures = 0
+    report(Progress(size_of(part), remote.size, "bytes", f"Fetching {path.name}"))
     while not path.is_file():
         before, problem = size_of(part), ""
         try:
             if before < remote.size:
-                _receive(remote, part, progress)
+                _receive(remote, part, report)
         except requests.RequestException as error:
             problem = _reason(error)
         except OSError as error:
@@ -78,7 +79,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _receive(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
+def _receive(remote: RemoteFile, part: Path, report: Report) -> None:
     """Append what one answer of the server brings."""
     start = size_of(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -97,8 +98,7 @@ def _receive(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
                     part.unlink()
                     raise DownloadError(f"{remote.url} is longer than the {remote.size:,} bytes of the record.")
                 file.write(block)
-                if progress is not None:
-                    progress(file.tell(), remote.size)
+                report(Progress(file.tell(), remote.size, "bytes", f"Fetching {part.stem}"))
 
 
 def _verify(remote: RemoteFile, path: Path) -> None:

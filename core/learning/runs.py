@@ -21,6 +21,7 @@ from core.files import write_atomically
 from core.learning.predictions import read_predictions
 from core.learning.recipes.base import Recipe
 from core.learning.task import Task
+from core.work.progress import Progress
 
 HISTORY_COLUMNS = ("epoch", "accuracy", "average_accuracy", "loss", "val_accuracy", "val_loss")
 
@@ -118,20 +119,6 @@ class TrainingResult:
         return pd.concat(parts, ignore_index=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingProgress:
-    """How far a training is."""
-
-    folds_done: int
-    """Folds that are trained and evaluated."""
-    n_folds: int
-    """All folds."""
-    epochs_done: int
-    """Over all folds."""
-    n_epochs: int
-    """Over all folds."""
-
-
 def plan_folds(
     corpus: Corpus, index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[int], folder: Path
 ) -> tuple[Fold, ...]:
@@ -174,11 +161,12 @@ def plan_folds(
     )
 
 
-def measure_progress(folds: Sequence[Fold], n_epochs: int) -> TrainingProgress:
-    """Return how far folds of ``n_epochs`` epochs each are, from their files."""
+def measure_progress(folds: Sequence[Fold], n_epochs: int) -> Progress:
+    """Return the epochs, and as larger units the folds, that are done of folds of ``n_epochs`` each, by their files."""
     done = [fold.is_done for fold in folds]
     epochs = [n_epochs if d else len(read_history(fold.history_path)) for fold, d in zip(folds, done, strict=True)]
-    return TrainingProgress(sum(done), len(folds), sum(epochs), n_epochs * len(folds))
+    finished = Progress(sum(done), len(folds), "folds", "Training")
+    return Progress(sum(epochs), n_epochs * len(folds), "epochs", "Training", larger=finished)
 
 
 def read_history(path: Path) -> pd.DataFrame:

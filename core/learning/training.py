@@ -31,7 +31,8 @@ from core.errors import TrainingError
 from core.files import write_atomically
 from core.learning.predictions import tabulate
 from core.learning.recipes.base import Recipe
-from core.learning.runs import Fold, TrainingProgress, TrainingResult, measure_progress
+from core.learning.runs import Fold, TrainingResult, measure_progress
+from core.work.progress import Report, ignore
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def train(
     folds: Sequence[Fold],
     *,
     n_jobs: int = 2,
-    progress: Callable[[TrainingProgress], None] | None = None,
+    report: Report = ignore,
 ) -> TrainingResult:
     """Train and evaluate the folds of a run; those that are done are kept, those that were cut off go on.
 
@@ -67,39 +68,36 @@ def train(
         As from ``core.learning.runs.plan_folds``.
     n_jobs : int
         Folds trained side by side, each in a process of one thread.
-    progress : callable, optional
-        Called with a ``TrainingProgress`` every few seconds and after each fold.
+    report : callable
+        Called with the epochs and folds that are done every few seconds and after each fold.
 
     Returns
     -------
     TrainingResult
         The folds, done.
     """
-    report = _Reporter(folds, recipe.epochs, progress)
+    reporter = _Reporter(folds, recipe.epochs, report)
     pending = [fold for fold in folds if not fold.is_done]
-    with report:
+    with reporter:
         for seed in dict.fromkeys(fold.seed for fold in pending):
             X = features(seed)
             tasks = (delayed(fit_fold)(recipe, X, index, fold, os.getpid()) for fold in pending if fold.seed == seed)
             for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks):
-                report()
-    report()
+                reporter()
+    reporter()
     return TrainingResult(recipe, tuple(folds))
 
 
 class _Reporter:
     """Reports the progress of folds that other processes train, from their files."""
 
-    def __init__(
-        self, folds: Sequence[Fold], n_epochs: int, progress: Callable[[TrainingProgress], None] | None
-    ) -> None:
-        self.folds, self.n_epochs, self.progress = folds, n_epochs, progress
+    def __init__(self, folds: Sequence[Fold], n_epochs: int, report: Report) -> None:
+        self.folds, self.n_epochs, self.report = folds, n_epochs, report
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
     def __call__(self) -> None:
-        if self.progress is not None:
-            self.progress(measure_progress(self.folds, self.n_epochs))
+        self.report(measure_progress(self.folds, self.n_epochs))
 
     def __enter__(self) -> None:
         self.thread.start()

@@ -6,9 +6,9 @@ of their own there, and a model that is stored already is not trained again.
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -21,58 +21,31 @@ from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
 from core.learning.recipes.base import Recipe
-from core.learning.runs import TrainingProgress, TrainingResult, measure_progress, plan_folds
+from core.learning.runs import TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
 from core.operations.spec import RUNS, TrainingSpec, check_studies, chosen_recipe
 from core.serving.publishing import model_name, publish_training
 from core.serving.registry import Registry, StoredModel
+from core.work.progress import Progress, Report, ignore, inside
 
 logger = logging.getLogger(__name__)
 
 FEATURES: Final = "features"
 """Folder of the corpus's features in the data folder."""
-PHASES: Final = ("index", "features", "folds", "studies", "publish")
+PHASES: Final[Mapping[str, tuple[float, float]]] = {
+    "index": (0.0, 0.02),
+    "features": (0.02, 0.15),
+    "folds": (0.15, 0.9),
+    "studies": (0.9, 0.95),
+    "publish": (0.95, 1.0),
+}
+"""Where each phase begins and ends in a training, as shares of it; folds are most of a long one."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """How far a phase of a training is."""
-
-    phase: str
-    """One of ``PHASES``."""
-    done: int
-    """Files, clips or epochs done in this part of the phase."""
-    total: int
-    """All of them."""
-    part: str = ""
-    """What the part is about: an augmentation."""
-    parts_done: int = 0
-    """Parts of the phase that are done."""
-    n_parts: int = 1
-    """Parts of the phase."""
-    training: TrainingProgress | None = None
-    """Folds and epochs, while folds are trained."""
-    run: str = ""
-    """Name of the run's folder below ``RUNS``, once it is known."""
-
-    @property
-    def fraction(self) -> float:
-        """Share of the phase that is done."""
-        within = self.done / self.total if self.total else 1.0
-        return min((self.parts_done + within) / self.n_parts, 1.0)
-
-
-Report: TypeAlias = Callable[[Step], None]
-"""Called with a ``Step`` whenever something has been done."""
-
-
-def ignore(step: Step) -> None:
-    """Report to nobody."""
-    del step
-
-
-def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> StoredModel:
+def retrain(
+    spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore, began: Callable[[str], None] | None = None
+) -> StoredModel:
     """Train what is asked for, evaluate it and store the model; it is not put in use.
 
     Parameters
@@ -82,7 +55,9 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     n_jobs : int
         Processes that read, extract, and train folds side by side.
     report : callable
-        Called with each ``Step``.
+        Called with how far it is, in phases of ``PHASES``.
+    began : callable, optional
+        Called with the name of the run's folder below ``RUNS``, before features and folds are worked on.
 
     Returns
     -------
@@ -114,20 +89,24 @@ def retrain(spec: TrainingSpec, *, n_jobs: int = 2, report: Report = ignore) -> 
     registry, name = Registry(), model_name(plan, index)
     if name in registry.names():
         return registry.load(name)
+    if began is not None:
+        began(run.name)
     work = _Work(corpus, index, tuple(sources), run, n_jobs, report)
     result = work.train(plan)
     studies = work.study(result) if spec.studies else {}
-    report(Step("publish", 0, 1, run=run.name))
+    _phase(report, "publish")(Progress(0, 0, "", "Storing the model"))
     return publish_training(result, corpus, index, registry, studies=studies)
 
 
 def read_index(place: Place, *, n_jobs: int = 2, report: Report = ignore) -> pd.DataFrame:
     """Return the index of a corpus, which is kept in the data folder."""
+    report = _phase(report, "index")
+    return scan(place.root, place.corpus, cache=place.index_path, n_jobs=n_jobs, report=report)
 
-    def show(done: int, total: int) -> None:
-        report(Step("index", done, total))
 
-    return scan(place.root, place.corpus, cache=place.index_path, n_jobs=n_jobs, progress=show)
+def _phase(report: Report, phase: str, part: int = 0, n_parts: int = 1) -> Report:
+    """Return the report for a phase of a training, or for one of its parts, counted from 0."""
+    return inside(inside(report, *PHASES[phase], phase=phase), part / n_parts, (part + 1) / n_parts)
 
 
 def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, report: Report) -> "_Source":
@@ -138,11 +117,7 @@ def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, r
     CorpusError
         If none of it can be trained on.
     """
-
-    def show(done: int, total: int) -> None:
-        report(Step("index", done, total, part="compared with feedback"))
-
-    found = collect_contributions(clips, corpus, root, n_jobs=n_jobs, progress=show)
+    found = collect_contributions(clips, corpus, root, n_jobs=n_jobs, report=_phase(report, "index"))
     logger.info("%s", found)
     if found.clips.empty:
         raise CorpusError(f"There is nothing to add; {found}. Train without feedback.")
@@ -176,17 +151,14 @@ class _Work:
         pending = dict.fromkeys(fold.seed for fold in plan.folds if not fold.is_done)
         stores = [(seed, augmentation) for seed in pending for augmentation in (None, *plan.recipe.augmentations(seed))]
         for done, (seed, augmentation) in enumerate(stores):
-            self.extract(plan.recipe, seed, augmentation, Step("features", 0, 1, parts_done=done, n_parts=len(stores)))
+            self.extract(plan.recipe, seed, augmentation, _phase(self.report, "features", done, len(stores)))
 
         def read(seed: int) -> NDArray[np.float32]:
             return self.read(plan.recipe, seed)
 
-        def show(progress: TrainingProgress) -> None:
-            epochs = progress.epochs_done, progress.n_epochs
-            self.report(Step("folds", *epochs, training=progress, run=self.run.name))
-
-        show(measure_progress(plan.folds, plan.recipe.epochs))
-        return train(plan.recipe, self.index, read, plan.folds, n_jobs=self.n_jobs, progress=show)
+        report = _phase(self.report, "folds")
+        report(measure_progress(plan.folds, plan.recipe.epochs))
+        return train(plan.recipe, self.index, read, plan.folds, n_jobs=self.n_jobs, report=report)
 
     def study(self, result: TrainingResult) -> dict[str, pd.DataFrame]:
         """Try a training on degraded sound, with personal baselines and, where it has parts, without them."""
@@ -195,7 +167,7 @@ class _Work:
         recipe, seed = result.recipe, result.deployed.seed
 
         def read(augmentation: Augmentation) -> NDArray[np.float32]:
-            return self.read_version(recipe, seed, augmentation, Step("studies", 0, 1))
+            return self.read_version(recipe, seed, augmentation, _phase(self.report, "studies"))
 
         studies = {"robustness": study_robustness(result, self.corpus, self.index, read)}
         X = self.read(recipe, seed)
@@ -207,31 +179,29 @@ class _Work:
             studies["ablations"] = study_ablations(result, self.corpus, self.index, X, folder, self.n_jobs)
         return studies
 
-    def extract(self, recipe: Recipe, seed: int, augmentation: Augmentation | None, step: Step) -> list[FeatureStore]:
+    def extract(
+        self, recipe: Recipe, seed: int, augmentation: Augmentation | None, report: Report
+    ) -> list[FeatureStore]:
         """Return each source's store of the clips, augmented or as they are, with what was missing extracted."""
-        part = augmentation.name if augmentation is not None else ""
-
-        def show(done: int, total: int) -> None:
-            self.report(dataclasses.replace(step, done=done, total=total, part=part, run=self.run.name))
-
         features = recipe.features.seeded(seed)
         stores = [FeatureStore(source.features, features, augmentation) for source in self.sources]
         for store, source in zip(stores, self.sources, strict=True):
-            store.update(source.clips, source.root, n_jobs=self.n_jobs, progress=show)
+            store.update(source.clips, source.root, n_jobs=self.n_jobs, report=report)
         return stores
 
     def read_version(
-        self, recipe: Recipe, seed: int, augmentation: Augmentation | None, step: Step
+        self, recipe: Recipe, seed: int, augmentation: Augmentation | None, report: Report
     ) -> NDArray[np.float32]:
         """Return the features of the clips, augmented or as they are, extracted where they were missing."""
-        stores = self.extract(recipe, seed, augmentation, step)
+        stores = self.extract(recipe, seed, augmentation, report)
         parts = [store.read(s.clips["digest"].tolist()) for store, s in zip(stores, self.sources, strict=True)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def read(self, recipe: Recipe, seed: int) -> NDArray[np.float32]:
         """Return what a training with a seed reads."""
-        step = Step("features", 0, 1)
+        report = _phase(self.report, "features")
         versions = [
-            self.read_version(recipe, seed, augmentation, step) for augmentation in (None, *recipe.augmentations(seed))
+            self.read_version(recipe, seed, augmentation, report)
+            for augmentation in (None, *recipe.augmentations(seed))
         ]
         return np.stack(versions, axis=1) if len(versions) > 1 else versions[0]

@@ -13,7 +13,7 @@ from core.corpus.store import FeatureStore
 from core.errors import CorpusError
 from core.serving.predictor import Predictor
 from core.serving.registry import StoredModel
-from core.work.background import Report
+from core.work.progress import Progress, Report, inside
 
 VERSION: Final = 1
 """Raised whenever the computation changes."""
@@ -58,7 +58,7 @@ def compute_map(predictor: Predictor, clips: pd.DataFrame, root: Path, data: Pat
     data : path
         Data folder.
     report : callable
-        Called with what is being done and its share; may raise to stop.
+        Called with how far it is; may raise to stop.
 
     Returns
     -------
@@ -74,14 +74,10 @@ def compute_map(predictor: Predictor, clips: pd.DataFrame, root: Path, data: Pat
     if len(clips) < MIN_CLIPS:
         raise CorpusError(f"{len(clips)} clips are too few for a map; it needs at least {MIN_CLIPS}.")
     path, chosen = map_path(predictor.model, clips, data), choose_clips(clips)
-
-    def show(done: int, n: int) -> None:
-        report(f"Features: {done:,} of {n:,} clips", 0.7 * done / n)
-
-    report("Features", 0.0)
+    report(Progress(0, len(chosen), "clips", "Computing features", span=(0.0, 0.7)))
     store = FeatureStore(data / "features", predictor.model.features)
-    store.update(chosen, root, progress=show)
+    store.update(chosen, root, report=inside(report, 0.0, 0.7))
     X = predictor.scale(store.read(chosen["digest"].tolist())).reshape(len(chosen), -1)
-    projection = project(chosen["clip"].tolist(), np.nan_to_num(X), lambda text, share: report(text, 0.7 + 0.3 * share))
+    projection = project(chosen["clip"].tolist(), np.nan_to_num(X), inside(report, 0.7, 1.0))
     save_projection(projection, path)
     return projection

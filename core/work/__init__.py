@@ -1,1 +1,1 @@
-"""Long work: in blocks over processes, in the background, and how far it is."""
+"""Long work: how far it is, in blocks over processes, in the background."""

@@ -4,12 +4,12 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+
+from core.work.progress import Progress, Report
 
 logger = logging.getLogger(__name__)
 
-Report: TypeAlias = Callable[[str, float], None]
-"""Called with what is being done, for people, and the share of it that is done, 0 to 1."""
+_STARTING = Progress(0, 0, "", "Starting")
 
 
 class WorkStopped(Exception):  # noqa: N818 - nothing went wrong
@@ -18,16 +18,14 @@ class WorkStopped(Exception):  # noqa: N818 - nothing went wrong
 
 @dataclasses.dataclass(frozen=True)
 class WorkState:
-    """How far a piece of work is."""
+    """What has become of a piece of work."""
 
     is_running: bool = False
     """Whether it goes on."""
     is_done: bool = False
     """Whether it came to its end."""
-    text: str = ""
-    """What is being done, for people."""
-    share: float = 0.0
-    """Share of it that is done, 0 to 1."""
+    progress: Progress = _STARTING
+    """How far it is, as last reported."""
     failure: Exception | None = None
     """What ended it early; None where nothing did, or somebody stopped it."""
 
@@ -42,7 +40,7 @@ class BackgroundWork:
 
     @property
     def state(self) -> WorkState:
-        """How far the work is; that of the last one after its end."""
+        """What has become of the work; of the last one after its end."""
         return self._state
 
     def start(self, work: Callable[[Report], object]) -> bool:
@@ -62,7 +60,7 @@ class BackgroundWork:
             if self._state.is_running:
                 return False
             self._stop.clear()
-            self._state = WorkState(is_running=True, text="Starting")
+            self._state = WorkState(is_running=True)
             # Not waited for when the program ends: what was done stands on disk.
             threading.Thread(target=self._run, args=(work,), daemon=True).start()
         return True
@@ -71,10 +69,10 @@ class BackgroundWork:
         """Ask the work to stop at its next report."""
         self._stop.set()
 
-    def _report(self, text: str, share: float) -> None:
+    def _report(self, progress: Progress) -> None:
         if self._stop.is_set():
             raise WorkStopped
-        self._state = WorkState(is_running=True, text=text, share=min(max(share, 0.0), 1.0))
+        self._state = WorkState(is_running=True, progress=progress)
 
     def _run(self, work: Callable[[Report], object]) -> None:
         try:
@@ -85,4 +83,4 @@ class BackgroundWork:
             logger.warning("Work in the background ended early: %s", error)
             self._state = WorkState(failure=error)
         else:
-            self._state = WorkState(is_done=True, share=1.0)
+            self._state = WorkState(is_done=True)

@@ -1,14 +1,11 @@
 """The same work for many files of a corpus, in blocks over processes (or machines, by joblib's backends)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from joblib import Parallel, delayed
 
 Result = TypeVar("Result")
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of items done and the number of all."""
 
 BLOCK: Final = 64
 """Files that a worker takes at once: what lies between two reports of progress, and what a kill can cost."""

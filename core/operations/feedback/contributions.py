@@ -21,7 +21,7 @@ from core.corpus.recordings import find_recordings
 from core.errors import AudioError
 from core.labels import UNKNOWN_SPEAKER
 from core.operations.feedback.entries import Feedback, list_kept
-from core.work.parallel import Progress
+from core.work.progress import Report, ignore
 
 DURATIONS: Final = (1.0, 30.0)
 """Shortest and longest sound that can have one emotion and be told from the corpus, in seconds."""
@@ -43,7 +43,7 @@ class Contributions:
 
 
 def collect_contributions(
-    clips: pd.DataFrame, corpus: Corpus, root: Path, *, n_jobs: int = 2, progress: Progress | None = None
+    clips: pd.DataFrame, corpus: Corpus, root: Path, *, n_jobs: int = 2, report: Report = ignore
 ) -> Contributions:
     """Return the sounds that users let us keep and that can be trained on, with the newest word on each.
 
@@ -57,8 +57,8 @@ def collect_contributions(
         Its folder.
     n_jobs : int
         Processes that read the corpus.
-    progress : callable, optional
-        Called with the numbers of clips compared and in all.
+    report : callable
+        Called with the clips of the corpus that are compared with them.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def collect_contributions(
             continue
         rows.append(_row(entry, path.name, waveform))
         sounds.append(fingerprint(waveform.y, waveform.sr))
-    known = find_recordings(sounds, clips, root, n_jobs=n_jobs, progress=progress) if sounds else []
+    known = find_recordings(sounds, clips, root, n_jobs=n_jobs, report=report) if sounds else []
     usable = [row for row, clip in zip(rows, known, strict=True) if not clip]
     if len(usable) < len(rows):
         left_out["recordings of the corpus"] = len(rows) - len(usable)

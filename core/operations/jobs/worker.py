@@ -24,7 +24,8 @@ from core.operations.jobs.process import (
 )
 from core.operations.jobs.record import Job, estimate, get_job
 from core.operations.models import promotion
-from core.operations.pipeline import Step, retrain
+from core.operations.pipeline import retrain
+from core.work.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ HEARTBEAT_INTERVAL: Final = 1.0
 """Time between two signs of life, in seconds; a request to stop is noticed as soon."""
 REPORT_INTERVAL: Final = 0.5
 """Shortest time between two reports of the same phase, in seconds."""
-PHASE_STARTS: Final = {"index": 0.0, "features": 0.02, "folds": 0.15, "studies": 0.9, "publish": 0.95}
-"""Share of a job that lies before each phase; folds are most of a long training."""
 FINAL_TRIES: Final = 20
 """How often, a second apart, the end of a job is written where the database refuses."""
 
@@ -74,7 +73,8 @@ def work(number: int, attempt: int) -> None:
 def _attempt(job: Job) -> tuple[str, dict[str, str]]:
     """Train, and return the status to end with, and model and message."""
     try:
-        model = retrain(job.spec, n_jobs=spare_cores(), report=_Reporter(job))
+        reporter = _Reporter(job)
+        model = retrain(job.spec, n_jobs=spare_cores(), report=reporter, began=reporter.begin)
         message = promotion.promote_by_job(job.actor, model.name) if job.spec.promote else ""
     except SoundWebError as error:
         return "failed", {"message": str(error)}
@@ -131,51 +131,52 @@ class _Reporter:
         self.job = job
         self.expected = estimate(job.spec)
         self.lock = threading.Lock()
-        self.phase, self.last = "", 0.0
+        self.phase, self.last, self.run = "", 0.0, ""
         self.began = time.monotonic()
         self.folds_began: float | None = None
-        self.epochs_before = 0
+        self.epochs_before = 0.0
 
-    def __call__(self, step: Step) -> None:
-        """Report a step; now and then where steps are quick."""
+    def begin(self, run: str) -> None:
+        """Write the name of the run's folder with all that follows."""
+        self.run = run
+
+    def __call__(self, progress: Progress) -> None:
+        """Report; now and then where reports come quickly."""
         with self.lock:
-            values = self._measure(step)
-            if step.phase != self.phase or time.monotonic() - self.last >= REPORT_INTERVAL or step.fraction == 1:
-                if step.phase != self.phase:
-                    logger.info("%s", step.phase)
-                self.phase, self.last = step.phase, time.monotonic()
+            values = self._measure(progress)
+            is_new = progress.phase != self.phase
+            if is_new or time.monotonic() - self.last >= REPORT_INTERVAL or progress.share == 1:
+                if is_new:
+                    logger.info("%s", progress.phase)
+                self.phase, self.last = progress.phase, time.monotonic()
                 try:
                     queue.update(self.job, **values)
                 except DatabaseError as error:
                     logger.warning("Progress is not written: %s", error)
 
-    def _measure(self, step: Step) -> dict[str, Any]:
+    def _measure(self, progress: Progress) -> dict[str, Any]:
         """Return what is to be written."""
-        start = PHASE_STARTS[step.phase]
-        end = min((share for share in PHASE_STARTS.values() if share > start), default=1.0)
-        values: dict[str, Any] = {"phase": step.phase, "part": step.part, "run": step.run}
-        values["fraction"] = start + (end - start) * step.fraction
+        values: dict[str, Any] = {"phase": progress.phase, "part": progress.part, "run": self.run}
+        values["fraction"] = progress.overall
         if self.expected is not None:
             values["remaining"] = max(self.expected - (time.monotonic() - self.began), 0.0)
-        if step.training is not None:
-            values |= self._measure_folds(step)
+        if progress.larger is not None:
+            values |= self._measure_folds(progress, progress.larger)
         return values
 
-    def _measure_folds(self, step: Step) -> dict[str, Any]:
+    def _measure_folds(self, epochs: Progress, folds: Progress) -> dict[str, Any]:
         """Return folds and epochs, the time they took in all attempts, and the time left at this pace."""
-        training = step.training
-        assert training is not None  # noqa: S101 - the caller's condition
         if self.folds_began is None:
-            self.folds_began, self.epochs_before = time.monotonic(), training.epochs_done
-        elapsed, epochs = time.monotonic() - self.folds_began, training.epochs_done - self.epochs_before
+            self.folds_began, self.epochs_before = time.monotonic(), epochs.done
+        elapsed, trained = time.monotonic() - self.folds_began, epochs.done - self.epochs_before
         values: dict[str, Any] = {
-            "folds_done": training.folds_done,
-            "n_folds": training.n_folds,
-            "epochs_done": training.epochs_done,
-            "n_epochs": training.n_epochs,
+            "folds_done": folds.done,
+            "n_folds": folds.total,
+            "epochs_done": epochs.done,
+            "n_epochs": epochs.total,
             "training_seconds": self.job.training_seconds + elapsed,
-            "epochs_trained": self.job.epochs_trained + epochs,
+            "epochs_trained": self.job.epochs_trained + trained,
         }
-        if epochs:
-            values["remaining"] = elapsed / epochs * (training.n_epochs - training.epochs_done)
+        if trained:
+            values["remaining"] = elapsed / trained * (epochs.total - epochs.done)
         return values

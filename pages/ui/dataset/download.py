@@ -101,13 +101,13 @@ def _start(corpus: Corpus, channels: tuple[str, ...], source: str) -> None:
 def _follow() -> None:
     """Show how far the download is, and the whole page anew at its end."""
     work = cache.st_download()
-    progress = work.state
-    if not progress.is_running:
+    found = work.state
+    if not found.is_running:
         cache.st_corpus.clear()
         st.rerun()
     with st.container(border=True):
         st.markdown("##### Downloading")
-        st.progress(progress.share, text=progress.text)
+        st.progress(found.progress.overall, text=str(found.progress))
         st.caption("It goes on when you leave this page. What was fetched is kept when it stops.")
         st.button("Stop", icon=":material/stop:", on_click=work.stop)
 

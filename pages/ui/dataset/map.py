@@ -50,12 +50,12 @@ def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
 def _follow() -> None:
     """Show how far the map is, and the whole page anew at its end."""
     work = cache.st_map_work()
-    progress = work.state
-    if not progress.is_running:
+    found = work.state
+    if not found.is_running:
         st.rerun()
     with st.container(border=True):
         st.markdown("##### Drawing the map")
-        st.progress(progress.share, text=progress.text)
+        st.progress(found.progress.overall, text=str(found.progress))
         st.caption("It goes on when you leave this page.")
         st.button("Stop", icon=":material/stop:", on_click=work.stop)
 

@@ -14,6 +14,7 @@ from core.corpus.catalogue import Place, find_place, list_places
 from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
+from core.work.progress import Progress
 from pages.ui.shared import cache, state
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
@@ -94,11 +95,11 @@ def plain(text: str) -> str:
 def _open(place: Place) -> FoundCorpus:
     bar = st.empty()
 
-    def show(done: int, n: int) -> None:
-        bar.progress(done / n, text=f"Reading the corpus: {done:,} of {n:,} files")
+    def show(progress: Progress) -> None:
+        bar.progress(progress.share, text=str(progress))
 
     def read() -> FoundCorpus:
-        index = scan(place.root, place.corpus, cache=place.index_path, progress=show)
+        index = scan(place.root, place.corpus, cache=place.index_path, report=show)
         clips = distinct_clips(index)
         cache.st_corpus_sizes()[str(place.root)] = len(clips)
         return FoundCorpus(place.corpus, place.root, index, clips, corpus_digest(index))
