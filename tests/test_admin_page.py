@@ -8,7 +8,9 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.audio.sound import Sound
 from core.errors import DatabaseError, NotSignedIn
+from core.labels import EMOTIONS
 from core.operations.access import audit, sign_in
 from core.operations.access.passwords import hash_password
 from core.operations.access.sessions import IDLE_TIMEOUT, require_admin
@@ -424,11 +426,12 @@ def test_a_folder_that_takes_no_unlock_code_is_a_sentence(door, monkeypatch):
 
 
 def test_feedback_is_listed_drawn_and_deleted(admin, token, published):
-    probabilities = dict.fromkeys(entries.EMOTIONS, 0.125)
+    probabilities = dict.fromkeys(EMOTIONS, 0.125)
     data = encode(tone(250), 48_000)
     digest = hashlib.sha256(data).hexdigest()
+    sound = Sound("a.wav", data)
     entries.add(
-        "sad", probabilities, model=published.name, clip=digest, consented=entries.Sound(data, "wav")
+        "sad", probabilities, model=published.name, clip=digest, consented=sound, container="wav"
     )  # fmt: skip
     open_tab(admin, "Feedback")
     assert admin.get("plotly_chart")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from core.audio.augmentation import CONDITIONS
+from core.audio.sound import Sound
 from core.config import SAMPLE_RATE
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.ravdess import RAVDESS
@@ -12,7 +13,7 @@ from core.corpus.samples import SAMPLE_FOLDER
 from core.errors import CorpusError
 from core.labels import EMOTIONS, UNKNOWN_SPEAKER
 from core.operations.feedback.contributions import collect_contributions
-from core.operations.feedback.entries import Sound, add, delete, features_folder, list_feedback, list_kept
+from core.operations.feedback.entries import add, delete, features_folder, list_feedback, list_kept
 from core.operations.models.promotion import list_models
 from core.operations.pipeline import retrain
 from core.operations.spec import TrainingSpec
@@ -26,8 +27,8 @@ def send(data: bytes, label: str, container: str = "flac", *, consents: bool = T
     """Send feedback on a sound and return the sound's digest."""
     clip = hashlib.sha256(data).hexdigest()
     answer = dict.fromkeys(EMOTIONS, 1 / 8)
-    sound = Sound(data, container) if consents else None
-    add(label, answer, model="voice-0123abcd", clip=clip, consented=sound)
+    kept = {"consented": Sound("a sound", data), "container": container} if consents else {}
+    add(label, answer, model="voice-0123abcd", clip=clip, **kept)
     return clip
 
 

@@ -4,12 +4,13 @@ import hashlib
 import pytest
 import sqlalchemy as sa
 
+from core.audio.sound import Sound
 from core.errors import AudioError, FeedbackError, NotSignedIn
 from core.labels import EMOTIONS
 from core.operations.access import audit
 from core.operations.database import now, writing
 from core.operations.feedback import entries
-from core.operations.feedback.entries import Sound, add, agreement, delete, list_feedback
+from core.operations.feedback.entries import add, agreement, delete, list_feedback
 from core.operations.tables import feedback as table
 from tests.conftest import encode, tone
 
@@ -28,7 +29,7 @@ def test_without_consent_no_sound_is_kept(database, token, tmp_path):
 
 
 def test_with_consent_the_sound_is_kept_for_its_owner_alone(database, token, tmp_path):
-    add("happy", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    add("happy", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     path = list_feedback(token)[0].path
     assert path == tmp_path / "data" / "feedback" / f"{ABOUT['clip']}.wav"
     assert path.read_bytes() == SOUND
@@ -38,7 +39,7 @@ def test_with_consent_the_sound_is_kept_for_its_owner_alone(database, token, tmp
 
 def test_a_sound_goes_with_its_last_feedback(database, token):
     for label in ("happy", "sad"):
-        add(label, ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+        add(label, ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     first, second = list_feedback(token)
     delete(token, first.id)
     assert second.path.is_file()
@@ -69,17 +70,17 @@ def test_odd_feedback_is_refused(database, token, label, probabilities, changes,
 
 
 @pytest.mark.parametrize(
-    ("sound", "error", "message"),
+    ("sound", "container", "error", "message"),
     [
-        (Sound(SOUND, "exe"), FeedbackError, "kind 'exe'"),
-        (Sound(SOUND, "../wav"), FeedbackError, "kind"),
-        (Sound(SOUND + b" ", "wav"), FeedbackError, "not the one"),
-        (Sound(b"0" * (25 * 2**20 + 1), "wav"), FeedbackError, "limit"),
+        (Sound("a.wav", SOUND), "exe", FeedbackError, "kind 'exe'"),
+        (Sound("a.wav", SOUND), "../wav", FeedbackError, "kind"),
+        (Sound("a.wav", SOUND + b" "), "wav", FeedbackError, "not the one"),
+        (Sound("a.wav", b"0" * (25 * 2**20 + 1)), "wav", FeedbackError, "limit"),
     ],
 )
-def test_odd_sounds_are_refused(database, token, tmp_path, sound, error, message):
+def test_odd_sounds_are_refused(database, token, tmp_path, sound, container, error, message):
     with pytest.raises(error, match=message):
-        add("sad", ANSWER, **ABOUT, consented=sound)
+        add("sad", ANSWER, **ABOUT, consented=sound, container=container)
     assert list_feedback(token) == []
     assert not (tmp_path / "data" / "feedback").exists()
 
@@ -87,14 +88,14 @@ def test_odd_sounds_are_refused(database, token, tmp_path, sound, error, message
 def test_what_is_no_sound_is_refused(database):
     clip = hashlib.sha256(b"no sound").hexdigest()
     with pytest.raises(AudioError):
-        add("sad", ANSWER, **ABOUT | {"clip": clip}, consented=Sound(b"no sound", "wav"))
+        add("sad", ANSWER, **ABOUT | {"clip": clip}, consented=Sound("a.wav", b"no sound"), container="wav")
 
 
 def test_there_is_an_end_to_what_is_kept(database, monkeypatch):
     monkeypatch.setattr(entries, "MAX_STORED", len(SOUND))
-    add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    add("sad", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     with pytest.raises(FeedbackError, match="no room"):
-        add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+        add("sad", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     monkeypatch.setattr(entries, "MAX_ENTRIES", 1)
     with pytest.raises(FeedbackError, match="no room"):
         add("sad", ANSWER, **ABOUT)
@@ -103,9 +104,9 @@ def test_there_is_an_end_to_what_is_kept(database, monkeypatch):
 def test_a_flood_ends_with_the_hour_and_not_with_the_room(database, token, monkeypatch):
     monkeypatch.setattr(entries, "MAX_HOURLY", 2)
     monkeypatch.setattr(entries, "MAX_HOURLY_STORED", len(SOUND))
-    add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    add("sad", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     with pytest.raises(FeedbackError, match="last hour"):
-        add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+        add("sad", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
     add("sad", ANSWER, **ABOUT)
     with pytest.raises(FeedbackError, match="last hour"):
         add("sad", ANSWER, **ABOUT)
@@ -116,7 +117,7 @@ def test_a_flood_ends_with_the_hour_and_not_with_the_room(database, token, monke
 
 
 def test_a_sound_that_can_not_be_removed_stays_listed(database, token, monkeypatch):
-    add("sad", ANSWER, **ABOUT, consented=Sound(SOUND, "wav"))
+    add("sad", ANSWER, **ABOUT, consented=Sound("a.wav", SOUND), container="wav")
 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")

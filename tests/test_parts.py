@@ -14,9 +14,8 @@ from core.audio.decode import decode
 from core.audio.extraction import extract
 from core.audio.features import FeatureSet, Picture, get_features
 from core.config import SAMPLE_RATE, Augmentation
+from core.corpus.known import default_corpus
 from core.errors import TrainingError
-from core.labels import EMOTIONS
-from core.learning.evaluation import STUDY_PROTOCOL
 from core.learning.recipes import Recipe, get_recipe
 from core.learning.recipes.base import describe_sound
 from core.learning.runs import write_scaler, write_solved_history
@@ -68,20 +67,20 @@ class TinyRecipe(Recipe):
     def augmentations(self, seed):
         return (Augmentation("coloured noise", seed),)
 
-    def network(self):
+    def network(self, task):
         import keras
 
-        return keras.Sequential([keras.Input((8,)), keras.layers.Dense(len(EMOTIONS), "softmax")])
+        return keras.Sequential([keras.Input((8,)), keras.layers.Dense(len(task.labels), "softmax")])
 
     def fit(self, X, index, fold, coordinator):  # noqa: ARG002
         rows = fold.known_rows
-        emotion = np.tile(np.searchsorted(EMOTIONS, index["emotion"].iloc[rows].to_numpy(str)), 2)
+        emotion = np.tile(fold.task.encode(index["emotion"].iloc[rows]), 2)
         together = np.concatenate([X[rows, 0], X[rows, 1]])
         mean, scale = together.mean(axis=0), together.std(axis=0)
         write_scaler(fold, mean, scale)
         Z = (together - mean) / scale
-        centres = np.stack([Z[emotion == k].mean(axis=0) for k in range(len(EMOTIONS))])
-        network = self.network()
+        centres = np.stack([Z[emotion == k].mean(axis=0) for k in range(len(fold.task.labels))])
+        network = self.network(fold.task)
         network.set_weights([centres.T, -0.5 * (centres**2).sum(axis=1)])
         network.save_weights(fold.weights_path)
         y_proba = network.predict(Z, verbose=0)
@@ -89,7 +88,7 @@ class TinyRecipe(Recipe):
         return network
 
     def describe(self, manifest):
-        return f"- Input: levels of {describe_sound(manifest['features'] | {'duration': 4.0})}."
+        return f"- Input: levels of {describe_sound({**manifest.features, 'duration': 4.0})}."
 
 
 TINY = TinyRecipe()
@@ -152,10 +151,10 @@ def test_a_part_of_ones_own_goes_the_whole_way(generated, clips, tmp_path, monke
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
-    stored = retrain(TrainingSpec("tiny", protocols=(STUDY_PROTOCOL, "random"), studies=True), n_jobs=1)
+    stored = retrain(TrainingSpec("tiny", protocols=(default_corpus().main_protocol, "random"), studies=True), n_jobs=1)
 
     predictions = stored.predictions()
-    assert sorted(predictions.query("protocol == @STUDY_PROTOCOL")["clip"]) == sorted(clips["clip"])
+    assert sorted(predictions.query("protocol == @default_corpus().main_protocol")["clip"]) == sorted(clips["clip"])
     assert stored.studies().keys() == {"robustness", "baseline"}
     assert "levels of the first 4 s" in (stored.folder / "card.md").read_text()
     predictor = Predictor.load(stored.name, registry=Registry(tmp_path / "artifacts"))

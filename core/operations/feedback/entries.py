@@ -5,7 +5,6 @@ Sounds lie in a folder that its owner alone can read, named by their SHA-256; a 
 
 import dataclasses
 import datetime
-import hashlib
 import math
 import re
 import shutil
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from core.audio.decode import decode
+from core.audio.sound import Sound
 from core.config import DecodeLimits, data_folder
 from core.corpus.base import LABEL_PATTERN
 from core.errors import FeedbackError
@@ -38,16 +38,6 @@ MAX_HOURLY_STORED: Final = 2**27
 """Entries, and bytes of kept sounds, of an hour: nobody fills the room for all others in one go."""
 SUM_TOLERANCE: Final = 1e-3
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Sound:
-    """A sound that its sender consents to be kept."""
-
-    data: bytes
-    """The encoded file."""
-    container: str
-    """One of ``CONTAINERS``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +70,13 @@ class Feedback:
 
 
 def add(
-    label: str, probabilities: Mapping[str, float], *, model: str, clip: str, consented: Sound | None = None
+    label: str,
+    probabilities: Mapping[str, float],
+    *,
+    model: str,
+    clip: str,
+    consented: Sound | None = None,
+    container: str = "",
 ) -> None:
     """Keep what a user says of an answer.
 
@@ -96,6 +92,8 @@ def add(
         SHA-256 of the sound's file, in hex.
     consented : Sound, optional
         The sound itself, only where its sender ticked the consent.
+    container : str
+        Kind of the sound's file, one of ``CONTAINERS``.
 
     Raises
     ------
@@ -106,15 +104,15 @@ def add(
     """
     values = _checked(label, probabilities, model, clip)
     if consented is not None:
-        _check_sound(consented, clip)
+        _check_sound(consented, container, clip)
     with writing() as connection:
         kept = len(consented.data) if consented is not None else 0
         _check_room(connection, kept)
         if consented is not None:
-            values |= {"container": consented.container, "size": kept}
+            values |= {"container": container, "size": kept}
         connection.execute(sa.insert(feedback).values(time=now(), **values))
         if consented is not None:
-            _store(consented, clip)
+            _store(consented, container)
 
 
 def list_feedback(token: str, limit: int = 1_000) -> list[Feedback]:
@@ -215,23 +213,23 @@ def _check_room(connection: sa.Connection, size: int) -> None:
         raise FeedbackError("Much feedback came in during the last hour. Try again later.")
 
 
-def _check_sound(sound: Sound, clip: str) -> None:
+def _check_sound(sound: Sound, container: str, clip: str) -> None:
     """Refuse what is not the sound that the answer was about."""
-    if sound.container not in CONTAINERS:
-        raise FeedbackError(f"Sounds of kind {sound.container!r} are not kept; only {', '.join(CONTAINERS)}.")
+    if container not in CONTAINERS:
+        raise FeedbackError(f"Sounds of kind {container!r} are not kept; only {', '.join(CONTAINERS)}.")
     if len(sound.data) > DecodeLimits().max_bytes:
         raise FeedbackError(f"The sound has {len(sound.data):,} bytes; {DecodeLimits().max_bytes:,} are the limit.")
-    if hashlib.sha256(sound.data).hexdigest() != clip:
+    if sound.sha256 != clip:
         raise FeedbackError("The sound is not the one that the answer was about.")
     decode(sound.data)
 
 
-def _store(sound: Sound, clip: str) -> None:
+def _store(sound: Sound, container: str) -> None:
     folder = feedback_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        path = folder / f"{clip}.{sound.container}"
+        path = folder / f"{sound.sha256}.{container}"
         if not path.is_file():
             write_atomically(path, sound.data, mode=0o600)
     except OSError as error:

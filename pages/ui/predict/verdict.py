@@ -39,16 +39,16 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
             "what you chose and the model's answer are kept.",
         )
         if st.button("Send", key=f"{state.FEEDBACK_SEND}-{sound.sha256}"):
-            kept = entries.Sound(sound.data, container) if consents and container else None
-            if _keep(label, prediction, sound.sha256, kept):
+            if _keep(label, prediction, sound, container if consents else None):
                 given.add(sound.sha256)
                 st.rerun()
 
 
-def _keep(label: str, prediction: Prediction, clip: str, sound: entries.Sound | None) -> bool:
-    """Keep what was said, and tell whether that worked."""
+def _keep(label: str, prediction: Prediction, sound: Sound, container: str | None) -> bool:
+    """Keep what was said, and the sound where a container is named; tell whether that worked."""
+    kept = {"consented": sound, "container": container} if container else {}
     try:
-        entries.add(label, prediction.probabilities, model=prediction.model, clip=clip, consented=sound)
+        entries.add(label, prediction.probabilities, model=prediction.model, clip=sound.sha256, **kept)
     except DatabaseError:
         logger.exception("Feedback was not kept.")  # where the database is, is nobody's business
         st.warning("This cannot be kept just now. Try again later.", icon=":material/warning:")
