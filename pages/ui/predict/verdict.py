@@ -38,10 +38,10 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
             help="In a folder that only the people who run this app can read; they can delete it. Without this, only "
             "what you chose and the model's answer are kept.",
         )
-        if st.button("Send", key=f"{state.FEEDBACK_SEND}-{sound.sha256}"):
-            if _keep(label, prediction, sound, container if consents else None):
-                given.add(sound.sha256)
-                st.rerun()
+        is_sent = st.button("Send", key=f"{state.FEEDBACK_SEND}-{sound.sha256}")
+        if is_sent and _keep(label, prediction, sound, container if consents else None):
+            given.add(sound.sha256)
+            st.rerun()
 
 
 def _keep(label: str, prediction: Prediction, sound: Sound, container: str | None) -> bool:
