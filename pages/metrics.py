@@ -50,7 +50,7 @@ def _show_tabs(evaluated: Evaluated) -> None:
 
 
 def _show_empty() -> None:
-    """Say that there is nothing to judge yet, and how that changes."""
+    """Say that there is nothing to evaluate yet, and how that changes."""
     with st.container(border=True):
         st.markdown("#### :material/verified: No model is stored")
         st.markdown(

@@ -421,7 +421,7 @@ def test_a_folder_that_takes_no_unlock_code_is_a_sentence(door, monkeypatch):
     def refuse(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sign_in, "_write_code", refuse)
+    monkeypatch.setattr(sign_in, "write_code", refuse)
     assert "No unlock code can be written" in texts(checked(door))
 
 

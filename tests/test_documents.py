@@ -1,5 +1,6 @@
 """README, CONTRIBUTING and documentation: their figures, links, commands and settings are those of the repository."""
 
+import ast
 import re
 
 import pytest
@@ -87,3 +88,20 @@ def test_documentation_loads_nothing_from_elsewhere():
 def test_doctests_below_a_summary_are_shown_as_code():
     text = "Add.\n\n>>> [1] + [2]\n[1, 2]\n\nAnd more."
     assert fence(text) == "Add.\n\n```pycon\n>>> [1] + [2]\n[1, 2]\n```\n\nAnd more."
+
+
+def test_tests_reach_into_no_private_names():
+    found = []
+    for path in sorted((PROJECT_ROOT / "tests").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
+                names = [
+                    arg.value.rpartition(".")[2] for arg in node.args[:2] if isinstance(getattr(arg, "value", 0), str)
+                ]
+            found += [f"{path.name}:{node.lineno} {n}" for n in names if re.fullmatch(r"_[a-z]\w*", n)]
+    assert found == []

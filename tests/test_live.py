@@ -127,8 +127,8 @@ def test_packed_stereo_of_a_browser_becomes_mono_at_our_rate(worker):
 
 
 def test_a_worker_that_falls_behind_leaves_windows_out(worker, talks, monkeypatch):
-    slow = worker._listener.listen
-    monkeypatch.setattr(worker._listener, "listen", lambda y, last: time.sleep(0.3) or slow(y, last))
+    slow = worker.listener.listen
+    monkeypatch.setattr(worker.listener, "listen", lambda y, last: time.sleep(0.3) or slow(y, last))
     for first in range(0, len(talks[0]), FRAME):
         worker.push(talks[0][first : first + FRAME])
     end = len(talks[0]) // LIVE.hop_samples * LIVE.hop_samples
@@ -137,7 +137,8 @@ def test_a_worker_that_falls_behind_leaves_windows_out(worker, talks, monkeypatc
     assert worker.recent[0].begin == 0
 
 
-def test_take_and_view_are_bounded(predictor, talks):
+def test_take_and_view_are_bounded(predictor, talks, monkeypatch):
+    monkeypatch.setattr(live, "RECENT", 1.0)
     worker = LiveWorker(predictor, take_duration=1.0)
     worker.start()
     feed(worker, talks[0])
@@ -146,7 +147,8 @@ def test_take_and_view_are_bounded(predictor, talks):
     assert SAMPLE_RATE - LIVE.hop_samples < len(worker.take) <= SAMPLE_RATE
     assert worker.taken[-1].last == len(worker.take)
     assert worker.recent[-1].last > SAMPLE_RATE
-    assert worker._recent.maxlen == live.RECENT / LIVE.hop
+    assert worker.recent[0].start > 0, "the talk is longer than what stays in view"
+    assert len(worker.recent) <= 1.0 / LIVE.hop
 
 
 def test_stop_ends_the_thread_and_nothing_comes_in_after_it(worker, talks):
@@ -155,7 +157,7 @@ def test_stop_ends_the_thread_and_nothing_comes_in_after_it(worker, talks):
     worker.join()
     assert not worker.is_running
     worker.push(talks[0])
-    assert worker._ring.total == FRAME
+    assert worker.ring.total == FRAME
 
 
 def test_a_stream_that_brings_no_sound_ends_by_itself(predictor, monkeypatch):
@@ -191,10 +193,10 @@ def test_many_minutes_leave_no_window_out_and_no_memory_behind(predictor, talks)
     worker.start()
     hop, talk = worker.config.hop_samples, np.concatenate(talks)
     process, sizes = psutil.Process(), []
-    while worker._ring.total < 600 * SAMPLE_RATE:
+    while worker.ring.total < 600 * SAMPLE_RATE:
         for first in range(0, len(talk), FRAME):
             worker.push(talk[first : first + FRAME])
-            newest = worker._ring.total // hop * hop
+            newest = worker.ring.total // hop * hop
             wait_for(lambda newest=newest: not newest or (worker.recent and worker.recent[-1].last == newest))
         sizes.append(process.memory_info().rss)
     worker.stop()

@@ -210,7 +210,7 @@ def test_the_example_of_secrets_is_one(app, stream):  # noqa: F811
 
 @pytest.mark.parametrize(("found", "words"), [("insecure", "https"), ("denied", "not allowed"), ("missing", "Connect")])
 def test_what_keeps_the_browser_from_a_microphone_is_said(app, stream, monkeypatch, found, words):  # noqa: F811
-    monkeypatch.setattr("pages.ui.live.access._watch", lambda **_: SimpleNamespace(access=found))
+    monkeypatch.setattr("pages.ui.live.access.watch", lambda **_: SimpleNamespace(access=found))
     app.switch_page("pages/live.py").run()
     assert not app.exception
     assert words in app.warning[0].value

@@ -21,7 +21,7 @@ from core.operations.access import audit
 from core.operations.health import describe_installation
 from core.operations.models.archives import export_model, import_model
 from core.operations.models.comparison import compare_models
-from core.operations.models.promotion import delete, judge_promotion, list_models, promote, promote_by_job, roll_back
+from core.operations.models.promotion import delete, evaluate_promotion, list_models, promote, promote_by_job, roll_back
 from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, Registry, StoredModel
 from tests.conftest import ROOT
@@ -135,13 +135,13 @@ def test_what_was_not_done_is_not_noted(registry, published, token):
 
 def test_a_model_that_is_as_good_needs_no_confirmation(registry, published, token):
     copy_model(registry, published)
-    assert judge_promotion(OTHER, registry).objection == ""
+    assert evaluate_promotion(OTHER, registry).objection == ""
     assert promote_by_job("admin", OTHER, registry=registry) == f"{OTHER} is in use."
 
 
 def test_the_first_model_passes_only_if_evaluated(registry, published, token):
     (registry.root / "champion.json").unlink()
-    gate = judge_promotion(published.name, registry)
+    gate = evaluate_promotion(published.name, registry)
     assert (gate.used, gate.objection) == (None, "")
 
 

@@ -38,7 +38,7 @@ def test_onnx_and_keras_give_the_same(predictor, published, features):
     import keras
 
     network = keras.models.load_model(published.folder / "network.keras", safe_mode=True)
-    scaled = ((features[:16] - predictor._mean) / predictor._scale).astype(np.float32)
+    scaled = predictor.scale(features[:16])
     np.testing.assert_allclose(predictor.predict_features(features[:16]), network(scaled, training=False), atol=1e-6)
 
 

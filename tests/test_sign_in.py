@@ -170,7 +170,7 @@ def test_a_password_is_hashed_only_for_the_right_code(database, monkeypatch):
 
 def test_a_code_that_is_used_up_meanwhile_is_no_error(database, monkeypatch):
     code = ensure_unlock_code()
-    monkeypatch.setattr(module, "_write_code", lambda path: path.unlink())
+    monkeypatch.setattr(module, "write_code", lambda path: path.unlink())
     assert ensure_unlock_code() is None
     monkeypatch.undo()
     assert code

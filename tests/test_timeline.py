@@ -50,8 +50,8 @@ def test_each_window_is_answered_as_a_file_of_its_samples(windows, talk, predict
 
 
 def test_each_window_meets_the_gate_once(talk, predictor, monkeypatch):
-    asked, probabilities = [], gate._voice_probabilities
-    monkeypatch.setattr(gate, "_voice_probabilities", lambda *sound: asked.append(sound) or probabilities(*sound))
+    asked, probabilities = [], gate.voice_probabilities
+    monkeypatch.setattr(gate, "voice_probabilities", lambda *sound: asked.append(sound) or probabilities(*sound))
     found = list(follow([talk.astype(np.float32) / 32_768], predictor))
     assert any(window.prediction for window in found)
     assert len(asked) == len(found)

@@ -110,7 +110,7 @@ def test_kernels_answer_as_defined():
     mel = describe(voice(), CONFIG).mel
     from core.audio import kernels
 
-    group = kernels._draw(50, 0)[0]
+    group = kernels.draw_kernels(50, 0)[0]
     n = len(mel) // 2
     x = (mel[: 2 * n].reshape(n, 2, 32, 2).mean(axis=(1, 3)) + 18) / 14
     weights = group.weights[:, 0].reshape(kernels.TAPS, kernels.N_BANDS)

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 RATE: Final = 16_000
 """Sampling rate that the detector reads, in Hz."""
 WINDOW, CONTEXT = 512, 64
-"""Samples that the detector judges at once, and those before them that it also reads."""
+"""Samples that the detector evaluates at once, and those before them that it also reads."""
 MIN_PROBABILITY: Final = 0.5
 MIN_WINDOWS: Final = 3
 """Windows of 32 ms that must hold a voice; a single one may be a click."""
 ONSET: Final = 0.25
-"""Time that the detector hears before what it judges, in seconds: it needs a running start."""
+"""Time that the detector hears before what it evaluates, in seconds: it needs a running start."""
 PEAK: Final = 0.5
 """Peak to which sounds are set before: the detector overhears quiet voices."""
 
@@ -50,7 +50,7 @@ def has_voice(y: NDArray[np.float32], sr: int) -> bool:
     False
     """
     found = 0
-    for probability in _voice_probabilities(y, sr, float(np.abs(y).max(initial=0))):
+    for probability in voice_probabilities(y, sr, float(np.abs(y).max(initial=0))):
         found += probability > MIN_PROBABILITY
         if found == MIN_WINDOWS:
             return True
@@ -74,12 +74,12 @@ def ends_in_voice(y: NDArray[np.float32], sr: int, pause: float) -> bool:
     bool
     """
     start = max(len(y) - round((pause + ONSET) * sr), 0)
-    probabilities = np.fromiter(_voice_probabilities(y[start:], sr, float(np.abs(y).max(initial=0))), float)
+    probabilities = np.fromiter(voice_probabilities(y[start:], sr, float(np.abs(y).max(initial=0))), float)
     counted = probabilities[-max(round(pause * RATE / WINDOW), 1) :]
     return int((counted > MIN_PROBABILITY).sum()) >= MIN_WINDOWS
 
 
-def _voice_probabilities(y: NDArray[np.float32], sr: int, loudest: float) -> Iterator[float]:
+def voice_probabilities(y: NDArray[np.float32], sr: int, loudest: float) -> Iterator[float]:
     """Yield the probability of a voice in each window, with a level set by the loudest sample; none for silence."""
     if not np.any(y):
         return

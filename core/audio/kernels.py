@@ -65,7 +65,7 @@ def convolve(mel: NDArray[np.floating], config: VoiceConfig) -> NDArray[np.float
     mel = mel[: n * TIME_POOL].reshape(n, -1, N_BANDS, mel.shape[1] // N_BANDS).mean(axis=(1, 3))
     x = ((mel - TYPICAL_LEVEL) / TYPICAL_DEVIATION).astype(np.float32)
     out = np.empty((config.n_kernels, len(SUMMARIES)), dtype=np.float32)
-    for group in _draw(config.n_kernels, config.kernel_seed):
+    for group in draw_kernels(config.n_kernels, config.kernel_seed):
         reach = TAPS // 2 * group.dilation
         padded = np.pad(x, ((reach, reach), (0, 0)), mode="edge")
         taps = [padded[i * group.dilation : i * group.dilation + n] for i in range(TAPS)]
@@ -77,7 +77,7 @@ def convolve(mel: NDArray[np.floating], config: VoiceConfig) -> NDArray[np.float
 
 
 @functools.lru_cache(maxsize=4)
-def _draw(n_kernels: int, seed: int) -> tuple[_Group, ...]:
+def draw_kernels(n_kernels: int, seed: int) -> tuple[_Group, ...]:
     """Draw kernels: normal weights of mean 0 and norm 1, bias uniform in [-1, 1]."""
     rng = np.random.default_rng(seed)
     drawn: dict[int, list[tuple[int, NDArray[np.float32], float]]] = {}

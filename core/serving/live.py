@@ -95,8 +95,8 @@ class LiveWorker:
         take_duration: float = TAKE_DURATION,
     ) -> None:
         self.predictor, self.config = predictor, config
-        self._listener = Listener(predictor, config, shift=shift)
-        self._ring = RingBuffer(2 * config.length_samples + config.hop_samples)
+        self.listener = Listener(predictor, config, shift=shift)
+        self.ring = RingBuffer(2 * config.length_samples + config.hop_samples)
         # All of it is claimed now, so that memory does not grow while somebody speaks.
         self._take = np.full(round(take_duration * SAMPLE_RATE), 0, np.int16)
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
@@ -120,7 +120,7 @@ class LiveWorker:
 
     def set_shift(self, shift: NDArray[np.float32] | None) -> None:
         """Shift the features of later windows, as ``Predictor.predict`` does; may be called from any thread."""
-        self._listener.shift = shift
+        self.listener.shift = shift
 
     @property
     def is_running(self) -> bool:
@@ -130,12 +130,12 @@ class LiveWorker:
     @property
     def has_sound(self) -> bool:
         """Whether any sound has come in."""
-        return self._ring.total > 0
+        return self.ring.total > 0
 
     @property
     def level(self) -> float:
         """Input level of the last moment, in dBFS; -inf before the first sound."""
-        y = self._ring.read(self._ring.total - round(LEVEL_DURATION * SAMPLE_RATE), self._ring.total)
+        y = self.ring.read(self.ring.total - round(LEVEL_DURATION * SAMPLE_RATE), self.ring.total)
         return level_of(y) if len(y) else float("-inf")
 
     @property
@@ -162,10 +162,10 @@ class LiveWorker:
         """Take in samples, shape (n,), at ``core.config.SAMPLE_RATE``; called by one thread."""
         if self._stopped.is_set():
             return
-        total = self._ring.total
+        total = self.ring.total
         room = self._take[total : total + len(samples)]
         room[:] = samples[: len(room)]
-        self._ring.append(samples)
+        self.ring.append(samples)
         self._came.set()
 
     def _run(self) -> None:
@@ -176,10 +176,10 @@ class LiveWorker:
                 logger.info("A live stream brings no sound any more; its worker ends.")
                 break
             self._came.clear()
-            if self._ring.total < last or self._stopped.is_set():
+            if self.ring.total < last or self._stopped.is_set():
                 continue
-            last = self._ring.total // hop * hop
-            window = self._listener.listen(self._ring.read(last - length, last), last)
+            last = self.ring.total // hop * hop
+            window = self.listener.listen(self.ring.read(last - length, last), last)
             self._recent.append(window)
             if last <= len(self._take):
                 self._taken.append(window)

@@ -53,7 +53,7 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
         return None
     path = _code_path()
     try:
-        _write_code(path)
+        write_code(path)
         return path.read_text().strip()
     except FileNotFoundError:  # used up by somebody else just now
         return None
@@ -61,7 +61,7 @@ def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
         raise SignInError(f"No unlock code can be written to the data folder: {error.strerror}.") from error
 
 
-def _write_code(path: Path) -> None:
+def write_code(path: Path) -> None:
     """Make a code where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

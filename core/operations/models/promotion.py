@@ -120,7 +120,7 @@ def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
     )
 
 
-def judge_promotion(name: str, registry: Registry | None = None) -> Gate:
+def evaluate_promotion(name: str, registry: Registry | None = None) -> Gate:
     """Compare a model with the one in use by the figure that decides.
 
     Raises
@@ -180,7 +180,7 @@ def promote(token: str, name: str, confirmation: str | None = None, *, registry:
     """
     actor = require_admin(token)
     registry = registry or Registry()
-    gate = judge_promotion(name, registry)
+    gate = evaluate_promotion(name, registry)
     if gate.used == name:
         raise ModelError(f"The model {name!r} is in use already.")
     if gate.objection and confirmation != name:
@@ -211,7 +211,7 @@ def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -
         A sentence for the job.
     """
     registry = registry or Registry()
-    gate = judge_promotion(name, registry)
+    gate = evaluate_promotion(name, registry)
     if gate.used == name:
         return f"{name} was in use already."
     if gate.objection:

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ModelError
 from core.operations.models.archives import export_model, import_model
 from core.operations.models.comparison import Comparison
-from core.operations.models.promotion import Overview, delete, judge_promotion, list_models, promote, roll_back
+from core.operations.models.promotion import Overview, delete, evaluate_promotion, list_models, promote, roll_back
 from core.plots.operations import class_differences
 from core.serving.registry import Registry
 from pages.ui.admin.words import say_done
@@ -107,7 +107,7 @@ def _show_model(token: str, models: list[Overview]) -> None:
 
 def _show_promotion(token: str, name: str) -> None:
     """Put a model in use; where the gate objects, only with its name typed."""
-    gate = judge_promotion(name, cache.VerifiedModels())
+    gate = evaluate_promotion(name, cache.VerifiedModels())
     typed = None
     if gate.objection:
         st.warning(f"{gate.objection}.", icon=":material/warning:")

@@ -46,12 +46,12 @@ export default function ({ setStateValue }) {
   }
 }
 """
-_watch = st.components.v2.component("microphone_access", js=JS)
+watch = st.components.v2.component("microphone_access", js=JS)
 
 
 def show_access() -> bool:
     """Say what keeps the browser from a microphone; tell whether one may still be had on this page."""
-    found = _watch(key=state.LIVE_ACCESS, on_access_change=_note).access
+    found = watch(key=state.LIVE_ACCESS, on_access_change=_note).access
     if found in WORDS:
         st.warning(WORDS[found], icon=ICONS[found])
     return bool(found != "insecure")

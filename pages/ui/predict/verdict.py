@@ -21,7 +21,7 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
     """Ask what a sound was, once; what goes wrong with it leaves the answer alone."""
     given: set[str] = st.session_state.setdefault(state.FEEDBACK_GIVEN, set())
     if sound.sha256 in given:
-        st.caption(":material/check: Thank you. What you said helps to judge the model.")
+        st.caption(":material/check: Thank you. What you said helps to evaluate the model.")
         return
     with st.popover("It was ...", icon=":material/rate_review:"):
         labels = list(prediction.probabilities)
