@@ -1,18 +1,22 @@
 # make run    environment if needed, then the app on http://localhost:8501
 # make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
 # make docs   the documentation, into site/
+# make test-quick  the tests that need no browser, corpus, training or server: under a minute
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long check docs results train screenshots lock clean
+.PHONY: run test test-quick test-long check docs results train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
 
 test: check docs
 	$(BIN)/python -m pytest
+
+test-quick: .venv/ready-dev
+	$(BIN)/python -m pytest -q -m quick
 
 test-long: .venv/ready-dev
 	$(BIN)/python -m pytest -m slow

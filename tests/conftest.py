@@ -35,6 +35,19 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINED_ACTORS = (1, 2, 11, 15, 16, 20)  # two EmoBox folds
 
 
+HEAVY = {"ravdess", "training", "published", "feature_store", "features", "postgres", "voices", "result", "five", "nine"}
+"""Fixtures that need the real corpus, a server, or a training; what uses them is not quick."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a person can wait for: no browser, corpus, training or server."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        marks = {mark.name for mark in item.iter_markers()}
+        if not names & HEAVY and not marks & {"browser", "slow", "heavy"} and "postgresql" not in item.name:
+            item.add_marker("quick")
+
+
 def require(condition: object, reason: str) -> None:
     """Skip a test that cannot run here; fail instead where everything must run."""
     if condition:

@@ -131,7 +131,7 @@ def test_nothing_but_training_imports_tensorflow():
 
 
 def test_download_offline_is_one_line_and_status_2(run, tmp_path):
-    result = run("download", "--song", "--mirror", "http://127.0.0.1:9", "--folder", tmp_path / "to", script="core")
+    result = run("download", "--channel", "song", "--mirror", "http://127.0.0.1:9", "--folder", tmp_path / "to", script="core")
     assert result.returncode == 2
     assert "cannot be made. Check the connection" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
