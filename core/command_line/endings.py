@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from core.config import check_settings
 from core.errors import SoundWebError
 
 FAILURE: Final = 2
@@ -17,7 +18,7 @@ INTERRUPTED: Final = 130
 
 
 def status_of(action: Callable[[], None]) -> int:
-    """Carry out what a program is for.
+    """Carry out what a program is for, once its settings are found to be usable.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ def status_of(action: Callable[[], None]) -> int:
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        check_settings()
         action()
     except SoundWebError as error:
         print(f"error: {error}", file=sys.stderr)
