@@ -4,11 +4,16 @@ A configuration is a frozen dataclass of plain values; its hash names everything
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+from core.errors import SettingsError
+from core.parts import CORPORA, root_variable
+from core.settings import check_folder, read_count, read_folder
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -133,15 +138,42 @@ def configuration_hash(*configurations: Any) -> str:
 
 def data_folder() -> Path:
     """Return the folder for stores and running trainings: ``SOUNDWEB_DATA``, or ``data`` in the project."""
-    return Path(os.environ.get("SOUNDWEB_DATA") or PROJECT_ROOT / "data")
+    return read_folder("SOUNDWEB_DATA") or PROJECT_ROOT / "data"
 
 
 def artifacts_folder() -> Path:
     """Return the folder of the stored models: ``SOUNDWEB_ARTIFACTS``, or ``artifacts`` in the project."""
-    return Path(os.environ.get("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts")
+    return read_folder("SOUNDWEB_ARTIFACTS") or PROJECT_ROOT / "artifacts"
 
 
 def live_users() -> int:
-    """Return how many people may stream live at once: ``SOUNDWEB_LIVE_USERS``, at least 1, or 4."""
-    text = os.environ.get("SOUNDWEB_LIVE_USERS") or ""
-    return max(int(text), 1) if text.isdecimal() else 4
+    """Return how many people may stream live at once: ``SOUNDWEB_LIVE_USERS``, or 4.
+
+    Raises
+    ------
+    SettingsError
+        If the variable holds no whole number from 1.
+    """
+    return read_count("SOUNDWEB_LIVE_USERS", 4)
+
+
+def check_settings() -> None:
+    """Refuse settings that cannot be used, before anything rests on them.
+
+    ``DATABASE_URL`` and the administrator's hash are checked by those who read them.
+
+    Raises
+    ------
+    SettingsError
+        If a variable holds what it does not take; the message tells all that do.
+    """
+    problems = []
+    folders = (*map(root_variable, CORPORA), "SOUNDWEB_DATA", "SOUNDWEB_ARTIFACTS")
+    checks: list[Callable[[], object]] = [functools.partial(check_folder, name) for name in folders]
+    for check in (*checks, live_users):
+        try:
+            check()
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError(" ".join(problems))

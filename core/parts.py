@@ -26,6 +26,15 @@ RECIPES: Final[dict[str, str]] = {
 """Instances of subclasses of ``core.learning.recipes.base.Recipe``, by name."""
 
 
+def root_variable(corpus: str) -> str:
+    """Return the environment variable that names the folder of a corpus.
+
+    >>> root_variable("my-voices")
+    'MY_VOICES_ROOT'
+    """
+    return f"{corpus.upper().replace('-', '_')}_ROOT"
+
+
 def load_part(place: str) -> Any:
     """Return what a line of a registry names.
 

@@ -35,7 +35,18 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINED_ACTORS = (1, 2, 11, 15, 16, 20)  # two EmoBox folds
 
 
-HEAVY = {"ravdess", "training", "published", "feature_store", "features", "postgres", "voices", "result", "five", "nine"}
+HEAVY = {
+    "ravdess",
+    "training",
+    "published",
+    "feature_store",
+    "features",
+    "postgres",
+    "voices",
+    "result",
+    "five",
+    "nine",
+}
 """Fixtures that need the real corpus, a server, or a training; what uses them is not quick."""
 
 

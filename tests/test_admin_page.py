@@ -148,6 +148,14 @@ def test_a_server_starts_without_a_database(database, monkeypatch, caplog):
     assert "DATABASE_URL" in caplog.text
 
 
+def test_a_server_that_starts_says_which_settings_cannot_be_used(database, monkeypatch, caplog):
+    monkeypatch.setenv("SOUNDWEB_LIVE_USERS", "x")
+    monkeypatch.setenv("SOUNDWEB_ADMIN_HASH", "no hash")
+    start()
+    assert "SOUNDWEB_LIVE_USERS is 'x'" in caplog.text
+    assert "SOUNDWEB_ADMIN_HASH holds no hash" in caplog.text
+
+
 def test_unlock_code_sets_the_password_and_signs_in(door):
     code = ensure_unlock_code()
     fill(door, Unlock_code="guess", New_password=PASSWORD)

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -6,13 +7,17 @@ import time
 import pytest
 
 from core.audio.decode import decode
+from core.command_line.application import main
+from core.command_line.bars import LINE_INTERVAL, shown_progress
 from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
+from core.serving.registry import Registry
+from core.work.progress import Progress
 from tests.conftest import ROOT, encode, tone
 
 TENSORFLOW_FREE = """
 import sys
-import core.__main__, core.plots.sound, core.serving.predictor
+import core.command_line.application, core.plots.sound, core.serving.predictor
 import core.operations.models.archives, core.operations.feedback.entries, core.operations.health
 import core.operations.jobs.control
 import core.operations.models.promotion, core.operations.access.sign_in, core.operations.jobs.monitor
@@ -20,6 +25,18 @@ import pages.ui.shared.answer, pages.ui.shared.frame, pages.ui.shared.sounds
 loaded = [name for name in ("tensorflow", "keras") if name in sys.modules]
 assert not loaded, loaded
 """
+LIGHT = """
+import sys
+import testscript
+sys.argv[1:] = [{sound!r}]
+assert testscript.main() == 0
+loaded = [name for name in ("typer", "pydantic", "rich") if name in sys.modules]
+assert not loaded, loaded
+"""
+COMMANDS = (
+    "index", "download", "train", "promote", "evaluate", "compare", "predict", "export", "warm-up", "job",
+    "admin", "admin reset", "admin hash",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -131,7 +148,117 @@ def test_nothing_but_training_imports_tensorflow():
 
 
 def test_download_offline_is_one_line_and_status_2(run, tmp_path):
-    result = run("download", "--channel", "song", "--mirror", "http://127.0.0.1:9", "--folder", tmp_path / "to", script="core")
+    result = run(
+        "download", "--channel", "song", "--mirror", "http://127.0.0.1:9", "--folder", tmp_path / "to", script="core"
+    )
     assert result.returncode == 2
     assert "cannot be made. Check the connection" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+def test_script_loads_nothing_that_an_answer_does_not_need(run, sound):
+    subprocess.run([sys.executable, "-c", LIGHT.format(sound=str(sound))], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_teaches_by_an_example_that_names_it(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main([*command.split(), "--help"]) == 0
+    example = capsys.readouterr().out.partition("Example:")[2]
+    assert f"python -m core {command}" in example
+
+
+def test_help_lists_every_command(capsys):
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(command.split()[0] in listed for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ("", "Missing command"),
+        ("nonsense", "nonsense"),
+        ("admin", "Missing command"),
+        ("train --bogus", "--bogus"),
+        ("train --channel video", "'video' is not one of"),
+        ("train --seed one", "--seed"),
+        ("train --jobs 0", "--jobs"),
+        ("predict", "FILE"),
+        ("job 1", "--attempt"),
+        ("job 1 --attempt 0", "--attempt"),
+        ("export champion folder --format other", "'other'"),
+    ],
+)
+def test_words_that_no_command_knows_are_one_line_and_status_2(words, wrong, capsys):
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("error: ")
+    assert wrong in said.err
+    assert "--help" in said.err
+
+
+def test_ctrl_c_is_one_line_and_status_130(capsys, monkeypatch):
+    def interrupt(registry: Registry, model: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "promote", interrupt)
+    assert main(["promote", "any"]) == 130
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert said.err.startswith("Stopped.")
+
+
+def test_program_ends_with_the_status_of_its_command(run):
+    assert run("nonsense", script="core").returncode == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def report_two_pieces(clock: list[float]) -> None:
+    with shown_progress() as report:
+        for done in range(5):
+            report(Progress(done, 4, "files", "Reading the corpus"))
+            clock[0] += 1
+        report(Progress(10, 20, "clips", "Computing features", "noise"))
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch, capsys):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    report_two_pieces(clock)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "Reading the corpus: 0 of 4 files",
+        "Reading the corpus: 4 of 4 files",
+        "Computing features (noise): 10 of 20 clips",
+    ]
+    with shown_progress() as report:
+        report(Progress(1, 4, "files", "Reading the corpus"))
+        clock[0] += LINE_INTERVAL
+        report(Progress(2, 4, "files", "Reading the corpus"))
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_on_a_terminal_progress_is_a_bar_with_rate_and_time_left(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with shown_progress() as report:
+        for done in (10, 20, 30):
+            report(Progress(done, 40, "files", "Reading the corpus"))
+            time.sleep(0.1)
+        report(Progress(1, 2, "clips", "Computing features", "noise"))
+    seen = terminal.getvalue()
+    assert "━" in seen
+    assert "30 of 40 files · " in seen
+    assert "files/s" in seen
+    assert "00:0" in seen, "the time left"
+    assert "Reading the corpus: 30 of 40 files" in seen, "a piece that is over stays as a line"
+    assert "Computing features (noise)" in seen

@@ -49,6 +49,14 @@ def live(app, stream) -> AppTest:  # noqa: F811
     return app.switch_page("pages/live.py").run()
 
 
+def test_a_setting_that_cannot_be_used_is_a_sentence(app, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("SOUNDWEB_LIVE_USERS", "x")
+    cache.st_live_slots.clear()
+    page = app.switch_page("pages/live.py").run()
+    assert not page.exception
+    assert page.error[0].value.startswith("SOUNDWEB_LIVE_USERS is 'x'")
+
+
 @pytest.fixture(scope="module")
 def talk() -> np.ndarray:
     """Silence, a sentence, silence: more than four seconds."""

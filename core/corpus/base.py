@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from core.errors import CorpusError
 from core.labels import RESERVED
+from core.parts import root_variable
 
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LABEL_PATTERN: Final = re.compile(r"[^\W\d_][\w -]{0,39}")
@@ -157,12 +158,8 @@ class Corpus:
 
     @property
     def root_variable(self) -> str:
-        """Environment variable that names its folder.
-
-        >>> Corpus("my-voices", "My voices", ("happy", "sad"), lambda path: None).root_variable
-        'MY_VOICES_ROOT'
-        """
-        return f"{self.name.upper().replace('-', '_')}_ROOT"
+        """Environment variable that names its folder."""
+        return root_variable(self.name)
 
     @property
     def main_protocol(self) -> str:

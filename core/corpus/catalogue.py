@@ -20,6 +20,7 @@ from core.corpus.known import default_corpus, known_corpora, load_corpus
 from core.corpus.table import is_table, open_table
 from core.errors import CorpusError
 from core.parts import CORPORA
+from core.settings import read_folder, read_text
 
 FOLDERS_VARIABLE: Final = "SOUNDWEB_CORPORA"
 KINDS: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Corpus]], ...]] = (
@@ -58,7 +59,7 @@ def list_places() -> list[Place]:
         If a folder of ``SOUNDWEB_CORPORA`` is no corpus, or two have the same name.
     """
     places = [Place(corpus, root) for corpus in known_corpora().values() if (root := _root_of(corpus)) is not None]
-    for folder in filter(None, os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)):
+    for folder in filter(None, (read_text(FOLDERS_VARIABLE) or "").split(os.pathsep)):
         place = open_folder(Path(folder))
         if place.corpus.name in {*CORPORA, *(other.corpus.name for other in places)}:
             raise CorpusError(f"{FOLDERS_VARIABLE}: two corpora are called {place.corpus.name!r}. Rename a folder.")
@@ -138,9 +139,9 @@ def _stamp(root: Path) -> tuple[int, ...]:
 
 def _root_of(corpus: Corpus) -> Path | None:
     """Return the folder of a known corpus, which may not exist where the environment names it; None without one."""
-    root = os.environ.get(corpus.root_variable)
-    if root:
-        return Path(root)
+    root = read_folder(corpus.root_variable)
+    if root is not None:
+        return root
     # What is still being fetched lies in a hidden folder there.
     folder = download_folder(corpus)
     return folder if any(folder.glob("[!.]*")) else None

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from core.config import data_folder
 from core.errors import DatabaseError
 from core.operations.schema import update_schema
+from core.settings import read_text
 
 SQLITE_FILE: Final = "soundweb.db"
 BUSY_TIMEOUT: Final = 15
@@ -38,7 +39,7 @@ def database_url() -> sa.URL:
     DatabaseError
         If ``DATABASE_URL`` names neither PostgreSQL nor SQLite.
     """
-    configured = os.environ.get("DATABASE_URL")
+    configured = read_text("DATABASE_URL")
     if not configured:
         return sa.URL.create("sqlite", database=str((data_folder() / SQLITE_FILE).absolute()))
     try:

@@ -17,12 +17,13 @@ from typing import Final
 import sqlalchemy as sa
 
 from core.config import data_folder
-from core.errors import NotSignedIn, SignInError
+from core.errors import NotSignedIn, SettingsError, SignInError
 from core.operations.access import audit
 from core.operations.access.passwords import check_length, hash_password, is_password
 from core.operations.access.sessions import close_session, open_session, require_admin
 from core.operations.database import now, reading, writing
 from core.operations.tables import credentials, sessions, throttle
+from core.settings import read_text
 
 ADMIN: Final = "admin"
 STRANGERS: Final = "strangers"
@@ -37,6 +38,23 @@ MAX_DELAY: Final = 60.0
 def is_configured(configured_hash: str | None = None) -> bool:
     """Tell whether there is a password: handed in, in the environment, or set with the unlock code."""
     return _stored_hash(configured_hash) is not None
+
+
+def check_hash(configured_hash: str | None = None) -> None:
+    """Refuse a hash from outside that no password can have.
+
+    Raises
+    ------
+    SettingsError
+        If there is one that cannot be read.
+    """
+    outside = configured_hash or read_text(HASH_VARIABLE)
+    try:
+        if outside:
+            is_password("", outside)
+    except SignInError as error:
+        where = "The secret with the hash of the password" if configured_hash else HASH_VARIABLE
+        raise SettingsError(f"{where} holds no hash. Make one with 'python -m core admin hash'.") from error
 
 
 def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
@@ -263,7 +281,7 @@ def _ensure_throttle(connection: sa.Connection, name: str) -> None:
 
 
 def _stored_hash(configured_hash: str | None) -> str | None:
-    outside = configured_hash or os.environ.get(HASH_VARIABLE)
+    outside = configured_hash or read_text(HASH_VARIABLE)
     if outside:
         return outside
     with reading() as connection:

@@ -9,8 +9,9 @@ import anyio
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from core.config import check_settings
 from core.errors import SoundWebError
-from core.operations.access.sign_in import ensure_unlock_code
+from core.operations.access.sign_in import check_hash, ensure_unlock_code
 from core.operations.jobs.queue import tick
 
 logger = logging.getLogger(__name__)
@@ -28,13 +29,19 @@ async def started(app: st.App) -> AsyncIterator[None]:
 
 
 def start() -> None:
-    """Print the unlock code where no password is set, notice trainings that were cut off, and load what answers need.
+    """Check the settings, print the unlock code where no password is set, and notice trainings that were cut off.
 
     What cannot be done now is said on the pages that need it.
     """
     from pages.ui.shared.frame import HASH_NAME, secret  # Streamlit's caches need the server that is there by now
 
-    for step in (lambda: print_unlock_code(secret(HASH_NAME)), tick):
+    steps = (
+        check_settings,
+        lambda: check_hash(secret(HASH_NAME)),
+        lambda: print_unlock_code(secret(HASH_NAME)),
+        tick,
+    )
+    for step in steps:
         try:
             step()
         except (SoundWebError, OSError) as error:

@@ -1,0 +1,1 @@
+"""Command line: ``python -m core COMMAND``, a module for each group of commands."""

@@ -1,0 +1,43 @@
+"""All commands together; what one of them needs is imported within it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from core.command_line import models, operations, training
+from core.command_line.endings import INTERRUPTED, status_of
+from core.errors import SoundWebError
+
+PROGRAM: Final = "python -m core"
+
+application: Final = typer.Typer(
+    help="Emotion recognition in speech and song.",
+    epilog=f"Example: {PROGRAM} predict talk.wav",
+    add_completion=False,
+)
+for group in (training, models, operations):
+    application.add_typer(group.commands)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    return status_of(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    command = typer.main.get_command(application)
+    try:
+        status = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        raise SoundWebError(_explain(error)) from error
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+
+
+def _explain(error: typer.TyperException) -> str:
+    """Return in one line what is wrong with the words of a command, and where to read more."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}. See '{path} --help'."

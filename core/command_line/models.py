@@ -1,0 +1,91 @@
+"""Commands on stored models: promote, evaluate, compare, predict, export, warm-up."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from core.command_line.answers import print_answers
+
+commands: Final = typer.Typer()
+
+
+@commands.command(epilog="Example: python -m core promote voice-f4251e35")
+def promote(model: Annotated[str, typer.Argument(help="Name of the model.")]) -> None:
+    """Put a stored model in use."""
+    from core.serving.registry import Registry
+
+    Registry().promote(model)
+    print(f"{model} is in use.")
+
+
+@commands.command(epilog="Example: python -m core evaluate voice-f4251e35 --json")
+def evaluate(
+    model: Annotated[str | None, typer.Argument(help="Name of the model; by default the one in use.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Compute a stored model's figures again from its predictions."""
+    from core.learning.reports.cards import describe_studies, results_table
+    from core.serving.publishing import evaluate_again
+    from core.serving.registry import Registry
+
+    stored = Registry().load(model)
+    metrics = evaluate_again(stored)
+    if as_json:
+        print(json.dumps(metrics))
+        return
+    print(f"{stored.name}\n\n{results_table(metrics)}")
+    print("\n".join(["", *describe_studies(stored.studies(), stored.predictions())]))
+
+
+@commands.command(epilog="Example: python -m core compare voice-f4251e35 reference-402dca03")
+def compare(
+    model: Annotated[str, typer.Argument(help="Name of a model.")],
+    other: Annotated[str, typer.Argument(help="Name of another model.")],
+) -> None:
+    """Compare two stored models on the same clips."""
+    from core.learning.reports.cards import describe_comparison
+    from core.serving.registry import Registry
+
+    registry = Registry()
+    first, second = registry.load(model), registry.load(other)
+    print(f"{first.name} against {second.name}\n")
+    print("\n".join(describe_comparison(first.predictions(), second.predictions())))
+
+
+@commands.command(epilog="Example: python -m core predict talk.wav song.mp3 --json")
+def predict(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sound files.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="Name of the model; by default the one in use.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+) -> None:
+    """Recognise the emotion in sound files."""
+    print_answers(files, model=model, as_json=as_json)
+
+
+@commands.command(epilog="Example: python -m core export champion exported")
+def export(
+    model: Annotated[str, typer.Argument(help="Name of the model, or 'champion' for the one in use.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    *,
+    form: Annotated[Literal["reference"], typer.Option("--format", help="model.h5 and scaler.pkl.")] = "reference",
+) -> None:
+    """Write a stored model for other programs."""
+    from core.serving.exports import export_reference
+
+    del form  # there is one
+    for path in export_reference(None if model == "champion" else model, folder):
+        print(path)
+
+
+@commands.command(name="warm-up", epilog="Example: python -m core warm-up")
+def warm_up() -> None:
+    """Compile what the first answer needs, once per installation."""
+    from core.serving import predictor
+
+    print("Compiling the signal processing, once per installation; this takes up to half a minute ...", flush=True)
+    predictor.warm_up()
+    print("Ready.")

@@ -1,0 +1,45 @@
+"""Commands of the server's operation: job, admin."""
+
+import getpass
+import logging
+import sys
+from typing import Annotated, Final
+
+import typer
+
+commands: Final = typer.Typer()
+admin: Final = typer.Typer(
+    help="The administrator's password, from the server's console.", epilog="Example: python -m core admin reset"
+)
+commands.add_typer(admin, name="admin")
+
+
+@commands.command(epilog="Example: python -m core job 7 --attempt 1")
+def job(
+    number: Annotated[int, typer.Argument(metavar="JOB", help="Number of the job.")],
+    *,
+    attempt: Annotated[int, typer.Option(min=1, help="Number of the attempt.")],
+) -> None:
+    """Carry out a queued training; the Admin page starts this."""
+    from core.operations.jobs.worker import work
+
+    logging.getLogger("core").setLevel(logging.INFO)
+    work(number, attempt)
+
+
+@admin.command(epilog="Example: python -m core admin reset")
+def reset() -> None:
+    """Forget the password, print a new unlock code."""
+    from core.operations.access import sign_in
+
+    code = sign_in.reset()
+    print(f"Unlock code: {code}" if code else f"{sign_in.HASH_VARIABLE} is set and holds: change it there.")
+
+
+@admin.command(name="hash", epilog="Example: export SOUNDWEB_ADMIN_HASH=$(python -m core admin hash)")
+def hash_of_password() -> None:
+    """Read a password, print its hash for secrets."""
+    from core.operations.access.passwords import hash_password
+
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    print(hash_password(password))

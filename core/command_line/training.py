@@ -1,0 +1,118 @@
+"""Commands from the corpus to the trained model: index, download, train."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from core.command_line.bars import shown_progress
+from core.config import data_folder
+
+commands: Final = typer.Typer()
+
+
+@commands.command(epilog="Example: python -m core index --corpus ravdess")
+def index(
+    *,
+    corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is there.")] = None,
+) -> None:
+    """Find the clips of a corpus, report what is wrong, extract features."""
+    from core.audio.features.reference import ReferenceFeatures
+    from core.corpus.catalogue import find_place
+    from core.corpus.index import distinct_clips
+    from core.corpus.integrity import check_integrity
+    from core.corpus.store import FeatureStore
+    from core.operations.pipeline import FEATURES, read_index
+
+    place = find_place(corpus)
+    with shown_progress() as report:
+        found = read_index(place, report=report)
+    for field, value in dataclasses.asdict(check_integrity(found, place.corpus)).items():
+        number = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
+        names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
+        more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
+        print(f"{field.replace('_', ' ')}: {number}{names}{more}")
+    store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
+    with shown_progress() as report:
+        store.update(distinct_clips(found), place.root, report=report)
+
+
+@commands.command(epilog="Example: python -m core download --channel speech --folder ~/ravdess")
+def download(
+    *,
+    corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is known.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="Channel that is wanted; repeatable; by default all.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder for the clips; by default one in the data folder.")
+    ] = None,
+    kaggle: Annotated[bool, typer.Option("--kaggle", help="From Kaggle, by the package kagglehub.")] = False,
+    mirror: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of a folder with the archives of the record.")
+    ] = None,
+) -> None:
+    """Fetch a corpus; goes on where it was cut off."""
+    from core.corpus.catalogue import download_folder, list_places
+    from core.corpus.download import download_corpus, download_from_kaggle, source_of
+    from core.corpus.known import default_corpus, load_corpus
+
+    wanted = load_corpus(corpus) if corpus else default_corpus()
+    channels = channel or list(source_of(wanted).archives)
+    folder = folder or download_folder(wanted)
+    with shown_progress() as report:
+        if kaggle:
+            download_from_kaggle(wanted, channels, folder, report=report)
+        else:
+            base_url = f"{mirror.rstrip('/')}/" if mirror else None
+            download_corpus(wanted, channels, folder, mirror=base_url, report=report)
+    print(folder)
+    if folder.resolve() not in [place.root.resolve() for place in list_places()]:
+        print(f"Set {wanted.root_variable} to {folder} to use it.")
+
+
+@commands.command(epilog="Example: python -m core train --recipe voice --protocol reference --seed 0 --seed 1")
+def train(
+    *,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "reference",
+    corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is there.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="Protocol to evaluate by; repeatable; by default all.")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; repeatable; by default 0.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Another number of epochs than the recipe's.")] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Channel whose clips are used; repeatable; by default all."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side.")] = 2,
+    studies: Annotated[
+        bool, typer.Option("--studies", help="Also try degraded sound, personal baselines and missing parts.")
+    ] = False,
+    feedback: Annotated[bool, typer.Option("--feedback", help="Also train on sounds that users let us keep.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Put the new model in use.")] = False,
+) -> None:
+    """Train a recipe, evaluate it, store the model; goes on where it was cut off."""
+    from core.corpus.catalogue import find_place
+    from core.learning.reports.cards import results_table
+    from core.operations.pipeline import retrain
+    from core.operations.spec import TrainingSpec
+    from core.serving.registry import Registry
+
+    spec = TrainingSpec(
+        recipe=recipe,
+        corpus=find_place(corpus).corpus.name,
+        protocols=tuple(protocol or ()),
+        seeds=tuple(seed or [0]),
+        epochs=epochs,
+        channels=tuple(channel or ()),
+        studies=studies,
+        feedback=feedback,
+    )
+    with shown_progress() as report:
+        model = retrain(spec, n_jobs=jobs, report=report)
+    registry = Registry()
+    if promote or not registry.has_champion():
+        registry.promote(model.name)
+    print(f"{model.name}\n\n{results_table(model.metrics())}")

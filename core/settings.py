@@ -1,0 +1,66 @@
+"""Settings of an installation, as environment variables: read by type, and refused where they hold something else.
+
+An empty variable counts as one that is not set.
+"""
+
+import os
+from pathlib import Path
+
+from core.errors import SettingsError
+
+
+def read_text(name: str) -> str | None:
+    """Return what a variable holds; None where it is not set."""
+    return os.environ.get(name) or None
+
+
+def read_count(name: str, default: int) -> int:
+    """Return a variable that holds a number of things.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    default : int
+        Value where it is not set.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    SettingsError
+        If it holds anything else than a whole number from 1.
+    """
+    text = read_text(name)
+    if text is None:
+        return default
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise SettingsError(f"{name} is {text!r}; it takes a whole number from 1. Unset it for {default}.")
+    return int(text)
+
+
+def read_folder(name: str) -> Path | None:
+    """Return the folder that a variable names, which may be missing as yet; None where it is not set."""
+    text = read_text(name)
+    return None if text is None else Path(text)
+
+
+def check_folder(name: str) -> None:
+    """Refuse a variable that names something else than a folder.
+
+    Raises
+    ------
+    SettingsError
+        If a file lies where the folder should, or in the way to it.
+    """
+    folder = read_folder(name)
+    if folder is None:
+        return
+    for path in (folder, *folder.parents):
+        if path.is_dir():
+            return
+        if path.exists():
+            raise SettingsError(f"{name} is {str(folder)!r}, but {str(path)!r} is a file; it takes a folder.")
