@@ -243,12 +243,13 @@ def test_only_the_open_tab_is_shown_and_each_can_be_opened(admin, published):
 
 
 def test_without_a_corpus_no_training_starts(admin):
-    assert "Set `RAVDESS_ROOT`" in texts(admin)
+    assert "There is no corpus to train on" in texts(admin)
     assert next(one for one in admin.button if one.label == "Start training").disabled
 
 
 def test_a_training_is_submitted_watched_cancelled_and_resumed(admin, sleeping, generated, monkeypatch):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    checked(admin.run())
     assert admin.checkbox(key=state.ADMIN_WITH_FEEDBACK).disabled
     send(LIVELY, "sad")
     checked(admin)

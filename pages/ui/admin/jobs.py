@@ -44,6 +44,7 @@ def _show_form(token: str) -> None:
         st.warning(str(error), icon=":material/warning:")
     _show_corpus(corpus)
     if corpus is None:
+        st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=True)
         return
     spec = _ask_spec(corpus)
     notes = st.text_area("Notes", max_chars=MAX_NOTES, key=state.ADMIN_NOTES, height=70)
@@ -79,7 +80,7 @@ def _show_corpus(corpus: FoundCorpus | None) -> None:
     missing = f" · {len(found.missing):,} are missing" if found.missing else ""
     broken = f" · {len(found.unreadable):,} files cannot be read" if found.unreadable else ""
     st.caption(
-        f"{plain(corpus.corpus.title)}: {found.n_clips:,} clips in {found.n_files:,} files · {channels}"
+        f"Corpus: {plain(corpus.corpus.title)}, {found.n_clips:,} clips in {found.n_files:,} files · {channels}"
         f"{missing}{broken}"
     )
 
