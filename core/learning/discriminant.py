@@ -82,7 +82,7 @@ class Discriminant:
 
     def log_proba(self, Z: Array) -> NDArray[np.float64]:
         """Return log probabilities of the classes, shape (..., classes)."""
-        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], -1, self.n_classes)
+        scores = (Z @ self.weights + self.bias).reshape(*Z.shape[:-1], self.bias.size // self.n_classes, self.n_classes)
         return np.asarray(scipy.special.log_softmax(scipy.special.logsumexp(scores, axis=-2), axis=-1))
 
     def log_outside(self, Z: Array) -> NDArray[np.float64]:

@@ -61,16 +61,21 @@ def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
     places = {place.corpus.name: place for place in list_places()}
     if len(places) < 2:
         return find_corpus()
+    linked = st.query_params.get(state.CORPUS) if key == state.CORPUS else None
     if st.session_state.get(key) not in places:
         st.session_state.pop(key, None)
+        if linked in places:
+            st.session_state[key] = linked
     name = st.selectbox(
         "Corpus",
         list(places),
         format_func=lambda name: places[name].corpus.title,
         key=key,
         width=240,
-        **({"bind": "query-params"} if key == state.CORPUS else {}),
+        persist_state="session",
     )
+    if key == state.CORPUS:
+        st.query_params[state.CORPUS] = name
     return _open(places[name])
 
 
