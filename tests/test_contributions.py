@@ -88,8 +88,8 @@ def test_a_training_with_feedback_judges_the_corpus_alone_and_forgets_what_is_de
     assert set(model.predictions()["clip"]) <= set(speech["clip"])
     corpus = model.manifest.corpus
     assert (corpus.n_clips, corpus.n_feedback, corpus.n_speakers) == (len(speech), 1, speech["speaker"].nunique())
-    assert corpus["channels"] == ["speech"]
-    assert corpus["digest"] != corpus_digest(speech)
+    assert corpus.channels == ("speech",)
+    assert corpus.digest != corpus_digest(speech)
     assert "sounds from feedback (1)" in (model.folder / "card.md").read_text()
     assert list_models()[0].channels == ("speech", "feedback")
 

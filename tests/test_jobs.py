@@ -145,10 +145,9 @@ def test_a_failed_job_says_why_in_a_sentence(database, token, monkeypatch, tmp_p
     ("changes", "message"),
     [
         ({"recipe": "best; rm -rf /"}, "no recipe"),
-        ({"protocols": ()}, "at least one protocol"),
         ({"protocols": ("reference", "all")}, "at least one protocol"),
         ({"protocols": ("random",)}, "Choose that protocol too"),
-        ({"channels": ("speech", "speech")}, "at least one channel"),
+        ({"channels": ("speech", "speech")}, "each once"),
         ({"seeds": ()}, "different seeds"),
         ({"seeds": (-1,)}, "different seeds"),
         ({"seeds": ("0",)}, "different seeds"),

@@ -48,11 +48,12 @@ def _show_form(token: str) -> None:
         return
     spec = _ask_spec(corpus)
     notes = st.text_area("Notes", max_chars=MAX_NOTES, key=state.ADMIN_NOTES, height=70)
-    problem = ""
+    problem = "" if spec.protocols and spec.channels else "Choose at least one protocol and one channel."
     try:
         check_spec(spec)
     except JobError as error:
         problem = str(error)
+    if problem:
         st.warning(problem, icon=":material/warning:")
     else:
         seconds = estimate(spec)
