@@ -68,6 +68,7 @@ def test_script_prints_emotion_confidence_and_all_probabilities(run, sound, publ
         assert f"{emotion:<9} {expected.probabilities[emotion]:.4f}" in result.stdout
 
 
+@pytest.mark.heavy
 def test_script_and_command_give_the_digits_of_the_predictor(run, sound, published):
     expected = Predictor(published).predict(decode(sound))
     for result in (run(sound, "--json"), run("predict", sound, "--json", script="core")):
@@ -86,6 +87,7 @@ def test_bad_input_is_one_line_and_status_2(run, tmp_path):
     assert "not a sound that can be read" in result.stderr
 
 
+@pytest.mark.heavy
 def test_good_files_are_answered_beside_bad_ones(run, sound, tmp_path):
     result = run(sound, tmp_path / "missing.wav", sound, "--json")
     assert result.returncode == 2
@@ -124,6 +126,7 @@ def test_training_without_a_corpus_says_what_to_set(run, monkeypatch):
     assert "RAVDESS_ROOT" in result.stderr
 
 
+@pytest.mark.heavy
 def test_killed_train_command_goes_on_and_publishes(run, generated, monkeypatch, tmp_path):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
@@ -143,6 +146,7 @@ def test_killed_train_command_goes_on_and_publishes(run, generated, monkeypatch,
     assert "| reference, song |" in result.stdout
 
 
+@pytest.mark.heavy
 def test_nothing_but_training_imports_tensorflow():
     subprocess.run([sys.executable, "-c", TENSORFLOW_FREE], cwd=ROOT, check=True)
 
@@ -156,6 +160,7 @@ def test_download_offline_is_one_line_and_status_2(run, tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.heavy
 def test_script_loads_nothing_that_an_answer_does_not_need(run, sound):
     subprocess.run([sys.executable, "-c", LIGHT.format(sound=str(sound))], cwd=ROOT, check=True)
 

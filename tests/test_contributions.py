@@ -78,6 +78,7 @@ def test_a_sound_that_is_gone_is_left_out(database, spoken):
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.heavy
 def test_a_training_with_feedback_judges_the_corpus_alone_and_forgets_what_is_deleted(installation, token, clips):
     with pytest.raises(CorpusError, match="nothing to add; sounds from feedback: 0 used"):
         retrain(SPEC, n_jobs=1)

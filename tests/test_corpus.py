@@ -46,6 +46,7 @@ def test_release_has_the_published_counts():
 
 
 @pytest.mark.parametrize("layout", ["zenodo", "kaggle", "flat"])
+@pytest.mark.heavy
 def test_every_layout_gives_the_same_corpus(tmp_path, layout, clips):
     generate_corpus(tmp_path, actors=TRAINED_ACTORS, duration=0.5, layout=layout)
     index = scan(tmp_path, RAVDESS, n_jobs=1)

@@ -20,6 +20,7 @@ FOR_TESTS = {"SOUNDWEB_REQUIRE_ALL"}
 
 
 @pytest.mark.parametrize("name", results.DOCUMENTS)
+@pytest.mark.heavy
 def test_tables_follow_from_the_stored_models(name):
     text = (PROJECT_ROOT / name).read_text()
     assert results.renew(text) == text

@@ -75,6 +75,7 @@ def training_row(job):
     return len(read_curves(current))
 
 
+@pytest.mark.heavy
 def test_two_starts_at_once_give_one_running_and_one_queued(corpus, token):
     starts = [subprocess.Popen([sys.executable, "-c", SUBMIT, token], cwd=ROOT) for _ in range(2)]
     assert [start.wait(120) for start in starts] == [0, 0]
@@ -87,6 +88,7 @@ def test_two_starts_at_once_give_one_running_and_one_queued(corpus, token):
 
 
 @pytest.mark.parametrize("moment", ["at once", "while it trains"])
+@pytest.mark.heavy
 def test_cancel_ends_all_processes_within_two_seconds(corpus, token, moment):
     job = submit(token, ENDLESS).id
     if moment == "while it trains":
@@ -102,6 +104,7 @@ def test_cancel_ends_all_processes_within_two_seconds(corpus, token, moment):
         cancel(token, job)
 
 
+@pytest.mark.heavy
 def test_a_killed_worker_is_lost_the_queue_goes_on_and_a_resumed_job_ends_well(corpus, token):
     job, following = submit(token, SHORT, "first").id, submit(token, SHORT).id
     assert (get_job(job).status, get_job(following).status) == ("running", "queued")

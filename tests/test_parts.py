@@ -144,6 +144,7 @@ def test_notes_stand_beside_the_module():
     assert get_recipe("reference").notes == ""
 
 
+@pytest.mark.heavy
 def test_a_part_of_ones_own_goes_the_whole_way(generated, clips, tmp_path, monkeypatch):
     """From the registry's line to training, predictions, a stored model and its answer."""
     monkeypatch.setitem(parts.FEATURE_SETS, "tiny", "tests.test_parts:TinyFeatures")

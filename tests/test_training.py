@@ -102,6 +102,7 @@ def test_chosen_weights_give_the_stored_predictions(training, features):
     np.testing.assert_allclose(network(X.astype(np.float32), training=False), stored, atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_killed_training_goes_on_and_ends_the_same(tmp_path, clips, features):
     clips, features = clips.iloc[::4].reset_index(drop=True), features[::4]
     clips.to_csv(tmp_path / "index.csv", index=False)
@@ -180,6 +181,7 @@ def test_protocols_and_seeds_named_twice_count_once(clips, tmp_path):
     ]
 
 
+@pytest.mark.heavy
 def test_broken_first_backup_starts_the_fold_anew(clips, features, tmp_path):
     from core.learning.training import fit_fold
 
