@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
 from filelock import FileLock, Timeout
 
@@ -131,13 +131,13 @@ def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, 
     DownloadError
         If ``kagglehub`` is not installed or fails.
     """
-    wanted = missing_channels(corpus, channels, folder)
+    source, wanted = source_of(corpus), missing_channels(corpus, channels, folder)
     if not has_kaggle():
         raise DownloadError("Kaggle needs the package kagglehub. Install it by 'pip install kagglehub', or use Zenodo.")
     import kagglehub
 
     for done, channel in enumerate(wanted):
-        archive = source_of(corpus).archives[channel]
+        archive = source.archives[channel]
         report(Progress(done, len(wanted), "archives", f"Fetching {channel} from Kaggle"))
         try:
             fetched = Path(kagglehub.dataset_download(archive.kaggle))
@@ -145,11 +145,8 @@ def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, 
             raise DownloadError(f"Kaggle does not give {archive.kaggle!r}: {error}") from error
         clips = {path.name: (path, clip) for path, clip in find_clips(fetched, corpus)}
         for name, (path, clip) in clips.items():
-            target = folder / source_of(corpus).place(archive, clip) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{name}.partial")
-            shutil.copyfile(path, partial)
-            partial.replace(target)
+            with path.open("rb") as content:
+                _write_whole(folder / source.place(archive, clip) / name, content)
     return folder
 
 
@@ -160,7 +157,7 @@ def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, r
     remote = RemoteFile(source.base_url + archive.name, archive.size, archive.md5)
     fetch(remote, path, report=inside(report, 0.0, FETCHING))
     try:
-        clips = _unpack(corpus, path, channel, work, inside(report, FETCHING, 1.0))
+        clips = _unpack(corpus, source, channel, work, inside(report, FETCHING, 1.0))
         for clip in clips:
             target = folder / clip.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -175,11 +172,10 @@ def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, r
     path.unlink()
 
 
-def _unpack(corpus: Corpus, path: Path, channel: str, work: Path, report: Report) -> list[Path]:
+def _unpack(corpus: Corpus, source: Source, channel: str, work: Path, report: Report) -> list[Path]:
     """Unpack the clips of an archive that are not unpacked yet, each of them whole, and return all of them."""
-    source = source_of(corpus)
     archive = source.archives[channel]
-    with zipfile.ZipFile(path) as packed:
+    with zipfile.ZipFile(work / archive.name) as packed:
         members = {PurePosixPath(member.filename).name: member for member in packed.infolist()}
         parsed = {name: corpus.parse(PurePosixPath(name)) for name in members}
         clips: dict[str, Clip] = {
@@ -194,13 +190,19 @@ def _unpack(corpus: Corpus, path: Path, channel: str, work: Path, report: Report
             report(Progress(done, len(clips), "clips", f"Unpacking {channel}"))
             member, target = members[name], work / source.place(archive, clip) / name
             if size_of(target) != member.file_size:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                partial = target.with_name(f"{name}.partial")
-                with packed.open(member) as content, partial.open("wb") as file:
-                    shutil.copyfileobj(content, file)
-                partial.replace(target)
+                with packed.open(member) as content:
+                    _write_whole(target, content)
             targets.append(target)
     return targets
+
+
+def _write_whole(target: Path, content: IO[bytes]) -> None:
+    """Write a file, and its folder where it is missing, that is never seen half."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    with partial.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    partial.replace(target)
 
 
 def _start(folder: Path) -> Path:

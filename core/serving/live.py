@@ -128,11 +128,6 @@ class LiveWorker:
         return self._thread.is_alive()
 
     @property
-    def has_sound(self) -> bool:
-        """Whether any sound has come in."""
-        return self.ring.total > 0
-
-    @property
     def level(self) -> float:
         """Input level of the last moment, in dBFS; -inf before the first sound."""
         y = self.ring.read(self.ring.total - round(LEVEL_DURATION * SAMPLE_RATE), self.ring.total)

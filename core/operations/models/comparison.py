@@ -43,8 +43,10 @@ def compare_models(first: StoredModel, second: StoredModel) -> list[Comparison]:
     Returns
     -------
     list of Comparison
-        In the order of the first model's protocols; empty where they share no clips.
+        In the order of the first model's protocols; empty where they share no clips or differ in their emotions.
     """
+    if first.manifest.labels != second.manifest.labels:
+        return []
     tables = [model.predictions() for model in (first, second)]
     found = []
     for protocol in dict.fromkeys(tables[0]["protocol"]):
@@ -54,7 +56,7 @@ def compare_models(first: StoredModel, second: StoredModel) -> list[Comparison]:
                 continue
             both = set(rows[0]["clip"]) & set(rows[1]["clip"])
             shared = [table[table["clip"].isin(both)] for table in rows]
-            if both and first.manifest.labels == second.manifest.labels:
+            if both:
                 found.append(_compare(protocol, channel, shared[0], shared[1]))
     return found
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.audio.sound import Sound
 from core.corpus.base import Corpus
-from core.corpus.catalogue import Place, find_place, list_places
+from core.corpus.catalogue import Place, list_places
 from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
@@ -50,10 +50,8 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
 
     The tables are shared by all sessions: read them, do not change them.
     """
-    places = list_places()
-    if not places or (name is not None and name not in {place.corpus.name for place in places}):
-        return None
-    return _open(find_place(name))
+    place = next((place for place in list_places() if name in (None, place.corpus.name)), None)
+    return None if place is None else _open(place)
 
 
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
