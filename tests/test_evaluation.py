@@ -5,15 +5,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from core.corpus.ravdess import expected_clips, parse_name
 from core.labels import EMOTIONS
-from core.learning.evaluation import (
-    accuracy,
-    choose_threshold,
-    evaluate,
-    evaluate_threshold,
-    expected_calibration_error,
-    summarize,
-    unweighted_average_recall,
-)
+from core.learning.evaluation import choose_threshold, evaluate, evaluate_threshold, summarize
+from core.learning.metrics import accuracy, expected_calibration_error, unweighted_average_recall
 from tests.generated import with_fields
 
 

@@ -7,7 +7,8 @@ from sklearn.metrics import classification_report, confusion_matrix, recall_scor
 
 from core.corpus.ravdess import expected_clips, parse_name
 from core.labels import EMOTIONS
-from core.learning.evaluation import accuracy_at_coverage, evaluate, expected_calibration_error, summarize
+from core.learning.evaluation import accuracy_at_coverage, evaluate, summarize
+from core.learning.metrics import expected_calibration_error
 from core.learning.reports.comparisons import tabulate_models, tabulate_protocols, tabulate_study
 from core.learning.reports.tables import (
     GROUPS,

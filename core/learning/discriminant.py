@@ -57,7 +57,6 @@ from core.learning.networks import (
 )
 from core.learning.recipes.voice import AugmentationUse, VoiceRecipe
 from core.learning.runs import Fold, write_scaler, write_solved_history
-from core.learning.task import Task
 
 N_INNER: Final = 8
 """Inner folds that calibrate."""
@@ -147,8 +146,8 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     unprepared = dataclasses.replace(
         recipe, copies=tuple(AugmentationUse(use.name, share=0, variation=0) for use in recipe.copies)
     )
-    slope = fit_slope(_fit_views(unprepared, Z, (classes, task), inner)[1], emotion, len(task.channels))
-    fitted, held_out = _fit_views(recipe, Z, (classes, task), inner)
+    slope = fit_slope(_fit_views(unprepared, Z, classes, task.n_classes, inner)[1], emotion, len(task.channels))
+    fitted, held_out = _fit_views(recipe, Z, classes, task.n_classes, inner)
     pooling = _fit_pooling(held_out, emotion, slope, _version_weights(recipe), len(task.channels))
     network = build_voice(recipe, task)
     _set_weights(network, fitted, pooling, slope, held_out.usual)
@@ -179,11 +178,10 @@ def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDAr
 
 
 def _fit_views(
-    recipe: VoiceRecipe, Z: Array, truth: tuple[NDArray[np.intp], Task], inner: NDArray[np.intp]
+    recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int, inner: NDArray[np.intp]
 ) -> tuple[list[Discriminant], HeldOut]:
     """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
     columns = view_slices(recipe.features)
-    classes, n_classes = truth[0], truth[1].n_classes
     log_proba = np.zeros((len(recipe.views), *Z.shape[:2], n_classes))
     log_outside = np.zeros(log_proba.shape[:-1])
     fitted = []

@@ -16,17 +16,8 @@ import numpy as np
 import pandas as pd
 
 from core.labels import EVALUATION_FIELDS
-from core.learning.evaluation import (
-    ALL_CLIPS,
-    N_BINS,
-    Answers,
-    accuracy,
-    class_figures,
-    confidence_bins,
-    summarize,
-    unweighted_average_recall,
-    with_interval,
-)
+from core.learning.evaluation import ALL_CLIPS, Answers, summarize, with_interval
+from core.learning.metrics import N_BINS, accuracy, class_figures, confidence_bins, unweighted_average_recall
 
 GROUPS: Final = ("speaker", "gender", "channel", "intensity")
 """Fields of a clip by which figures are told apart."""

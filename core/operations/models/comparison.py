@@ -5,7 +5,8 @@ import dataclasses
 import pandas as pd
 
 from core.labels import order_channels
-from core.learning.evaluation import Answers, class_figures, compare
+from core.learning.evaluation import Answers, compare
+from core.learning.metrics import class_figures
 from core.learning.reports.tables import select
 from core.serving.registry import StoredModel
 
