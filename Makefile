@@ -1,7 +1,7 @@
 # make run    environment if needed, then the app on http://localhost:8501
 # make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
 # make docs   the documentation, into site/
-# make test-quick  the tests that need no browser, corpus, training or server
+# make test-quick  the tests that need no browser, corpus, training or server: under a minute
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
 
 PYTHON ?= python3
@@ -16,7 +16,7 @@ test: check docs
 	$(BIN)/python -m pytest
 
 test-quick: .venv/ready-dev
-	$(BIN)/python -m pytest -q -m quick
+	$(BIN)/python -m pytest -q -m quick -n auto --dist loadfile
 
 test-long: .venv/ready-dev
 	$(BIN)/python -m pytest -m slow

@@ -236,6 +236,7 @@ def test_speakers_are_dealt_into_folds_and_stand_on_one_side(table_folder):
         assert sides[1].isdisjoint(sides[2])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("fixture", "labels", "name"), [("five", FIVE, "five-voices"), ("nine", NINE, "nine")])
 def test_a_model_of_another_corpus_goes_from_index_to_answer(request, both, fixture, labels, name):
     model = request.getfixturevalue(fixture)

@@ -27,6 +27,7 @@ def insert_job(status):
         connection.execute(sa.insert(jobs).values(status=status, **values))
 
 
+@pytest.mark.heavy
 def test_several_processes_make_and_write_the_database_at_once(database, token):
     names = [f"process {k}" for k in range(4)]
     writers = [subprocess.Popen([sys.executable, "-c", RECORD, name], cwd=ROOT) for name in names]
@@ -171,6 +172,7 @@ def test_audit_is_for_administrators(database):
     audit.record("x" * 1_000, "long")
 
 
+@pytest.mark.heavy
 def test_importing_operations_reads_no_configuration():
     environment = os.environ | {"DATABASE_URL": "nonsense"}
     code = "import core.operations.jobs.control, core.operations.access.sign_in, core.operations.feedback.entries"

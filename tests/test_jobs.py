@@ -133,6 +133,7 @@ def test_a_killed_worker_is_lost_the_queue_goes_on_and_a_resumed_job_ends_well(c
     assert list((corpus.parent).glob("**/*.partial")) == []
 
 
+@pytest.mark.heavy
 def test_a_failed_job_says_why_in_a_sentence(database, token, monkeypatch, tmp_path):
     monkeypatch.setenv("RAVDESS_ROOT", str(tmp_path / "nothing"))
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
@@ -319,6 +320,7 @@ def test_log_and_curves_before_anything_began(idle, token):
     assert read_curves(get_job(job.id)).empty
 
 
+@pytest.mark.heavy
 def test_a_worker_without_its_claim_does_nothing(idle, token):
     job = submit(token, SHORT)
     command = [sys.executable, "-m", "core", "job", str(job.id), "--attempt", "7"]

@@ -187,6 +187,7 @@ def test_a_broken_model_is_told_and_the_others_compared(registry, published, mon
     assert "cannot be read" in app.error[0].value
 
 
+@pytest.mark.heavy
 def test_without_models_the_page_says_what_to_do(tmp_path, monkeypatch):
     app = start(tmp_path, monkeypatch)
     assert not app.exception

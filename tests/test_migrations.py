@@ -269,6 +269,7 @@ def test_without_room_for_the_copy_nothing_is_upgraded(old, tmp_path):
     assert copies(tmp_path) == []
 
 
+@pytest.mark.heavy
 def test_a_start_after_the_upgrade_does_nothing_and_needs_no_alembic(old, tmp_path):
     command = [sys.executable, "-c", OPEN]
     starts = [subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout for _ in range(2)]
@@ -276,6 +277,7 @@ def test_a_start_after_the_upgrade_does_nothing_and_needs_no_alembic(old, tmp_pa
     assert len(copies(tmp_path)) == (old == "sqlite")
 
 
+@pytest.mark.heavy
 def test_of_servers_that_start_at_once_one_upgrades(old, tmp_path):
     command = [sys.executable, "-c", OPEN]
     servers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]

@@ -103,6 +103,7 @@ print([name for name in ("keras", "tensorflow", "streamlit") if name in sys.modu
 """
 
 
+@pytest.mark.heavy
 def test_parts_are_loaded_without_keras():
     done = subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

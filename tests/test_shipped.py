@@ -12,6 +12,8 @@ from core.learning.evaluation import accuracy_at_coverage, compare, evaluate, su
 from core.learning.reports.cards import describe_comparison, describe_studies, results_table
 from core.serving.registry import Registry, StoredModel
 
+pytestmark = pytest.mark.heavy
+
 REGISTRY = Registry(PROJECT_ROOT / "artifacts")
 
 

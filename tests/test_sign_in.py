@@ -129,6 +129,7 @@ def test_a_hash_from_outside_wins(configured, monkeypatch):
     assert ensure_unlock_code() is None
 
 
+@pytest.mark.heavy
 def test_the_wait_grows_and_a_right_password_waits_too_and_ends_it(configured, monkeypatch):
     clock = [now()]
     monkeypatch.setattr(module, "now", lambda: clock[0])
@@ -193,6 +194,7 @@ def test_the_throttle_is_asked_before_anything_is_compared(configured, monkeypat
         sign_in(PASSWORD)
 
 
+@pytest.mark.heavy
 def test_guesses_by_many_processes_are_slowed_as_those_of_one(configured, token):
     began = time.monotonic()
     guessers = [
@@ -244,6 +246,7 @@ def test_every_attempt_stands_in_the_audit(configured):
     assert actions == ["sign in", "wrong password", "set password"]
 
 
+@pytest.mark.heavy
 def test_console_commands(database):
     def run(*arguments, text=None):
         command = [sys.executable, "-m", "core", "admin", *arguments]

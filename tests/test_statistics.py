@@ -11,6 +11,8 @@ from core.labels import EMOTIONS
 from core.learning.recipes import get_recipe
 from core.learning.runs import Fold, plan_folds
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def statistics(clips) -> np.ndarray:

@@ -56,6 +56,7 @@ def test_recipe_is_the_described_one():
     assert (recipe.epochs, recipe.batch_size, recipe.dropout) == (200, 32, 0.2)
 
 
+@pytest.mark.heavy
 def test_unrolling_does_not_change_the_answer():
     from core.learning.networks import build_reference
 
