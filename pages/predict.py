@@ -1,7 +1,10 @@
 """Predict: a sound in, an emotion out, with what it rests on."""
 
+import dataclasses
+
 import streamlit as st
 
+from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.errors import AudioError
@@ -11,7 +14,7 @@ from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
 from pages.ui.shared.sounds import choose_sounds
-from pages.ui.shared.timeline import MIN_DURATION, show_upload_timeline
+from pages.ui.shared.timeline import show_upload_timeline
 
 
 def main() -> None:
@@ -26,6 +29,9 @@ def main() -> None:
         duration = cache.duration(sound) if sound else 0.0
         is_long = duration > DecodeLimits().max_duration
         waveform = cache.waveform(sound) if sound and not is_long else None
+        if sound and waveform and waveform.parts:
+            sound = _choose_part(sound, waveform)
+            waveform = cache.waveform(sound)
         if sound and waveform:
             answer.show_player(sound, waveform)
     if sound and is_long:
@@ -43,10 +49,10 @@ def main() -> None:
         ask_verdict(sound, waveform, prediction)
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
-        answer.show_waveform(waveform)
+        answer.show_waveform(waveform, prediction)
     with answer_place:
         answer.show_probabilities(prediction.probabilities)
-    if waveform.duration > MIN_DURATION:
+    if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
 
@@ -60,6 +66,19 @@ def _show_empty() -> None:
             "confident the model is, and the probability of each."
         )
         st.caption(DOMAIN_NOTICE)
+
+
+def _choose_part(sound: Sound, waveform: Waveform) -> Sound:
+    """Ask which of the voices on a file's channels or tracks is meant, and return the sound of that one."""
+    part = st.segmented_control(
+        "Voice",
+        waveform.parts,
+        default=waveform.part,
+        required=True,
+        key=f"{state.PART}-{sound.sha256}",
+        help="The channels or tracks of this file hold different voices. Each is answered by itself.",
+    )
+    return dataclasses.replace(sound, part=part or waveform.part)
 
 
 def _choose_among(sounds: list[Sound]) -> Sound:

@@ -7,7 +7,8 @@ import numpy as np
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.exports import export_reference, prediction_json, prediction_table, spreadsheet_csv
-from core.serving.predictor import Prediction, Predictor
+from core.serving.prediction import Prediction
+from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 
 ANSWER = Prediction(

@@ -9,14 +9,16 @@ import pytest
 import soundfile as sf
 
 from core.audio import gate
+from core.audio.containers import duration_of
 from core.audio.decode import decode
-from core.audio.stream import LONG_LIMITS, stated_duration, stream
+from core.audio.stream import LONG_LIMITS, stream
 from core.config import SAMPLE_RATE
 from core.corpus.samples import list_samples
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.exports import segment_table, timeline_json, wav_bytes, window_table
-from core.serving.predictor import Prediction, Predictor
+from core.serving.prediction import Prediction
+from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, UNSURE, Segment, find_segments, share_of_time, smooth
 from core.serving.timeline import TimelineConfig, Window, follow
 from tests.conftest import encode, tone
@@ -164,7 +166,7 @@ def test_an_hour_is_decoded_with_flat_memory():
         for _ in range(60):
             file.write(np.zeros(60 * 8_000, np.int16))
     data = buffer.getvalue()
-    assert stated_duration(data) == 3_600
+    assert duration_of(data) == 3_600
     tracemalloc.start()
     total = sum(len(block) for block in stream(data))
     peak = tracemalloc.get_traced_memory()[1]
@@ -192,5 +194,5 @@ def test_length_of_what_a_browser_records_is_found():
             frame.sample_rate, frame.pts = 48_000, k * 960
             file.mux(track.encode(frame))
         file.mux(track.encode(None))
-    assert stated_duration(buffer.getvalue()) == pytest.approx(2.0, abs=0.1)
-    assert stated_duration(b"no sound") == 0
+    assert duration_of(buffer.getvalue()) == pytest.approx(2.0, abs=0.1)
+    assert duration_of(b"no sound") == 0

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
-from core.audio.gate import has_voice
 
 MIN_DURATION: Final = 0.3
 """Shortest sound that is answered, in seconds."""
@@ -20,7 +19,6 @@ QUIET_LEVEL: Final = -56.0
 """Level of the loudest 50 ms under which the reader is warned, in dBFS; acted speech is hardly ever as quiet."""
 CLIPPED_SHARE: Final = 0.005
 """Share of samples at full scale from which the reader is warned."""
-FULL_SCALE: Final = 0.999
 
 _FRAME = 0.05
 
@@ -35,23 +33,19 @@ class Assessment:
     """Level of the loudest 50 ms, in dBFS."""
     clipped_share: float
     """Share of samples at full scale."""
-    has_voice: bool
-    """Whether speech or song was found; a whisper can be missed."""
     refusal: str | None
     """Why the sound cannot be answered; None where it can."""
     warnings: tuple[str, ...]
     """What lowers the trust in an answer."""
 
 
-def assess(waveform: Waveform, *, voice: bool | None = None) -> Assessment:
+def assess(waveform: Waveform) -> Assessment:
     """Judge whether a sound can be answered.
 
     Parameters
     ----------
     waveform : Waveform
         As from ``decode``.
-    voice : bool, optional
-        Whether it holds a voice, where the gate was asked already.
 
     Returns
     -------
@@ -59,7 +53,7 @@ def assess(waveform: Waveform, *, voice: bool | None = None) -> Assessment:
         With a refusal for a sound that is too short or silent, and warnings for one that is very quiet or clipped.
     """
     level, peak_level = level_of(waveform.y), _loudest_level(waveform.y, waveform.sr)
-    clipped_share = float(np.mean(np.abs(waveform.y) >= FULL_SCALE))
+    clipped_share = waveform.clipped_share
     refusal = None
     if waveform.duration < MIN_DURATION:
         refusal = f"The recording is {waveform.duration:.2f} s long; at least {MIN_DURATION} s are needed. Record more."
@@ -70,9 +64,7 @@ def assess(waveform: Waveform, *, voice: bool | None = None) -> Assessment:
         warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")
     if clipped_share >= CLIPPED_SHARE:
         warnings.append(f"clipped: {clipped_share:.1%} of the samples are at full scale; lower the recording level")
-    if voice is None:
-        voice = refusal is None and has_voice(waveform.y, waveform.sr)
-    return Assessment(level, peak_level, clipped_share, voice, refusal, tuple(warnings))
+    return Assessment(level, peak_level, clipped_share, refusal, (*warnings, *waveform.notes))
 
 
 def level_of(y: NDArray[np.float32]) -> float:

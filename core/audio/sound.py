@@ -20,6 +20,8 @@ class Sound:
     """Name of the file, as its owner gave it: not to be trusted."""
     data: bytes
     """The encoded sound."""
+    part: str = ""
+    """Which channel or track somebody chose, a name in ``Waveform.parts``; empty for the one with the most voice."""
 
     @classmethod
     def read(cls, path: Path) -> "Sound":

@@ -24,7 +24,8 @@ def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bo
     """
     from core.audio.decode import decode
     from core.serving.exports import prediction_json, prediction_text
-    from core.serving.predictor import Prediction, Predictor
+    from core.serving.prediction import Prediction
+    from core.serving.predictor import Predictor
 
     predictor = Predictor.load(model)
     failures: list[SoundWebError] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import soundfile as sf
 
-from core.audio.decode import refuse_truncated
+from core.audio.containers import refuse_broken
 from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
@@ -194,7 +194,7 @@ def _measure(root: Path, path: str) -> tuple[float, int, int, str, str]:
     """Return duration, rate, channels, digest and error of one file."""
     try:
         data = (root / path).read_bytes()
-        refuse_truncated(data)
+        refuse_broken(data)
         with sf.SoundFile(io.BytesIO(data)) as file:
             rate, n_frames = file.samplerate, file.frames
             samples = file.read(dtype="int32", always_2d=True)

@@ -1,13 +1,13 @@
 """Figures of a sound and of the answer for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.plots.style import MUTED_COLOR, WAVE_COLOR, color_of, frame
+from core.plots.style import WAVE_COLOR, color_of, frame
 
 _ENVELOPE_BINS: Final = 800
 
@@ -49,8 +49,8 @@ def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
     )
 
 
-def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Figure:
-    """Draw a waveform as the envelope of its samples, with the analysed beginning marked.
+def waveform(y: NDArray[np.float32], sr: int, analysed: Sequence[tuple[float, float]]) -> go.Figure:
+    """Draw a waveform as the envelope of its samples, with what was analysed marked.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
         Samples.
     sr : int
         Sampling rate, in Hz.
-    analysed_duration : float
-        Length of the beginning that the answer rests on, in seconds.
+    analysed : sequence of (float, float)
+        Beginnings and ends of the stretches that the answer rests on, in seconds.
 
     Returns
     -------
@@ -67,7 +67,6 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
     """
     times, low, high = envelope(y, sr)
     duration = len(y) / sr
-    end = min(analysed_duration, duration)
     figure = go.Figure(
         go.Scatter(
             x=np.concatenate([times, times[::-1]]),
@@ -80,11 +79,11 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
             showlegend=False,
         )
     )
-    label = "analysed" if end == duration else f"analysed: first {end:.1f} s"
-    figure.add_vrect(x0=0, x1=end, fillcolor=WAVE_COLOR, opacity=0.14, line_width=0)
-    figure.add_annotation(
-        x=end / 2, y=1, yref="paper", yanchor="bottom", showarrow=False, text=label, font={"color": MUTED_COLOR}
-    )
+    shapes = [
+        {"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 0}}
+        | {"fillcolor": WAVE_COLOR, "opacity": 0.18}
+        for start, end in analysed
+    ]
     peak = max(float(np.abs(y).max()), 1e-4)
     return frame(
         figure,
@@ -93,6 +92,7 @@ def waveform(y: NDArray[np.float32], sr: int, analysed_duration: float) -> go.Fi
         xaxis={"title": "time (s)", "range": [0, duration]},
         yaxis={"title": "amplitude", "range": [-1.05 * peak, 1.05 * peak], "nticks": 5},
         margin={"t": 56},
+        shapes=shapes,
     )
 
 

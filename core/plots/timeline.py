@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.plots.style import MUTED_COLOR, WAVE_COLOR, color_of, frame
-from core.serving.segments import NO_SPEECH, UNSURE, Reading, Segment, find_segments, share_by_block
+from core.serving.prediction import UNSURE
+from core.serving.segments import NO_SPEECH, Reading, Segment, find_segments, share_by_block
 
 NO_EMOTION_COLORS: Final = {UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
 SILENCE_COLOR: Final = "rgba(138,144,153,0.18)"

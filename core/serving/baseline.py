@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.audio.assess import assess
 from core.audio.decode import Waveform
 from core.audio.extraction import extract
+from core.audio.gate import has_voice
 from core.audio.personal import baseline_shift, neutral_mean
 from core.config import configuration_hash
 from core.errors import BaselineError
@@ -113,10 +114,11 @@ def enrol(waveforms: Sequence[Waveform], predictor: Predictor) -> Baseline:
         raise BaselineError(f"A baseline needs {MIN_SENTENCES} to {MAX_SENTENCES} sentences, not {len(waveforms)}.")
     for k, waveform in enumerate(waveforms, start=1):
         found = assess(waveform)
-        if found.refusal or not found.has_voice:
+        if found.refusal or not has_voice(waveform.y, waveform.sr):
             raise BaselineError(f"No voice was found in sentence {k}. Record it again.")
     features = predictor.model.features
-    X = np.stack([extract(waveform, features) for waveform in waveforms])
+    heard = [max(predictor.hear(waveform), key=lambda stretch: len(stretch.y)) for waveform in waveforms]
+    X = np.stack([extract(Waveform.of_samples(stretch.y), features) for stretch in heard])
     return Baseline(neutral_mean(X), configuration_hash(features), len(waveforms))
 
 

@@ -62,10 +62,11 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     Explanation
     """
     features = predictor.model.features
+    offset, waveform = answered_stretch(predictor, waveform)
     X = extract(waveform, features)
     y_proba = predictor.predict_features(X[np.newaxis])[0]
     best = int(y_proba.argmax())
-    stretches = _stretches(min(waveform.duration, predictor.analysed_duration))
+    stretches = _stretches(waveform.duration)
     silenced = [extract(silence(waveform, start, end), features) for start, end in stretches]
     groups = features.groups
     masked = [predictor.mask(X, columns) for columns in groups.values()]
@@ -74,7 +75,7 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     return Explanation(
         emotion=predictor.labels[best],
         probability=float(y_proba[best]),
-        stretches=stretches,
+        stretches=stretches + offset,
         fall_by_stretch=falls[: len(stretches)],
         fall_by_group={name: float(fall) for name, fall in zip(groups, falls[len(stretches) :], strict=True)},
     )
@@ -104,7 +105,29 @@ def picture(predictor: Predictor, waveform: Waveform) -> Picture:
         As the model's feature set draws it.
     """
     features = predictor.model.features
+    waveform = answered_stretch(predictor, waveform)[1]
     return features.picture(features.samples(waveform), waveform.sr, predictor.scale)
+
+
+def answered_stretch(predictor: Predictor, waveform: Waveform) -> tuple[float, Waveform]:
+    """Return the longest stretch of voice as the model hears it, and where it begins.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    waveform : Waveform
+        A sound that ``Predictor.predict`` accepts.
+
+    Returns
+    -------
+    float
+        Beginning of its samples, in seconds from that of the sound.
+    Waveform
+        The stretch, cleaned.
+    """
+    stretch = max(predictor.hear(waveform), key=lambda found: len(found.y))
+    return stretch.start / waveform.sr, Waveform.of_samples(stretch.y)
 
 
 def _stretches(duration: float) -> NDArray[np.float64]:

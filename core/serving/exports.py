@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.audio.features.reference import ReferenceFeatures
 from core.config import SAMPLE_RATE
 from core.errors import ModelError, SoundWebError
-from core.serving.predictor import Prediction
+from core.serving.prediction import Prediction
 from core.serving.registry import Registry
 from core.serving.segments import Reading, Segment, share_of_time
 
@@ -27,18 +27,44 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
     """Return one answer, or the reason why there is none, as a JSON object on one line."""
-    fields: dict[str, object] = (
-        {"error": str(answer)} if isinstance(answer, SoundWebError) else dataclasses.asdict(answer)
-    )
-    return json.dumps({"file": file} | fields)
+    fields = {"error": str(answer)} if isinstance(answer, SoundWebError) else answer.to_dict()
+    return json.dumps({"file": file} | fields, allow_nan=False)
 
 
 def prediction_text(file: str, answer: Prediction) -> str:
-    """Return one answer for people: emotion, confidence, all probabilities, and what speaks against it."""
+    """Return one answer for people: emotion, confidence, all probabilities, what it rests on and speaks against it."""
     doubt = " (unsure)" if answer.is_uncertain else ""
     lines = [f"{file}: {answer.emotion}, confidence {answer.confidence:.4f}{doubt}"]
     lines += [f"  {emotion:<9} {probability:.4f}" for emotion, probability in answer.probabilities.items()]
+    lines.append(f"  heard: {heard_text(answer)}")
+    if len(answer.pieces) > 1:
+        lines += [
+            f"    {piece.start:8.2f} - {piece.end:.2f} s  {piece.label:<9} {piece.emotion} {piece.confidence:.4f}"
+            for piece in answer.pieces
+        ]
     return "\n".join([*lines, *(f"  note: {reason}" for reason in answer.reasons)])
+
+
+def heard_text(answer: Prediction) -> str:
+    """Return what of a sound was answered, in words: which part, or how much of it was what.
+
+    Parameters
+    ----------
+    answer : Prediction
+        As from ``Predictor.predict``.
+
+    Returns
+    -------
+    str
+    """
+    if len(answer.pieces) == 1:
+        piece = answer.pieces[0]
+        return f"{piece.start:.1f} to {piece.end:.1f} s of {answer.duration:.1f} s"
+    shares = ", ".join(f"{label} {share:.0%}" for label, share in answer.shares.items())
+    return (
+        f"{answer.speech_duration:.1f} s of speech in {answer.duration:.1f} s ({answer.silence:.0%} without a voice); "
+        f"of the speech: {shares}"
+    )
 
 
 def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) -> "pd.DataFrame":
@@ -52,7 +78,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     Returns
     -------
     pandas.DataFrame
-        A row a file: ``file, emotion, confidence, is_uncertain, reasons``, a column for each emotion, ``error``.
+        A row a file: ``file, emotion, confidence, is_uncertain, reasons``, what was ``heard`` in words, seconds of
+        ``speech`` and ``duration``, a column for each emotion, ``error``.
     """
     import pandas as pd
 
@@ -63,10 +90,23 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
             row["error"] = str(answer)
         else:
             row |= {"emotion": answer.emotion, "confidence": answer.confidence, "is_uncertain": answer.is_uncertain}
-            row |= {"reasons": "; ".join(answer.reasons), "error": "", **answer.probabilities}
+            row |= {"reasons": "; ".join(answer.reasons), "heard": heard_text(answer), "error": ""}
+            row |= {"speech": round(answer.speech_duration, 3), "duration": round(answer.duration, 3)}
+            row |= answer.probabilities
         rows.append(row)
     labels = next((list(answer.probabilities) for _, answer in answers if isinstance(answer, Prediction)), [])
-    columns = ["file", "emotion", "confidence", "is_uncertain", "reasons", *labels, "error"]
+    columns = [
+        "file",
+        "emotion",
+        "confidence",
+        "is_uncertain",
+        "reasons",
+        "heard",
+        "speech",
+        "duration",
+        *labels,
+        "error",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -101,7 +141,7 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
             "start": window.start,
             "end": window.end,
             "first_sample": window.first,
-            "last_sample": window.last,
+            "last_sample": window.stop,
         }
         row |= {"label": reading.label, "level": window.level, "pitch": window.pitch}
         rows.append(row | (window.prediction.probabilities if window.prediction else {}))
@@ -120,6 +160,11 @@ def timeline_json(segments: Sequence[Segment], readings: Sequence[Reading], mode
         "windows": windows.where(windows.notna(), None).to_dict("records"),
     }
     return json.dumps(report, indent=1, allow_nan=False).encode()
+
+
+def to_int16(y: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples within [-1, 1], shape (n,), as 16-bit numbers; what lies beyond is cut off."""
+    return np.asarray(np.clip(np.round(y * 32_767), -32_768, 32_767), dtype=np.int16)
 
 
 def wav_bytes(samples: NDArray[np.int16]) -> bytes:

@@ -1,8 +1,8 @@
 """From a waveform to an answer, with a stored model, in milliseconds and without TensorFlow."""
 
-import dataclasses
 import io
 import json
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -15,29 +15,13 @@ from core.audio.assess import Assessment, assess
 from core.audio.decode import Waveform, decode
 from core.audio.extraction import extract
 from core.audio.features.base import get_features
+from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.config import SAMPLE_RATE
 from core.errors import AudioError
+from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """An answer, and how far to trust it."""
-
-    emotion: str
-    """The most probable emotion."""
-    probabilities: dict[str, float]
-    """Probability of each emotion, in the order of the model's labels; sums to 1."""
-    confidence: float
-    """Probability of ``emotion``."""
-    is_uncertain: bool
-    """Whether the answer should be read as "unsure"."""
-    reasons: tuple[str, ...]
-    """Why it is unsure, and what was wrong with the recording."""
-    model: str
-    """Name of the model."""
 
 
 class Predictor:
@@ -88,7 +72,7 @@ class Predictor:
 
     @property
     def analysed_duration(self) -> float:
-        """Length of the beginning of a sound that the answer rests on, in seconds."""
+        """Longest stretch of voice that is answered at once, in seconds."""
         return self.model.features.analysed_duration
 
     @property
@@ -122,20 +106,65 @@ class Predictor:
         assessment = assessment or assess(waveform)
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
-        features = extract(waveform, self.model.features)
+        return self.conclude(self.hear(waveform), waveform, assessment, shift=shift)
+
+    def hear(self, waveform: Waveform) -> list[Stretch]:
+        """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
+
+        Parameters
+        ----------
+        waveform : Waveform
+            As from ``core.audio.decode.decode``, not silent.
+
+        Returns
+        -------
+        list of Stretch
+            At least one.
+        """
+        found = list(find_speech([waveform.y], waveform.sr, longest=self.analysed_duration))
+        return found or [loudest_stretch(waveform.y, waveform.sr, self.analysed_duration)]
+
+    def conclude(
+        self,
+        stretches: Sequence[Stretch],
+        waveform: Waveform,
+        assessment: Assessment,
+        *,
+        shift: NDArray[np.float32] | None = None,
+    ) -> Prediction:
+        """Answer for a sound of which the stretches are known; see ``predict`` and ``hear``."""
+        pieces = [self.answer(stretch, shift=shift) for stretch in stretches]
+        return summarize(pieces, duration=waveform.duration, model=self.model.name, notes=assessment.warnings)
+
+    def answer(self, stretch: Stretch, *, shift: NDArray[np.float32] | None = None) -> Piece:
+        """Answer for a stretch of voice.
+
+        Parameters
+        ----------
+        stretch : Stretch
+            As from ``hear``.
+        shift : np.ndarray, optional
+            As for ``predict``.
+
+        Returns
+        -------
+        Piece
+        """
+        features = extract(Waveform.of_samples(stretch.y), self.model.features)
         if shift is not None:
             features = features + shift
         y_proba = self.predict_features(features[np.newaxis])[0]
         best = int(y_proba.argmax())
-        confidence = float(y_proba[best])
-        unsure = self._doubts(confidence) if assessment.has_voice else (NO_VOICE,)
-        return Prediction(
+        doubts = self._doubts(float(y_proba[best])) if stretch.has_voice else (NO_VOICE,)
+        if stretch.snr < NOISY and stretch.has_voice:
+            doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
+        return Piece(
+            start=stretch.first / SAMPLE_RATE,
+            end=stretch.last / SAMPLE_RATE,
             emotion=self.labels[best],
             probabilities={emotion: float(p) for emotion, p in zip(self.labels, y_proba, strict=True)},
-            confidence=confidence,
-            is_uncertain=bool(unsure),
-            reasons=(*unsure, *assessment.warnings),
-            model=self.model.name,
+            doubts=doubts,
+            snr=round(stretch.snr, 1) if np.isfinite(stretch.snr) else None,
         )
 
     def predict_features(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

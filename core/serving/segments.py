@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.serving.prediction import UNSURE, Piece
 from core.serving.timeline import Window
 
 NO_SPEECH: Final = "no speech"
-UNSURE: Final = "unsure"
 HALF_LIFE: Final = 0.75
 """Half-life of the smoothing if nobody chooses another, in seconds."""
 
@@ -31,6 +31,8 @@ class Reading:
     """The model's emotions; empty where nobody spoke."""
     threshold: float | None
     """Confidence below which the answer is unsure; None where every answer is."""
+    is_doubtful: bool = False
+    """Whether the answer is unsure whatever its confidence: in noise."""
 
     @property
     def emotion(self) -> str | None:
@@ -48,7 +50,7 @@ class Reading:
         if self.emotion is None:
             return NO_SPEECH
         is_sure = self.threshold is not None and self.confidence >= self.threshold
-        return self.emotion if is_sure else UNSURE
+        return self.emotion if is_sure and not self.is_doubtful else UNSURE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Segment:
 
 
 def smooth(windows: Iterable[Window], threshold: float | None, half_life: float = HALF_LIFE) -> list[Reading]:
-    """Smooth the answers of windows over time.
+    """Smooth the answers of a live stream's windows over time; those of a file's stretches stay as they are.
 
     Parameters
     ----------
@@ -96,10 +98,19 @@ def smooth(windows: Iterable[Window], threshold: float | None, half_life: float 
         else:
             labels = tuple(window.prediction.probabilities)
             y_proba = np.fromiter(window.prediction.probabilities.values(), float, len(labels))
-            kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 else 0.0
+            is_stretch = isinstance(window.prediction, Piece)
+            kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 and not is_stretch else 0.0
             state = y_proba if state is None else kept * state + (1 - kept) * y_proba
-        readings.append(Reading(window, state, labels, threshold))
+        readings.append(Reading(window, state, labels, threshold, _is_doubtful(window)))
     return readings
+
+
+def _is_doubtful(window: Window) -> bool:
+    """Tell whether noise, or in a file anything, makes a window's answer unsure."""
+    answer = window.prediction
+    if isinstance(answer, Piece):
+        return bool(answer.doubts)
+    return answer is not None and any(piece.is_noisy for piece in answer.pieces)
 
 
 def find_segments(readings: Sequence[Reading]) -> list[Segment]:

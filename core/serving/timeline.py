@@ -1,9 +1,12 @@
-"""A sound of any length over time: sliding windows, each answered as a sound of its own.
+"""A sound of any length over time, and a live stream.
 
-Every ``hop`` seconds the last ``length`` seconds are answered by ``Predictor.predict``, exactly as a file of the same
-samples would be. Where no voice was heard for ``pause`` seconds there is no answer, and the next window begins behind
-the pause, so that no window mixes what stands on both sides of one. A stretch of time is told by the first window that
-holds all of it. What is smoothed and summed up over windows stands in ``core.serving.segments``.
+A file is told by its stretches of voice, each answered as ``Predictor.predict`` answers it; between them nobody speaks.
+A live stream does not know yet where a stretch will end: every ``hop`` seconds the last ``length`` seconds are
+answered, exactly as a file of the same samples would be. Where no voice was heard for ``pause`` seconds there is no
+answer, and the next window begins behind the pause, so that no window mixes what stands on both sides of one.
+
+Both come as windows of ``hop`` seconds. What is smoothed and summed up over windows stands in
+``core.serving.segments``.
 """
 
 import dataclasses
@@ -14,10 +17,11 @@ from numpy.typing import NDArray
 
 from core.audio.assess import assess, level_of
 from core.audio.decode import Waveform
-from core.audio.gate import ends_in_voice
 from core.audio.pitch import median_pitch
+from core.audio.speech import SpeechFinder, find_speech
 from core.config import SAMPLE_RATE
-from core.serving.predictor import Prediction, Predictor
+from core.serving.prediction import Piece, Prediction
+from core.serving.predictor import Predictor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +29,11 @@ class TimelineConfig:
     """Windows of a timeline."""
 
     length: float = 3.0
-    """Longest window, in seconds."""
+    """Longest window of a live stream, in seconds."""
     hop: float = 0.5
     """Time between the ends of two windows, in seconds."""
     pause: float = 0.5
-    """Time without a voice after which there is no speech, in seconds."""
+    """Time without a voice after which there is no speech in a live stream, in seconds."""
 
     @property
     def length_samples(self) -> int:
@@ -55,13 +59,18 @@ class Window:
     first: int
     """First sample that was analysed."""
     last: int
-    """Sample behind the last one; also the end of the stretch that the window tells."""
-    prediction: Prediction | None
-    """The answer for samples ``first`` to ``last``; None where nobody spoke."""
+    """Sample behind the last one that the window tells."""
+    prediction: Prediction | Piece | None
+    """The answer for what was analysed; None where nobody spoke."""
     level: float
     """Level of the stretch that the window tells, in dBFS."""
     pitch: float | None
     """Median pitch of that stretch, in Hz; None where nothing is voiced."""
+
+    @property
+    def stop(self) -> int:
+        """Sample behind the last one that was analysed."""
+        return round(self.prediction.end * SAMPLE_RATE) if isinstance(self.prediction, Piece) else self.last
 
     @property
     def start(self) -> float:
@@ -75,7 +84,7 @@ class Window:
 
 
 class Listener:
-    """Answers the windows of one sound, in their order.
+    """Answers the windows of one live stream, in their order.
 
     Parameters
     ----------
@@ -116,17 +125,19 @@ class Listener:
         begin, self._told = self._told, last
         told = y[-(last - begin) :]
         level, pause = level_of(told), round(self.config.pause * SAMPLE_RATE)
-        if not ends_in_voice(y, SAMPLE_RATE, self.config.pause):
-            self._speech = None
-            return Window(begin, max(last - len(y), 0), last, None, level, None)
-        if self._speech is None:
-            self._speech = begin - pause
-        first = max(last - len(y), self._speech)
+        since = begin - pause if self._speech is None else self._speech
+        first = max(last - len(y), since)
         waveform = Waveform.of_samples(y[len(y) - (last - first) :])
-        assessment = assess(waveform, voice=True)  # where its end holds one, it does
-        prediction = None
+        assessment = assess(waveform)
+        stretches = []
         if assessment.refusal is None:
-            prediction = self.predictor.predict(waveform, assessment, shift=self.shift)
+            longest = self.predictor.analysed_duration
+            stretches = list(find_speech([waveform.y], waveform.sr, longest=longest))
+        if not stretches or stretches[-1].last < len(waveform.y) - pause:
+            self._speech = None
+            return Window(begin, first, last, None, level, None)
+        self._speech = since
+        prediction = self.predictor.conclude(stretches, waveform, assessment, shift=self.shift)
         return Window(begin, first, last, prediction, level, median_pitch(told, SAMPLE_RATE))
 
 
@@ -137,7 +148,7 @@ def follow(
     *,
     shift: NDArray[np.float32] | None = None,
 ) -> Iterator[Window]:
-    """Answer a sound window by window; holds no more of it than a window and a block.
+    """Tell a sound from its beginning to its end; holds no more of it than a few seconds and a block.
 
     Parameters
     ----------
@@ -146,24 +157,42 @@ def follow(
     predictor : Predictor
         The model.
     config : TimelineConfig, optional
-        The windows.
+        Length of the windows: its ``hop``.
     shift : np.ndarray, optional
         As for ``Predictor.predict``.
 
     Yields
     ------
     Window
-        Without gaps from the beginning of the sound to its end.
+        Without gaps. All windows of a stretch have its answer; the stretches are those of ``Predictor.predict``.
     """
-    config = config or TimelineConfig()
-    listener = Listener(predictor, config, shift=shift)
-    length, hop = config.length_samples, config.hop_samples
-    kept, total, last = np.zeros(0, np.float32), 0, hop
+    hop = (config or TimelineConfig()).hop_samples
+    finder = SpeechFinder(SAMPLE_RATE, predictor.analysed_duration)
+    kept, told = np.zeros(0, np.float32), 0
+
+    def tell(until: int, piece: Piece | None) -> Iterator[Window]:
+        """Yield the windows up to a sample."""
+        nonlocal kept, told
+        first = told if piece is None else round(piece.start * SAMPLE_RATE)
+        while told < until:
+            n = min(hop, until - told)
+            y, kept = kept[:n], kept[n:]
+            pitch = median_pitch(y, SAMPLE_RATE) if piece else None
+            yield Window(told, told if piece is None else first, told + n, piece, level_of(y), pitch)
+            told += n
+
+    for block, is_last in _marked(blocks):
+        kept = np.concatenate([kept, block])
+        for stretch in finder.feed(block, is_last=is_last):
+            yield from tell(stretch.first, None)
+            yield from tell(stretch.last, predictor.answer(stretch, shift=shift))
+        # Whole windows alone, so that they are the same whatever the blocks.
+        yield from tell(told + max(finder.settled - told, 0) // hop * hop, None)
+    yield from tell(told + len(kept), None)
+
+
+def _marked(blocks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], bool]]:
+    """Yield each block and whether it is the last one: an empty one."""
     for block in blocks:
-        kept, total = np.concatenate([kept, block]), total + len(block)
-        while last <= total:
-            yield listener.listen(kept[: len(kept) - (total - last)][-length:], last)
-            last += hop
-        kept = kept[-(length + hop) :]
-    if total > last - hop:
-        yield listener.listen(kept[-length:], total)
+        yield block, False
+    yield np.zeros(0, np.float32), True

@@ -15,6 +15,7 @@ import pandas as pd
 from core.audio.assess import assess
 from core.audio.decode import Waveform, decode
 from core.audio.fingerprint import Fingerprint, fingerprint
+from core.audio.gate import has_voice
 from core.corpus.base import DEFAULTS, Corpus
 from core.corpus.index import COLUMNS
 from core.corpus.recordings import find_recordings
@@ -97,8 +98,8 @@ def _object(waveform: Waveform) -> str:
     shortest, longest = DURATIONS
     if not shortest <= waveform.duration <= longest:
         return f"shorter than {shortest:g} or longer than {longest:g} s"
-    found = assess(waveform)
-    return "" if found.has_voice and found.refusal is None else "without a voice"
+    is_heard = assess(waveform).refusal is None and has_voice(waveform.y, waveform.sr)
+    return "" if is_heard else "without a voice"
 
 
 def _row(entry: Feedback, file: str, waveform: Waveform) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.errors import DatabaseError, SoundWebError
 from core.operations.feedback import entries
-from core.serving.predictor import Prediction
+from core.serving.prediction import Prediction
 from pages.ui.shared import state
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import streamlit as st
 from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.plots import sound as sound_plots
-from core.serving.predictor import Prediction
+from core.serving.exports import heard_text, to_int16, wav_bytes
+from core.serving.prediction import Prediction
 from pages.ui.shared import cache
 from pages.ui.shared.frame import DOMAIN_NOTICE
 
@@ -34,7 +35,16 @@ def show_answer(prediction: Prediction) -> None:
         st.markdown(f"## :material/help: Unsure · perhaps {prediction.emotion}")
     else:
         st.markdown(f"## {icon_of(prediction.emotion)} {prediction.emotion.capitalize()}")
-    st.markdown(f"**{prediction.confidence:.1%}** confident")
+    if len(prediction.pieces) > 1:
+        shares = " · ".join(f"{label} **{share:.0%}**" for label, share in prediction.shares.items())
+        st.markdown(f"Of {prediction.speech_duration:.1f} s of speech: {shares}")
+        st.caption(
+            f"{len(prediction.pieces)} stretches of voice in {prediction.duration:.1f} s of sound, each answered by "
+            f"itself; {prediction.silence:.0%} of the sound is without a voice."
+        )
+    else:
+        st.markdown(f"**{prediction.confidence:.1%}** confident")
+        st.caption(f"Heard: {heard_text(prediction)}.")
     for reason in prediction.reasons:
         st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")
     st.caption(DOMAIN_NOTICE)
@@ -51,7 +61,10 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
 
 def show_player(sound: Sound, waveform: Waveform) -> None:
     """Show the player and what the file was."""
-    st.audio(sound.data, format=_mime(waveform))
+    if _is_playable(waveform):
+        st.audio(sound.data, format=_mime(waveform))
+    else:
+        st.audio(wav_bytes(to_int16(waveform.y)), format="audio/wav")
     channels = {1: "mono", 2: "stereo"}.get(waveform.channels, f"{waveform.channels} channels")
     st.caption(
         f"{waveform.container} · {waveform.file_rate / 1000:g} kHz · {channels} · {waveform.duration:.1f} s · "
@@ -59,14 +72,23 @@ def show_player(sound: Sound, waveform: Waveform) -> None:
     )
 
 
-def show_waveform(waveform: Waveform) -> None:
-    """Show the waveform with the part that is analysed."""
-    analysed = cache.predictor().analysed_duration
+def show_waveform(waveform: Waveform, prediction: Prediction) -> None:
+    """Show the waveform with the stretches that the answer rests on."""
+    stretches = [(piece.start, piece.end) for piece in prediction.pieces]
     st.plotly_chart(
-        sound_plots.waveform(waveform.y, waveform.sr, analysed),
+        sound_plots.waveform(waveform.y, waveform.sr, stretches),
         config={"displayModeBar": False},
-        alt=f"Waveform of {waveform.duration:.1f} s; the first {min(analysed, waveform.duration):.1f} s are analysed",
+        alt=f"Waveform of {waveform.duration:.1f} s; {heard_text(prediction)}",
     )
+    st.caption("Shaded: what the answer rests on.")
+
+
+def _is_playable(waveform: Waveform) -> bool:
+    """Tell whether browsers play a file themselves."""
+    container, codec = waveform.container.split(maxsplit=1)
+    if container == "WAV":
+        return codec.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
+    return container in ("WAVEX", "FLAC", "OGG", "MP3", "MOV", "MATROSKA", "AAC")
 
 
 def _mime(waveform: Waveform) -> str:

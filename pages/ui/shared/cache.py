@@ -17,9 +17,9 @@ import streamlit as st
 
 from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
+from core.audio.containers import duration_of
 from core.audio.decode import Waveform, decode
 from core.audio.sound import Sound
-from core.audio.stream import stated_duration
 from core.config import FeatureConfig
 from core.corpus.browsing import join_answers, without_answers
 from core.corpus.catalogue import Place
@@ -30,7 +30,8 @@ from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.live import LiveSlots
-from core.serving.predictor import Prediction, Predictor, warm_up
+from core.serving.prediction import Prediction
+from core.serving.predictor import Predictor, warm_up
 from core.serving.registry import Registry, StoredModel
 from core.serving.timeline import Window
 from core.work.background import BackgroundWork
@@ -40,7 +41,7 @@ Result = TypeVar("Result")
 RowsKey = tuple[StoredModel, str, str, int | None]
 """Model, protocol, clips, seed (None for all): what names rows of predictions."""
 KEYS: Final[dict[type, Callable[[Any], object]]] = {
-    Sound: lambda sound: sound.sha256,
+    Sound: lambda sound: f"{sound.sha256} {sound.part}",
     Place: lambda place: f"{place.corpus.name} {place.root}",
     Shift: lambda shift: shift.key,
     StoredModel: lambda model: f"{model.folder} {sorted(model.manifest.files.items())}",
@@ -110,13 +111,13 @@ def frozen(result: Result) -> Result:
 @st.cache_resource(**own(2, "Reading the sound ..."))
 def waveform(sound: Sound) -> Waveform:
     """Decode a sound; the last ones stay decoded while the session looks at them."""
-    return frozen(decode(sound.data))
+    return frozen(decode(sound.data, part=sound.part))
 
 
 @st.cache_data(**own(128))
 def duration(sound: Sound) -> float:
     """Return the length that a file states, in seconds."""
-    return stated_duration(sound.data)
+    return duration_of(sound.data)
 
 
 @st.cache_data(**own(128))

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.audio.containers import ENDINGS
 from core.audio.sound import Sound
 from core.corpus.base import describe
 from core.corpus.catalogue import list_places
@@ -17,7 +18,6 @@ ICONS = {
     SAMPLE: ":material/graphic_eq:",
     CLIP: ":material/library_music:",
 }
-ENDINGS = ["wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mka", "amr", "3gp", "aif", "aiff"]
 MAX_FILES = 50
 RECORDING_RATE = 48_000
 """Rate asked of the microphone, in Hz: that of the corpus, well above the features' own."""
@@ -56,7 +56,7 @@ def _open_linked_clip(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None
 def _uploads(keys: state.SoundKeys) -> list[Sound]:
     files = st.file_uploader(
         "Drop sound files here",
-        type=ENDINGS,
+        type=list(ENDINGS),
         accept_multiple_files=True,
         key=keys.uploads,
         on_change=_forget,

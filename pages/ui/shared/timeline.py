@@ -10,13 +10,12 @@ from core.audio.stream import stream
 from core.plots import timeline as plots
 from core.plots.style import SAVING
 from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
+from core.serving.prediction import Prediction
 from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, share_of_time, smooth
-from core.serving.timeline import TimelineConfig, Window, follow
+from core.serving.timeline import LIVE, Window, follow
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
 
-MIN_DURATION = 4.0
-"""Length above which a sound gets a timeline, in seconds."""
 UNASKED_DURATION = 60.0
 """Length up to which the timeline is computed without being asked for, in seconds."""
 STRETCH = 120.0
@@ -51,7 +50,9 @@ def show_upload_timeline(sound: Sound, duration: float) -> None:
 
     def listen() -> list[Window]:
         windows, bar = [], place.progress(0.0, text="Listening ...")
-        for window in follow(stream(sound.data), predictor, shift=personal.values if personal else None):
+        for window in follow(
+            stream(sound.data, part=sound.part), predictor, shift=personal.values if personal else None
+        ):
             windows.append(window)
             share = min(window.end / duration, 1.0) if duration else 0.0
             done, whole = plots.clock(window.end), plots.clock(duration)
@@ -76,7 +77,8 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
         st.info("The sound is too short to be followed over time.", icon=":material/info:")
         return
     picture = st.container()
-    readings = smooth(windows, model.threshold, choose_half_life())
+    is_live = any(isinstance(window.prediction, Prediction) for window in windows)
+    readings = smooth(windows, model.threshold, choose_half_life() if is_live else 0.0)
     segments = find_segments(readings)
     with picture:
         _show_picture(readings, segments, key)
@@ -88,10 +90,9 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
         alt = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
         st.plotly_chart(plots.shares(shares), config={"displayModeBar": False}, key=f"{key}-shares", alt=alt)
     _show_downloads(segments, readings, model.name, key)
-    config = TimelineConfig()
+    rests = f"the {LIVE.length:g} s before it, on less after a pause" if is_live else "one stretch of voice"
     st.caption(
-        f"Each answer rests on the {config.length:g} s before it, on less after a pause. Silence and noise are no "
-        f"speech and have no emotion. Answers by {model.name}."
+        f"Each answer rests on {rests}. Silence and noise are no speech and have no emotion. Answers by {model.name}."
     )
 
 

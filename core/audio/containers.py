@@ -1,0 +1,463 @@
+"""Files of sound: opening any container and codec, once, block by block, to the end of what is there.
+
+libsndfile reads uncompressed sound and FLAC. FFmpeg (by PyAV, no system tools) reads what libsndfile refuses, and all
+whose length libsndfile only estimates: MP3, Ogg, FLAC of unknown length. FFmpeg may open the formats of ``DEMUXERS``
+alone and no protocol at all, so that a playlist or another text format cannot make it open further files or addresses.
+
+A recorder that died leaves a header that promises nothing, or too little: what is there is read, and said in a note.
+A file that ends before what its own header promises is cut off, and that is said too; formats without such a promise
+are never called cut off.
+"""
+
+import dataclasses
+import io
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import av
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from core.config import DecodeLimits
+from core.errors import AudioError
+
+ENDINGS: Final = (
+    "wav", "mp3", "m4a", "mp4", "ogg", "oga", "opus", "webm", "flac", "aac", "aif", "aiff", "aifc", "amr", "3gp", "3g2",
+    "caf", "wma", "mov", "mkv", "mka", "mp2", "ac3", "eac3", "au", "w64", "rf64", "wv", "tta", "ape", "avi", "flv",
+    "ts", "voc", "spx", "asf", "m4b", "qcp",
+)  # fmt: skip
+"""Usual endings of the files that can be read; what a file is, its bytes tell."""
+DEMUXERS: Final = (
+    "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska",
+    "webm", "mov", "mp4", "m4a", "3gp", "mp3", "mpeg", "mpegts", "ogg", "qcp", "tta", "voc", "w64", "wav", "wv",
+)  # fmt: skip
+"""FFmpeg's names of the containers that it may open."""
+MAX_TRACKS: Final = 8
+BLOCK_FRAMES: Final = 65_536
+UNKNOWN_SIZE: Final = 0x7FFFF000
+"""Sizes from here on are what recorders write that do not know the length, in place of a size."""
+HEADER_SLACK: Final = 64
+"""Bytes that may be missing at the end: careless writers count padding that they do not write."""
+END_TOLERANCE: Final = 2_304
+"""Samples that may be missing at the end: an MP3 header can count two frames more than a decoder gives."""
+DIED: Final = "the recording was never finished: its header does not say how long it is; all that is there was read"
+
+_MPEG_SAMPLES: Final = 1_152
+_OPTIONS: Final = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
+_SOUNDFILE_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"fLaC", b"caff", b"riff")
+
+
+@dataclasses.dataclass(eq=False)
+class Track:
+    """One track of a file that is open for decoding, once."""
+
+    rate: int
+    """Sampling rate of the file, in Hz."""
+    channels: int
+    """Channels of the track."""
+    coding: str
+    """Container and coding, such as ``WAV PCM_16``."""
+    n_tracks: int
+    """Tracks of sound in the file."""
+    blocks: Iterable[NDArray[np.float32]]
+    """Decoded blocks of shape (channels, n)."""
+    promised: int = 0
+    """Samples of a channel that the header promises; 0 where it says nothing, or what is not to be relied on."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What is wrong with the file; complete when all blocks were read."""
+
+    def read(self, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks, (channels, n), stopping at the length limit.
+
+        Raises
+        ------
+        AudioError
+            If there is no sound, it is too long, or holds samples that are not numbers.
+        """
+        allowed = min(int(limits.max_duration * self.rate), limits.max_samples)
+        n = 0
+        for block in self.blocks:
+            n += block.shape[1]
+            if n > allowed:
+                raise AudioError(f"The sound is longer than {allowed / self.rate / 60:.3g} minutes. Cut it into parts.")
+            if not np.isfinite(block).all():
+                raise AudioError("The file holds samples that are not numbers (NaN or infinite). Export it again.")
+            yield block
+        if n == 0:
+            raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
+        if n < self.promised - END_TOLERANCE:
+            self.notes.append(cut_off(self.promised / self.rate, n / self.rate))
+
+
+def cut_off(promised: float, found: float) -> str:
+    """Return the note on a file that ends before it should; both in seconds."""
+    return f"the file is cut off: it promises {promised:.1f} s of sound, {found:.1f} s are there"
+
+
+@contextmanager
+def opened(data: bytes, limits: DecodeLimits, track: int = 0) -> Iterator[Track]:
+    """Open a track of a file's bytes; errors of the libraries on the way become ``AudioError``.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded sound.
+    limits : DecodeLimits
+        Bounds on channels and rate; those on length are enforced by ``Track.read``.
+    track : int
+        Which track of sound, from 0.
+
+    Yields
+    ------
+    Track
+
+    Raises
+    ------
+    AudioError
+        If the file is not a sound, damaged beyond reading, or beyond the limits.
+    """
+    if _is_for_soundfile(data):
+        repaired, notes = repair(data)
+        file = _try_soundfile(repaired)
+        if file is not None:
+            with file:
+                yield _soundfile_track(file, notes, limits)
+                return
+        data = repaired
+    else:
+        notes = []
+    with _opened_pyav(data, limits, track) as found:
+        found.notes[:0] = notes
+        yield found
+
+
+def duration_of(data: bytes) -> float:
+    """Return the length of a sound without decoding it, in seconds: what is there, not what a header estimates.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded sound.
+
+    Returns
+    -------
+    float
+        A hint, since a hostile file can say what it likes; 0 where the file cannot be read.
+    """
+    if _is_for_soundfile(data):
+        file = _try_soundfile(repair(data)[0])
+        if file is not None:
+            with file:
+                return float(file.frames / file.samplerate)
+    try:
+        with av.open(io.BytesIO(data), options=_OPTIONS, metadata_errors="replace") as container:
+            stream = container.streams.audio[0]
+            lasting = sum(packet.duration or 0 for packet in container.demux(stream))
+            return float((lasting or stream.duration or 0) * (stream.time_base or 0))
+    except (av.FFmpegError, ValueError, IndexError):
+        return 0.0
+
+
+def _is_for_soundfile(data: bytes) -> bool:
+    """Tell whether libsndfile knows how long the sound is."""
+    if data[:4] == b"fLaC":
+        # STREAMINFO: the last 36 bits of bytes 18 to 25 count the samples; 0 is "unknown".
+        return len(data) > 26 and int.from_bytes(data[21:26], "big") & 0xFFFFFFFFF != 0
+    return data[:4] in _SOUNDFILE_MAGIC
+
+
+def _try_soundfile(data: bytes) -> sf.SoundFile | None:
+    try:
+        return sf.SoundFile(io.BytesIO(data))
+    except sf.LibsndfileError:
+        return None
+
+
+def _soundfile_track(file: sf.SoundFile, notes: list[str], limits: DecodeLimits) -> Track:
+    rate, channels = int(file.samplerate), int(file.channels)
+    check_format(rate, channels, limits)
+    coding = f"{file.format} {file.subtype}"
+    return Track(rate, channels, coding, 1, _soundfile_blocks(file), 0 if notes else file.frames, notes)
+
+
+def _soundfile_blocks(file: sf.SoundFile) -> Iterator[NDArray[np.float32]]:
+    """Yield decoded blocks of shape (channels, n) until the stream ends or breaks.
+
+    Not ``SoundFile.blocks``: where a stream is shorter than its header says, that one fills up with whatever lay in
+    memory, another person's sound among it.
+    """
+    while True:
+        try:
+            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except sf.LibsndfileError:
+            return  # what the header promised and is not there is told by Track.read
+        if not len(block):
+            return
+        yield block.T
+
+
+@contextmanager
+def _opened_pyav(data: bytes, limits: DecodeLimits, track: int) -> Iterator[Track]:
+    """Open by FFmpeg; where it knows no container, libsndfile has the last word."""
+    forced = "aac" if _holds_adts(data) else None
+    try:
+        file = av.open(io.BytesIO(data), format=forced, options=_OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        late = _try_soundfile(data)
+        if late is not None and late.format not in ("RAW", "MP3", "OGG"):
+            with late:
+                yield _soundfile_track(late, [], limits)
+                return
+        raise AudioError(
+            "The file is not a sound that can be read, or its beginning is damaged. "
+            "Use WAV, MP3, M4A, OGG, FLAC or WebM."
+        ) from error
+    with file:
+        yield _pyav_track(file, data, limits, track)
+
+
+def _holds_adts(data: bytes) -> bool:
+    """Tell whether AAC frames stand at the beginning or behind an ID3 tag, which FFmpeg takes for a sign of MP3."""
+    start = 10 + _syncsafe(data[6:10]) if data[:3] == b"ID3" and len(data) > 10 else 0
+    # Twelve sync bits, then layer bits 00, which no MPEG audio layer uses.
+    return len(data) > start + 1 and data[start] == 0xFF and data[start + 1] & 0xF6 == 0xF0
+
+
+def _syncsafe(size: bytes) -> int:
+    """Return a number written in seven bits a byte."""
+    number = 0
+    for byte in size:
+        number = number << 7 | byte & 0x7F
+    return number
+
+
+def _pyav_track(file: av.container.InputContainer, data: bytes, limits: DecodeLimits, track: int) -> Track:
+    streams = list(file.streams.audio)[:MAX_TRACKS]
+    if track >= len(streams) or streams[track].codec_context is None:
+        raise AudioError("The file holds no audio track that can be read. Choose a recording with sound.")
+    stream = streams[track]
+    notes: list[str] = []
+    frames = _decoded(file, stream, data, notes)
+    first = next(frames, None)
+    if first is None:
+        raise AudioError(
+            "The recording is damaged or cut off: nothing of its sound can be decoded. Record or export it again."
+        )
+    rate, channels = int(first.sample_rate), int(first.layout.nb_channels)
+    check_format(rate, channels, limits)
+    coding = f"{file.format.name.split(',')[0].upper()} {stream.codec_context.name}"
+    return Track(rate, channels, coding, len(streams), _pyav_blocks(first, frames), _promised(file, data), notes)
+
+
+def _decoded(
+    file: av.container.InputContainer, stream: av.AudioStream, data: bytes, notes: list[str]
+) -> Iterator[av.AudioFrame]:
+    """Yield the frames of a track; packets that cannot be decoded are left out, as players do."""
+    n, missing = 0, bytearray()
+    packets = file.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            break
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            missing += bytes(packet)
+            continue
+        n += len(frames)
+        yield from frames
+    if not n and missing:
+        yield from _unframed(stream, bytes(missing))
+    if file.format.name.startswith("mov") and stream.index_entries:
+        last = max(entry.pos + entry.size for entry in stream.index_entries)
+        if last > len(data) and stream.duration:
+            found = sum(entry.pos + entry.size <= len(data) for entry in stream.index_entries)
+            promised = float(stream.duration * stream.time_base)
+            notes.append(cut_off(promised, promised * found / len(stream.index_entries)))
+
+
+def _unframed(stream: av.AudioStream, data: bytes) -> Iterator[av.AudioFrame]:
+    """Decode what a container cut into pieces that are no frames, such as raw AAC in WAV, in one piece."""
+    codec = av.CodecContext.create(stream.codec_context.codec, "r")
+    codec.extradata = stream.codec_context.extradata
+    try:
+        yield from codec.decode(av.Packet(data))
+    except av.FFmpegError:
+        return
+
+
+def _promised(file: av.container.InputContainer, data: bytes) -> int:
+    """Return the samples that an MP3's Xing header counts; 0 for all else: other durations are estimates."""
+    if file.format.name != "mp3":
+        return 0
+    position = max(data[:65_536].find(b"Xing"), data[:65_536].find(b"Info"))
+    if position < 0 or position + 12 > len(data) or not data[position + 7] & 1:
+        return 0
+    rate = file.streams.audio[0].rate or 0
+    return int(struct.unpack_from(">I", data, position + 8)[0]) * (_MPEG_SAMPLES if rate >= 32_000 else 576)
+
+
+def _pyav_blocks(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    """Yield decoded blocks of shape (channels, n) at the rate and layout of the first frame, whatever later ones have.
+
+    Joined recordings change their rate or channels midway.
+    """
+    n_channels, rate = first.layout.nb_channels, first.sample_rate
+    kind, resampler = None, av.AudioResampler(format="fltp")
+    for frame in _with_first(first, frames):
+        if (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate) != kind:
+            if kind is not None:
+                yield from _planes(resampler.resample(None), n_channels)
+            kind = frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
+            changed = frame.layout.nb_channels != n_channels
+            resampler = av.AudioResampler(format="fltp", layout=first.layout.name if changed else None, rate=rate)
+        frame.pts = None  # gaps between joined parts are no silence
+        yield from _planes(resampler.resample(frame), n_channels)
+    yield from _planes(resampler.resample(None), n_channels)
+
+
+def _with_first(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    yield first
+    yield from frames
+
+
+def _planes(frames: Iterable[av.AudioFrame], n_channels: int) -> Iterator[NDArray[np.float32]]:
+    for frame in frames:
+        block = frame.to_ndarray()
+        if block.size and block.shape[0] == n_channels:
+            yield block
+
+
+def check_format(rate: int, channels: int, limits: DecodeLimits) -> None:
+    """Refuse rates and channel counts outside the limits.
+
+    Raises
+    ------
+    AudioError
+        If they are.
+    """
+    if not limits.min_rate <= rate <= limits.max_rate:
+        raise AudioError(
+            f"The sampling rate is {rate:,} Hz; {limits.min_rate:,} to {limits.max_rate:,} Hz are supported. "
+            "Export it at 44,100 or 48,000 Hz."
+        )
+    if not 1 <= channels <= limits.max_channels:
+        raise AudioError(f"The file has {channels} channels; 1 to {limits.max_channels} are supported. Mix it down.")
+
+
+def repair(data: bytes) -> tuple[bytes, list[str]]:
+    """Return a file whose header says how much sound there is, and notes on what it said before.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    bytes
+        The same bytes, but for the sizes in the header of a WAV, AIFF or AU file.
+    list of str
+        That the file is cut off, or was never finished; empty where the header was right.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return _repair_wav(data)
+    if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
+        return _repair_aiff(data)
+    if data[:4] == b".snd" and len(data) > 24:
+        offset, size = struct.unpack_from(">II", data, 4)
+        there = len(data) - offset
+        if size >= UNKNOWN_SIZE or there <= 0:
+            return data, []
+        if not size:
+            return _with_sizes(data, (8, ">I", there)), [DIED]
+        if size > there + HEADER_SLACK:
+            return _with_sizes(data, (8, ">I", there)), [_cut_off_bytes(size, there)]
+    return data, []
+
+
+def refuse_broken(data: bytes) -> None:
+    """Refuse a file whose header says something else about its length than its bytes do.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Raises
+    ------
+    AudioError
+        If a WAV, AIFF or AU file is cut off or was never finished.
+    """
+    notes = repair(data)[1]
+    if notes:
+        raise AudioError(f"{notes[0][0].upper()}{notes[0][1:]}. Copy or export it again.")
+
+
+def _repair_wav(data: bytes) -> tuple[bytes, list[str]]:
+    for name, position, size in _chunks(data, "<"):
+        if name != b"data":
+            continue
+        there = len(data) - position - 8
+        whole = (position + 4, "<I", there), (4, "<I", len(data) - 8)
+        if size >= UNKNOWN_SIZE:
+            return _with_sizes(data, *whole), []
+        if size > there + HEADER_SLACK:
+            return _with_sizes(data, *whole), [_cut_off_bytes(size, there)]
+        if (size == 0 and there > 8) or not _is_chain(data, position + 8 + size + size % 2):
+            return _with_sizes(data, *whole), [DIED] if there else []
+        break
+    return data, []
+
+
+def _repair_aiff(data: bytes) -> tuple[bytes, list[str]]:
+    chunks = {name: (position, size) for name, position, size in _chunks(data, ">")}
+    if b"COMM" not in chunks or b"SSND" not in chunks or chunks[b"COMM"][0] + 16 > len(data):
+        return data, []
+    common, (sound, size) = chunks[b"COMM"][0] + 8, chunks[b"SSND"]
+    channels, frames, bits = struct.unpack_from(">hIh", data, common)
+    width = max(channels * ((bits + 7) // 8), 1)
+    there = max(len(data) - sound - 16, 0)
+    whole = (common + 2, ">I", there // width), (sound + 4, ">I", there + 8), (4, ">I", len(data) - 8)
+    if size > there + 8 + HEADER_SLACK:
+        return _with_sizes(data, *whole), [_cut_off_bytes(size, there + 8)]
+    if there and (not frames or size <= 8):
+        return _with_sizes(data, *whole), [DIED]
+    return data, []
+
+
+def _chunks(data: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, position and size of the chunks of a RIFF or IFF file."""
+    position = 12
+    while position + 8 <= len(data):
+        size = int(struct.unpack_from(f"{order}I", data, position + 4)[0])
+        yield data[position : position + 4], position, size
+        position += 8 + size + size % 2
+
+
+def _is_chain(data: bytes, position: int) -> bool:
+    """Tell whether chunks, or nothing of weight, stand behind the sound: where they do not, the sound goes on."""
+    while position + 8 <= len(data):
+        name, size = data[position : position + 4], int(struct.unpack_from("<I", data, position + 4)[0])
+        if not all(32 <= byte < 127 for byte in name):
+            return not any(data[position:])
+        position += 8 + size + size % 2
+    return position <= len(data) + HEADER_SLACK
+
+
+def _with_sizes(data: bytes, *sizes: tuple[int, str, int]) -> bytes:
+    """Return a file with numbers written over its own: position, form, number."""
+    changed = bytearray(data)
+    for position, form, number in sizes:
+        struct.pack_into(form, changed, position, min(number, 0xFFFFFFFF))
+    return bytes(changed)
+
+
+def _cut_off_bytes(promised: int, found: int) -> str:
+    return f"the file is cut off: its header promises {promised:,} bytes of sound, {found:,} are there"

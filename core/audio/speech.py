@@ -1,0 +1,313 @@
+"""Where people speak in a sound, and what of it is answered: stretches of voice, each cleaned and told from its noise.
+
+A stretch begins where a voice begins and ends where it pauses for ``PAUSE`` seconds; a longer one than a model reads at
+once is cut where the voice is weakest. What microphones, sound cards and mains add beside the voice is taken away
+(``core.audio.cleaning``), what cannot be taken away is measured: how far the voice stands above the noise around it.
+
+A sound may come block by block: stretches are the same however it is cut, and no more of it is held than a few seconds.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+import scipy.ndimage
+import scipy.signal
+from numpy.typing import NDArray
+
+from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
+from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
+
+PAUSE: Final = 0.5
+"""Time without a voice that ends a stretch, in seconds."""
+MARGIN: Final = 0.25
+"""Time before and behind a stretch that is answered with it, in seconds."""
+AROUND: Final = 3.0
+"""Time before and behind a stretch in which the noise is measured, in seconds."""
+GOES_ON: Final = 0.35
+"""Probability from which a voice that was heard goes on."""
+GOES_ON_LEVEL: Final = -15.0
+"""Level relative to the voice from which it goes on whatever the detector says, in dB: it overhears held notes."""
+GOES_ON_SNR: Final = 6.0
+"""How far above the noise it must be for that, in dB."""
+NO_VOICE: Final = 0.2
+"""Probability under which a window counts as noise."""
+LINE_LEVEL: Final = -40.0
+"""Level of a steady partial relative to the voice from which it is taken away, in dB."""
+LOWERED_FROM: Final = 35.0
+"""How far a voice must stand above the noise for it to be left as it is, in dB."""
+MIN_NOISE: Final = 5
+"""Windows without a voice that are needed to measure the noise."""
+
+
+_LOUD_SHARE: Final = 0.25
+_N_FFT: Final = 2_048
+_GAP_RANGE: Final = (300.0, 6_000.0)
+_GAP_BINS: Final = 38
+_GAP_BIAS: Final = 0.25
+"""What the statistic of ``snr_within`` is of the power of white noise, found by drawing such noise."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stretch:
+    """A stretch of voice."""
+
+    first: int
+    """Its first sample in the sound."""
+    last: int
+    """The sample behind its last one."""
+    start: int
+    """First sample of ``y`` in the sound."""
+    y: NDArray[np.float32]
+    """The samples to answer, cleaned, with a margin; shape (n,)."""
+    snr: float
+    """How far the voice stands above the noise around it, in dB; infinite where there is none."""
+    has_voice: bool = True
+    """Whether a voice was found in it; a whisper can be missed."""
+
+
+@dataclasses.dataclass
+class _Heard:
+    """What is known of the windows from ``first`` on."""
+
+    first: int
+    probability: NDArray[np.float32]
+    power: NDArray[np.float64]
+
+
+class SpeechFinder:
+    """Finds the stretches of voice of one sound.
+
+    Parameters
+    ----------
+    sr : int
+        Sampling rate, in Hz.
+    longest : float
+        Longest stretch, in seconds.
+    """
+
+    def __init__(self, sr: int, longest: float) -> None:
+        self._sr, self._step = sr, WINDOW_DURATION * sr
+        self._longest = max(int((longest - 2 * MARGIN) / WINDOW_DURATION), MIN_WINDOWS)
+        self._high_pass, self._scan = HighPass(sr), VoiceScan()
+        self._kept = np.zeros(0, np.float32)
+        self._kept_from = 0
+        self._waiting = np.zeros(0, np.float32)
+        self._heard = _Heard(0, np.zeros(0, np.float32), np.zeros(0))
+        self._told = 0
+
+    @property
+    def settled(self) -> int:
+        """Sample up to which nothing that comes can change what was found."""
+        return round((self._heard.first + self._told) * self._step)
+
+    def feed(self, block: NDArray[np.float32], *, is_last: bool = False) -> Iterator[Stretch]:
+        """Take the next samples, (n,), and yield the stretches that are complete with them."""
+        self._waiting = np.concatenate([self._waiting, block])
+        size = round(REGION * self._step)
+        while len(self._waiting) >= size or (is_last and len(self._waiting)):
+            self._take(self._waiting[:size])
+            self._waiting = self._waiting[size:]
+            yield from self._complete(is_last=is_last and not len(self._waiting))
+
+    def _take(self, region: NDArray[np.float32]) -> None:
+        """Clean a region and look for a voice in it."""
+        y = self._high_pass(repair_clicks(region, self._sr))
+        probability = self._scan.scan(y, self._sr, self._kept)
+        edges = np.round(np.arange(len(probability) + 1) * self._step).astype(int)
+        power = _power(y, edges)
+        self._kept = np.concatenate([self._kept, y])
+        heard = self._heard
+        self._heard = _Heard(
+            heard.first, np.concatenate([heard.probability, probability]), np.concatenate([heard.power, power])
+        )
+
+    def _complete(self, *, is_last: bool) -> Iterator[Stretch]:
+        """Yield the stretches that nothing that comes can change."""
+        heard = self._heard
+        n, pause = len(heard.probability), round(PAUSE / WINDOW_DURATION)
+        settled = 0
+        for begin, end in self._runs(pause):
+            if end + pause > n and not is_last:
+                # It may go on: what is longer than a model reads is cut all the same.
+                parts = _split(heard.probability, begin, end, self._longest)[:-1]
+                yield from (self._stretch(*part) for part in parts)
+                settled = parts[-1][1] if parts else begin
+                break
+            yield from (self._stretch(*part) for part in _split(heard.probability, begin, end, self._longest))
+            settled = end
+        else:
+            settled = max(settled, n - pause)
+        self._forget(max(settled, self._told))
+
+    def _runs(self, pause: int) -> list[tuple[int, int]]:
+        """Return first and last window of each stretch of voice, with shorter pauses than ``pause`` windows within."""
+        probability, power = self._heard.probability, self._heard.power
+        is_sure = probability > MIN_PROBABILITY
+        if is_sure.sum() < MIN_WINDOWS:
+            return []
+        noise = power[(probability < NO_VOICE)]
+        floor = float(np.median(noise)) * 10 ** (GOES_ON_SNR / 10) if len(noise) >= MIN_NOISE else 0.0
+        loud = max(float(power[is_sure].mean()) * 10 ** (GOES_ON_LEVEL / 10), floor)
+        edges = np.flatnonzero(np.diff(np.pad((probability > GOES_ON) | (power > loud), 1).astype(np.int8)))
+        runs: list[tuple[int, int]] = []
+        for begin, end in edges.reshape(-1, 2).tolist():
+            if is_sure[begin:end].sum() < MIN_WINDOWS or end <= self._told:
+                continue
+            if runs and begin - runs[-1][1] < pause:
+                runs[-1] = runs[-1][0], end
+            else:
+                runs.append((max(begin, self._told), end))
+        return runs
+
+    def _stretch(self, begin: int, end: int) -> Stretch:
+        """Return the stretch of windows ``begin`` to ``end``."""
+        heard, around = self._heard, round(AROUND / WINDOW_DURATION)
+        near = slice(max(begin - around, 0), min(end + around, len(heard.probability)))
+        edges = np.round((heard.first + np.arange(near.start, near.stop + 1)) * self._step).astype(int)
+        edges = np.minimum(edges, self._kept_from + len(self._kept))
+        y = self._kept[edges[0] - self._kept_from : edges[-1] - self._kept_from]
+        edges, origin = edges - edges[0], int(edges[0])
+
+        probability = heard.probability[near]
+        pause = slice(*edges[list(_longest_pause(probability))].tolist())
+        least = float(np.mean(np.square(y[edges[begin - near.start] :]))) * 10 ** (LINE_LEVEL / 10)
+        lines = find_lines(y[pause], self._sr, least=least)
+        y = take_away_lines(y, self._sr, lines)
+
+        first, last = int(edges[begin - near.start]), int(edges[end - near.start])
+        power = _power(y, edges) if lines else heard.power[near]
+        noise = power[probability < NO_VOICE]
+        of_voice = float(power[begin - near.start : end - near.start].mean())
+        snr = _ratio(of_voice, float(np.median(noise))) if len(noise) >= MIN_NOISE else snr_within(y, self._sr)
+        margin = int(MARGIN * self._sr)
+        start = max(first - margin, 0)
+        voice = y[start : last + margin]
+        if snr < LOWERED_FROM:
+            voice = lower_noise(voice, y[pause], self._sr)
+        return Stretch(origin + first, origin + last, origin + start, voice, snr)
+
+    def _forget(self, settled: int) -> None:
+        """Keep what stretches to come can need: their margins, and the noise before them."""
+        kept = max(settled - round((AROUND + MARGIN) / WINDOW_DURATION), 0)
+        heard = self._heard
+        self._heard = _Heard(heard.first + kept, heard.probability[kept:], heard.power[kept:])
+        self._told = settled - kept
+        start = round(self._heard.first * self._step)
+        self._kept = self._kept[start - self._kept_from :]
+        self._kept_from = start
+
+
+def find_speech(blocks: Iterable[NDArray[np.float32]], sr: int, *, longest: float) -> Iterator[Stretch]:
+    """Yield the stretches of voice of a sound.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
+        The sound, whole or block by block.
+    sr : int
+        Sampling rate, in Hz.
+    longest : float
+        Longest stretch with its margins, in seconds.
+
+    Yields
+    ------
+    Stretch
+        In their order; none where nobody speaks.
+    """
+    finder = SpeechFinder(sr, longest)
+    for block in blocks:
+        yield from finder.feed(block)
+    yield from finder.feed(np.zeros(0, np.float32), is_last=True)
+
+
+def loudest_stretch(y: NDArray[np.float32], sr: int, longest: float) -> Stretch:
+    """Return what is answered of a sound in which nobody speaks: from where it first is about as loud as it gets.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform, not silent.
+    sr : int
+        Sampling rate, in Hz.
+    longest : float
+        Longest stretch, in seconds.
+
+    Returns
+    -------
+    Stretch
+        As it is, not cleaned.
+    """
+    n, first = int(longest * sr), 0
+    if len(y) > n:
+        loud = np.flatnonzero(np.abs(y) > _LOUD_SHARE * np.abs(y).max())
+        first = min(max(int(loud[0]) - int(MARGIN * sr), 0), len(y) - n)
+    last = min(first + n, len(y))
+    return Stretch(first, last, first, y[first:last], float("inf"), has_voice=False)
+
+
+def _split(probability: NDArray[np.float32], begin: int, end: int, longest: int) -> list[tuple[int, int]]:
+    """Return a stretch in parts of at most ``longest`` windows, cut where the voice is weakest."""
+    parts = []
+    while end - begin > longest:
+        # As few parts as can be, of about one length; the cut may stand a third of a part before that.
+        target = -(-(end - begin) // -(-(end - begin) // longest))
+        low = begin + max(target * 2 // 3, 1)
+        around = np.convolve(np.pad(probability[low - 1 : begin + target + 1], 1, mode="edge"), np.ones(3), "same")
+        cut = low + int(around[2 : target - (low - begin) + 2].argmin())
+        parts.append((begin, cut))
+        begin = cut
+    return [*parts, (begin, end)]
+
+
+def _power(y: NDArray[np.float32], edges: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean square between edges, shape (edges - 1,)."""
+    edges = np.minimum(edges, len(y))
+    squares = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
+    return np.asarray(np.diff(squares[edges]) / np.maximum(np.diff(edges), 1))
+
+
+def _longest_pause(probability: NDArray[np.float32]) -> tuple[int, int]:
+    """Return the longest stretch of windows without a voice."""
+    best, begin = (0, 0), None
+    for k, p in enumerate([*probability.tolist(), 1.0]):
+        if p < NO_VOICE:
+            begin = k if begin is None else begin
+        elif begin is not None:
+            best, begin = max(best, (begin, k), key=lambda run: run[1] - run[0]), None
+    return best
+
+
+def _ratio(power: float, noise: float) -> float:
+    """Return how far what a power holds beside its noise stands above the noise, in dB."""
+    return 10 * float(np.log10(max(power / noise - 1, 1e-3))) if noise > 0 else float("inf")
+
+
+def snr_within(y: NDArray[np.float32], sr: int) -> float:
+    """Estimate how far a voice without a pause stands above its noise.
+
+    What stays in the gaps of the spectrum, between partials and in the weakest moments of each frequency, is noise.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Voice and noise.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    float
+        In dB; to within 3 dB up to 20 dB, lower than the truth above that.
+    """
+    if len(y) < 4 * _N_FFT:
+        return float("inf")
+    transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
+    S = np.square(np.abs(transform.stft(y)[:, 3:-3]))
+    S = scipy.ndimage.uniform_filter1d(S, 3, axis=1)
+    bands = slice(*(np.array(_GAP_RANGE) * _N_FFT / sr).astype(int).tolist())
+    weakest = np.percentile(S, 10, axis=1)[bands]
+    weakest = weakest[: len(weakest) // _GAP_BINS * _GAP_BINS].reshape(-1, _GAP_BINS)
+    noise = np.percentile(weakest, 20, axis=1).sum() * _GAP_BINS / _GAP_BIAS
+    return _ratio(float(S.mean(axis=1)[bands][: weakest.size].sum()), float(noise))
