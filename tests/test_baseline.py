@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from core.audio.decode import decode
+from core.audio.decode import Waveform, decode
 from core.audio.extraction import extract
+from core.audio.speech import Stretch
 from core.config import configuration_hash
 from core.corpus.ravdess import RAVDESS
 from core.corpus.samples import list_samples
@@ -32,8 +33,17 @@ def baseline(voices, predictor) -> Baseline:
     return enrol(voices[:2], predictor)
 
 
+def longest(waveform: Waveform, predictor: Predictor) -> Stretch:
+    return max(predictor.hear(waveform), key=lambda stretch: len(stretch.y))
+
+
+def features_of(waveform: Waveform, predictor: Predictor) -> np.ndarray:
+    """The features of what is answered of a sound."""
+    return extract(Waveform.of_samples(longest(waveform, predictor).y), predictor.model.features)
+
+
 def test_full_strength_takes_the_neutral_voice_to_the_usual_one(baseline, voices, predictor):
-    X = np.stack([extract(voice, predictor.model.features) for voice in voices[:2]])
+    X = np.stack([features_of(voice, predictor) for voice in voices[:2]])
     shifted = X + baseline.shift(predictor, 1.0)
     np.testing.assert_allclose(shifted.mean(axis=(0, 1)), predictor.usual_features, rtol=1e-4, atol=1e-2)
     assert not baseline.shift(predictor, 0.0).any()
@@ -42,10 +52,10 @@ def test_full_strength_takes_the_neutral_voice_to_the_usual_one(baseline, voices
 
 def test_answer_with_a_baseline_is_that_of_shifted_features(baseline, voices, predictor):
     shift = baseline.shift(predictor, 0.5)
-    X = extract(voices[2], predictor.model.features)[None]
-    answer = predictor.predict(voices[2], shift=shift)
+    X = features_of(voices[2], predictor)[None]
+    answer = predictor.answer(longest(voices[2], predictor), shift=shift)
     assert list(answer.probabilities.values()) == predictor.predict_features(X + shift)[0].tolist()
-    assert answer.probabilities != predictor.predict(voices[2]).probabilities
+    assert answer.probabilities != predictor.answer(longest(voices[2], predictor)).probabilities
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])

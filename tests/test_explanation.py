@@ -9,7 +9,7 @@ from core.audio.decode import decode
 from core.audio.extraction import extract
 from core.audio.features import get_features
 from core.plots import explanation as plots
-from core.serving.explanation import explain, picture, silence
+from core.serving.explanation import answered_stretch, explain, picture, silence
 from core.serving.predictor import Predictor
 from tests.conftest import encode, tone
 
@@ -47,11 +47,13 @@ def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
     config = predictor.model.features
     assert explanation.emotion == predictor.predict(waveform).emotion
     k = 5
-    altered = extract(silence(waveform, *explanation.stretches[k]), config)
+    offset, heard = answered_stretch(predictor, waveform)
+    altered = extract(silence(heard, *(explanation.stretches[k] - offset)), config)
     best = list(predictor.predict(waveform).probabilities).index(explanation.emotion)
     left = predictor.predict_features(altered[None])[0, best]
+    assert explanation.fall_by_stretch.any()
     assert explanation.fall_by_stretch[k] == pytest.approx(explanation.probability - left, abs=1e-6)
-    masked = extract(waveform, config)
+    masked = extract(heard, config)
     columns = config.groups["Chroma"]
     scaler = json.loads((predictor.model.folder / "scaler.json").read_text())
     masked[:, columns] = np.array(scaler["mean"])[columns]
@@ -62,8 +64,9 @@ def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
 def test_stretches_cover_what_is_analysed(predictor, waveform):
     explanation = explain(predictor, waveform)
     starts, ends = explanation.stretches.T
-    assert starts[0] == 0
-    assert ends[-1] == pytest.approx(min(waveform.duration, predictor.analysed_duration))
+    offset, heard = answered_stretch(predictor, waveform)
+    assert starts[0] == offset
+    assert ends[-1] == pytest.approx(offset + heard.duration)
     assert (starts[1:] < ends[:-1]).all()
     start, end = explanation.most_important_stretch
     assert [start, end] in explanation.stretches.tolist()
@@ -72,7 +75,8 @@ def test_stretches_cover_what_is_analysed(predictor, waveform):
 def test_picture_of_a_reference_model_is_its_scaled_matrix(predictor, waveform):
     shown = picture(predictor, waveform)
     assert shown.values.shape == (62, 130)
-    np.testing.assert_allclose(shown.values.T, predictor.scale(extract(waveform, predictor.model.features)))
+    heard = answered_stretch(predictor, waveform)[1]
+    np.testing.assert_allclose(shown.values.T, predictor.scale(extract(heard, predictor.model.features)))
 
 
 def test_charts_say_what_they_show(predictor, waveform):

@@ -6,8 +6,15 @@ import numpy as np
 
 from core.errors import AudioError
 from core.labels import EMOTIONS
-from core.serving.exports import export_reference, prediction_json, prediction_table, spreadsheet_csv
-from core.serving.prediction import Prediction
+from core.serving.exports import (
+    export_reference,
+    heard_text,
+    prediction_json,
+    prediction_table,
+    prediction_text,
+    spreadsheet_csv,
+)
+from core.serving.prediction import Piece, Prediction, summarize
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 
@@ -18,6 +25,8 @@ ANSWER = Prediction(
     is_uncertain=True,
     reasons=("confidence 0.30 is below 0.50",),
     model="reference-00000000",
+    duration=4.0,
+    pieces=(Piece(1.0, 2.0, "calm", dict.fromkeys(EMOTIONS, 0.1) | {"calm": 0.3}, ("too low",), snr=12.5),),
 )
 
 REFERENCE_SCRIPT = """
@@ -54,8 +63,24 @@ def test_json_is_one_object_a_line():
         "is_uncertain": True,
         "reasons": ["confidence 0.30 is below 0.50"],
         "model": "reference-00000000",
+        "duration": 4.0,
+        "shares": {"unsure": 1.0},
+        "silence": 0.75,
+        "pieces": [
+            {"start": 1.0, "end": 2.0, "label": "unsure", "emotion": "calm", "confidence": 0.3, "snr": 12.5}
+            | {"probabilities": ANSWER.probabilities, "doubts": ["too low"]}
+        ],
     }
     assert json.loads(prediction_json("b.wav", AudioError("empty"))) == {"file": "b.wav", "error": "empty"}
+
+
+def test_what_was_heard_is_said():
+    assert heard_text(ANSWER) == "1.0 to 2.0 s of 4.0 s"
+    assert "heard: 1.0 to 2.0 s of 4.0 s" in prediction_text("a.wav", ANSWER)
+    sad = Piece(2.5, 4.0, "sad", dict.fromkeys(EMOTIONS, 0.0) | {"sad": 1.0}, ())
+    both = summarize([*ANSWER.pieces, sad], duration=4.0, model="m")
+    assert heard_text(both) == "2.5 s of speech in 4.0 s (38% without a voice); of the speech: sad 60%, unsure 40%"
+    assert "2.50 - 4.00 s  sad" in prediction_text("a.wav", both)
 
 
 def test_table_has_a_row_a_file():

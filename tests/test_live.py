@@ -14,7 +14,7 @@ from core.serving import live
 from core.serving.exports import wav_bytes
 from core.serving.live import LiveSlots, LiveWorker, RingBuffer
 from core.serving.predictor import Predictor
-from core.serving.timeline import LIVE, follow
+from core.serving.timeline import LIVE, Listener, Window
 from tests.conftest import tone
 
 FRAME = 441
@@ -40,6 +40,12 @@ def feed(worker: LiveWorker, samples: np.ndarray) -> None:
         wait_for(
             lambda first=first: worker.recent and worker.recent[-1].last >= min(first + hop, len(samples) // hop * hop)
         )
+
+
+def listened(y: np.ndarray, predictor: Predictor) -> list[Window]:
+    """The windows of a stream of these samples."""
+    listener, hop = Listener(predictor, LIVE), LIVE.hop_samples
+    return [listener.listen(y[max(last - LIVE.length_samples, 0) : last], last) for last in range(hop, len(y) + 1, hop)]
 
 
 def wait_for(condition, seconds: float = 30.0) -> None:
@@ -73,7 +79,7 @@ def test_ring_buffer_keeps_the_newest_and_no_more():
 def test_live_windows_are_those_of_the_take_offline(worker, talks, predictor):
     feed(worker, talks[0])
     take = decode(wav_bytes(worker.take)).y
-    assert worker.taken == list(follow([take], predictor, LIVE))
+    assert worker.taken == listened(take, predictor)
     for window in worker.taken:
         if window.prediction is not None:
             assert predictor.predict(decode(wav_bytes(worker.take[window.first : window.last]))) == window.prediction
@@ -93,7 +99,7 @@ def test_workers_of_two_users_keep_apart(worker, predictor, talks):
     other.join()
     for mine, talk in ((worker, talks[0]), (other, talks[1])):
         np.testing.assert_array_equal(mine.take, talk[: len(mine.take)])
-        assert mine.taken == list(follow([mine.take.astype(np.float32) / 32_768], predictor, LIVE))
+        assert mine.taken == listened(mine.take.astype(np.float32) / 32_768, predictor)
 
 
 def test_a_changed_baseline_shifts_later_windows_alone(worker, talks, predictor):

@@ -13,6 +13,7 @@ IEEE Transactions on Acoustics, Speech, and Signal Processing 32: 1109-1121 (for
 from typing import Final
 
 import numpy as np
+import scipy.fft
 import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ LINE_RATIO: Final = 30.0
 """Power of a line over that of its neighbourhood in the spectrum, from which it is one."""
 MIN_PAUSE: Final = 0.15
 """Shortest sound before a voice in which lines are looked for, in seconds."""
+MAX_PAUSE: Final = 1.0
+"""Longest one that is looked at, in seconds."""
 CLICK_RATIO: Final = 6.0
 """Size of a jump over the largest one around it, from which it is a click."""
 MOST_REDUCTION: Final = 10.0
@@ -121,9 +124,10 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     """
     if len(y) < MIN_PAUSE * sr or not np.any(y):
         return []
-    size = 4 * len(y)
-    window = np.hanning(len(y))
-    power = 2 * np.square(np.abs(np.fft.rfft(y * window, size)) / window.sum())
+    y = y[-int(MAX_PAUSE * sr) :]
+    size = scipy.fft.next_fast_len(4 * len(y), real=True)
+    window = scipy.signal.get_window("blackmanharris", len(y))  # the skirts of a strong line are no lines
+    power = 2 * np.square(np.abs(scipy.fft.rfft(y * window, size)) / window.sum())
     # The neighbourhood must be wider than the lobe of a line, and than two of them.
     reach = max(round(_NEIGHBOURHOOD * size / sr), 64)
     blocks = power[: len(power) // reach * reach].reshape(-1, reach)
@@ -132,7 +136,7 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     is_peak[1:-1] = (power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])
     peaks = np.flatnonzero(is_peak & (power > LINE_RATIO * usual) & (power > least))
     peaks = peaks[np.argsort(-power[peaks], kind="stable")]
-    lobe = 2 * size // len(y)
+    lobe = 4 * size // len(y)
     found: list[int] = []
     for peak in peaks.tolist():
         if all(abs(peak - other) > lobe for other in found):

@@ -32,7 +32,8 @@ ENDINGS: Final = (
 """Usual endings of the files that can be read; what a file is, its bytes tell."""
 DEMUXERS: Final = (
     "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska",
-    "webm", "mov", "mp4", "m4a", "3gp", "mp3", "mpeg", "mpegts", "ogg", "qcp", "tta", "voc", "w64", "wav", "wv",
+    "webm", "mov", "mp4", "m4a", "3gp", "mp3", "mpeg", "mpegts", "nut", "ogg", "qcp", "rm", "tta", "voc", "w64", "wav",
+    "wv",
 )  # fmt: skip
 """FFmpeg's names of the containers that it may open."""
 MAX_TRACKS: Final = 8
@@ -124,7 +125,7 @@ def opened(data: bytes, limits: DecodeLimits, track: int = 0) -> Iterator[Track]
         file = _try_soundfile(repaired)
         if file is not None:
             with file:
-                yield _soundfile_track(file, notes, limits)
+                yield _soundfile_track(file, repaired, notes, limits)
                 return
         data = repaired
     else:
@@ -176,27 +177,39 @@ def _try_soundfile(data: bytes) -> sf.SoundFile | None:
         return None
 
 
-def _soundfile_track(file: sf.SoundFile, notes: list[str], limits: DecodeLimits) -> Track:
+def _soundfile_track(file: sf.SoundFile, data: bytes, notes: list[str], limits: DecodeLimits) -> Track:
     rate, channels = int(file.samplerate), int(file.channels)
     check_format(rate, channels, limits)
     coding = f"{file.format} {file.subtype}"
-    return Track(rate, channels, coding, 1, _soundfile_blocks(file), 0 if notes else file.frames, notes)
+    blocks = _soundfile_blocks(file, data, limits)
+    return Track(rate, channels, coding, 1, blocks, 0 if notes else file.frames, notes)
 
 
-def _soundfile_blocks(file: sf.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Yield decoded blocks of shape (channels, n) until the stream ends or breaks.
+def _soundfile_blocks(file: sf.SoundFile, data: bytes, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
+    """Yield decoded blocks of shape (channels, n) until the stream ends; where it breaks, FFmpeg reads on.
 
     Not ``SoundFile.blocks``: where a stream is shorter than its header says, that one fills up with whatever lay in
     memory, another person's sound among it.
     """
-    while True:
-        try:
-            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
-        except sf.LibsndfileError:
-            return  # what the header promised and is not there is told by Track.read
-        if not len(block):
-            return
-        yield block.T
+    n = 0
+    try:
+        while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            n += len(block)
+            yield block.T
+    except sf.LibsndfileError:
+        yield from _from_sample(n, data, limits)
+
+
+def _from_sample(n: int, data: bytes, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
+    """Yield what FFmpeg decodes from a sample on; nothing where it knows no more either."""
+    try:
+        with _opened_pyav(data, limits, 0) as track:
+            for block in track.blocks:
+                skipped, n = min(n, block.shape[1]), max(n - block.shape[1], 0)
+                if skipped < block.shape[1]:
+                    yield block[:, skipped:]
+    except AudioError:
+        return
 
 
 @contextmanager
@@ -209,7 +222,7 @@ def _opened_pyav(data: bytes, limits: DecodeLimits, track: int) -> Iterator[Trac
         late = _try_soundfile(data)
         if late is not None and late.format not in ("RAW", "MP3", "OGG"):
             with late:
-                yield _soundfile_track(late, [], limits)
+                yield _soundfile_track(late, data, [], limits)
                 return
         raise AudioError(
             "The file is not a sound that can be read, or its beginning is damaged. "
@@ -256,8 +269,11 @@ def _decoded(
     file: av.container.InputContainer, stream: av.AudioStream, data: bytes, notes: list[str]
 ) -> Iterator[av.AudioFrame]:
     """Yield the frames of a track; packets that cannot be decoded are left out, as players do."""
-    n, missing = 0, bytearray()
     packets = file.demux(stream)
+    if file.format.name in ("wav", "w64") and stream.codec_context.name == "aac":
+        # These containers do not keep frames apart, and cut them anywhere.
+        yield from _unframed(stream, b"".join(map(bytes, packets)))
+        return
     while True:
         try:
             packet = next(packets, None)
@@ -268,12 +284,8 @@ def _decoded(
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            missing += bytes(packet)
             continue
-        n += len(frames)
         yield from frames
-    if not n and missing:
-        yield from _unframed(stream, bytes(missing))
     if file.format.name.startswith("mov") and stream.index_entries:
         last = max(entry.pos + entry.size for entry in stream.index_entries)
         if last > len(data) and stream.duration:
@@ -283,7 +295,7 @@ def _decoded(
 
 
 def _unframed(stream: av.AudioStream, data: bytes) -> Iterator[av.AudioFrame]:
-    """Decode what a container cut into pieces that are no frames, such as raw AAC in WAV, in one piece."""
+    """Decode raw frames that stand one behind the other, in one piece."""
     codec = av.CodecContext.create(stream.codec_context.codec, "r")
     codec.extradata = stream.codec_context.extradata
     try:

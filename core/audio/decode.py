@@ -99,6 +99,8 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
 
     Examples
     --------
+    >>> import io
+    >>> import soundfile as sf
     >>> buffer = io.BytesIO()
     >>> sf.write(buffer, np.zeros((48_000, 2)), 48_000, format="WAV")
     >>> waveform = decode(buffer.getvalue())

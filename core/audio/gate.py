@@ -34,7 +34,7 @@ ONSET: Final = 8
 MIN_PROBABILITY: Final = 0.5
 MIN_WINDOWS: Final = 3
 """Windows that must hold a voice; a single one may be a click."""
-LEVEL: Final = -12.0
+LEVEL: Final = -9.0
 """Level to which the loudest 50 ms of a region are set before, in dBFS: the detector overhears quiet voices."""
 MAX_GAIN: Final = 40.0
 """How much more a region may be raised than the loudest one before it, in dB."""
@@ -70,7 +70,9 @@ class VoiceScan:
             return np.zeros(n_windows, np.float32)
         level = max(power, self._loudest * 10 ** (-MAX_GAIN / 10))
         onset = round((ONSET * WINDOW + CONTEXT) * sr / RATE)
-        heard = np.concatenate([np.zeros(max(onset - len(before), 0), np.float32), before[-onset:], y])
+        # A sound that begins at once has no silence before it: the step would be an attack, such as a voice has.
+        heard = np.concatenate([before[-onset:], y])
+        heard = np.pad(heard, (max(onset - len(before), 0), 0), mode="reflect" if len(heard) > 1 else "edge")
         sound = librosa.resample(heard * np.float32(np.sqrt(10 ** (LEVEL / 10) / level)), orig_sr=sr, target_sr=RATE)
         return _evaluate(np.clip(sound, -1, 1).astype(np.float32), n_windows)
 

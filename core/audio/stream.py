@@ -40,6 +40,8 @@ def stream(data: bytes, *, limits: DecodeLimits = LONG_LIMITS, part: str = "") -
 
     Examples
     --------
+    >>> import io
+    >>> import soundfile as sf
     >>> buffer = io.BytesIO()
     >>> sf.write(buffer, np.zeros(480_000), 48_000, format="WAV")
     >>> sum(len(block) for block in stream(buffer.getvalue()))

@@ -86,7 +86,7 @@ def silence(waveform: Waveform, start: float, end: float) -> Waveform:
     t = np.arange(len(waveform.y)) / waveform.sr
     outside = np.maximum(start - t, t - end)
     gain = np.clip(1 + outside / FADE, 0, 1).astype(np.float32)
-    return dataclasses.replace(waveform, y=waveform.y * gain)
+    return Waveform.of_samples(waveform.y * gain)
 
 
 def picture(predictor: Predictor, waveform: Waveform) -> Picture:

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import scipy.signal
+
+from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
+from core.audio.decode import decode
+from core.corpus.samples import list_samples
+
+SR = 22_050
+T = np.arange(2 * SR) / SR
+
+
+def sine(frequency: float, amplitude: float = 0.1) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * frequency * T + 1)).astype(np.float32)
+
+
+def noise(level: float, n: int = 2 * SR) -> np.ndarray:
+    return (level * np.random.default_rng(0).standard_normal(n)).astype(np.float32)
+
+
+def level(y: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(np.square(y, dtype=float))))
+
+
+@pytest.fixture(scope="module")
+def voice() -> np.ndarray:
+    return decode(list_samples(None)[0].path).y
+
+
+def test_high_pass_takes_offset_and_rumble_and_leaves_a_voice():
+    assert np.abs(HighPass(SR)(np.full(SR, 0.5, np.float32))).max() < 1e-6
+    assert level(HighPass(SR)(sine(20))[SR:]) < level(sine(20)) - 35
+    assert level(HighPass(SR)(sine(120))[SR:]) == pytest.approx(level(sine(120)), abs=0.1)
+
+
+def test_high_pass_gives_the_same_block_by_block():
+    y, high_pass = noise(0.1), HighPass(SR)
+    parts = [high_pass(block) for block in np.array_split(y, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), HighPass(SR)(y))
+
+
+@pytest.mark.parametrize("position", [1_000, 20_000, 40_000])
+def test_a_click_is_repaired_and_the_rest_untouched(voice, position):
+    clicked = voice.copy()
+    clicked[position] += 0.9
+    repaired = repair_clicks(clicked, SR)
+    assert np.abs(repaired - voice).max() < 0.4
+    assert np.flatnonzero(repaired != clicked).size < 2 * 0.001 * SR + 3
+
+
+def test_pulses_of_a_voice_are_no_clicks(voice):
+    assert repair_clicks(voice, SR) is voice
+    pulses = np.zeros(SR, np.float32)
+    pulses[:: SR // 100] = 0.5
+    assert repair_clicks(pulses, SR) is pulses
+
+
+def test_lines_of_a_pause_are_found_and_taken_away(voice):
+    hum = sine(50, 0.05) + sine(150, 0.02) + sine(8_000, 0.01)
+    pause = noise(1e-4) + hum
+    found = find_lines(pause, SR)
+    assert sorted(found) == pytest.approx([50, 150, 8_000], abs=0.2)
+    n = min(len(voice), len(hum))
+    cleaned = take_away_lines(voice[:n] + hum[:n], SR, found)
+    assert level(cleaned - voice[:n]) < level(hum) - 20
+    assert take_away_lines(voice, SR, []) is voice
+
+
+def test_faint_lines_and_noise_are_no_lines():
+    assert find_lines(noise(0.1), SR) == []
+    assert find_lines(noise(1e-4) + sine(50, 0.001), SR, least=1e-5) == []
+    assert find_lines(sine(50)[: int(0.1 * SR)], SR) == []
+
+
+def test_noise_is_lowered_by_ten_decibels_and_the_voice_is_kept(voice):
+    hiss = noise(0.01, len(voice))
+    lowered = lower_noise(voice + hiss, noise(0.01), SR)
+    quiet = slice(0, SR // 8)
+    alone = lower_noise(hiss, noise(0.01), SR)
+    assert level(alone) == pytest.approx(level(hiss) - 10, abs=1.5)
+    assert level(lowered - voice) < level(hiss) - 3
+    assert len(lowered[quiet]) == SR // 8
+    assert lower_noise(voice, np.zeros(SR, np.float32), SR) is voice
+    assert lower_noise(voice, hiss[:1_000], SR) is voice
+
+
+def test_spectrum_of_lowered_white_noise_stays_flat():
+    lowered = lower_noise(noise(0.1), noise(0.1), SR)
+    _, power = scipy.signal.welch(lowered, SR, nperseg=512)
+    assert np.ptp(10 * np.log10(power[4:-4])) < 4

@@ -1,0 +1,152 @@
+import struct
+
+import numpy as np
+import pytest
+
+from core.audio.containers import DEMUXERS, ENDINGS, duration_of
+from core.audio.decode import decode
+from core.errors import AudioError
+from tests.conftest import encode, encode_av, tone
+
+SR = 48_000
+SOUND = tone(330, duration=1.5)
+ID3 = b"ID3\x04\x00\x00\x00\x00\x07\x76" + b"\x00" * 1_014
+"""A tag of 1,014 bytes of padding."""
+
+
+def frequency(y: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(y * np.hanning(len(y)), 2**17))
+    return float(np.fft.rfftfreq(2**17, 1 / 22_050)[spectrum.argmax()])
+
+
+def assert_is_the_sound(data: bytes, duration: float = 1.5, *, note: str = "") -> None:
+    waveform = decode(data)
+    assert waveform.duration == pytest.approx(duration, abs=0.12)
+    assert frequency(waveform.y) == pytest.approx(330, rel=0.02)
+    assert np.sqrt(np.mean(np.square(waveform.y))) == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
+    assert "".join(waveform.notes).find(note) >= 0
+    assert bool(waveform.notes) == bool(note)
+    assert duration_of(data) == pytest.approx(duration, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "sr"),
+    [
+        *((c, "aac", SR) for c in ("adts", "ipod", "mp4", "mov", "3gp", "matroska", "flv", "mpegts", "avi", "wav")),
+        *((c, "libopus", SR) for c in ("webm", "ogg", "matroska", "mp4")),
+        *((c, "flac", SR) for c in ("ogg", "matroska", "caf")),
+        *((c, "alac", SR) for c in ("caf", "ipod", "mov")),
+        *((c, "libmp3lame", SR) for c in ("mp3", "wav", "mp4", "matroska", "avi")),
+        *((c, "mp2", SR) for c in ("mp2", "wav", "mpegts", "mpeg")),
+        *((c, "ac3", SR) for c in ("ac3", "wav", "mp4", "matroska")),
+        *((c, "wmav2", SR) for c in ("asf", "wav", "avi")),
+        *((c, "pcm_s16le", SR) for c in ("w64", "mov", "matroska", "nut")),
+        ("caf", "adpcm_ima_qt", SR),
+        ("wav", "adpcm_ima_wav", SR),
+        ("wav", "adpcm_ms", SR),
+        ("wav", "g722", 16_000),
+        ("wav", "pcm_alaw", 8_000),
+        ("au", "pcm_mulaw", 8_000),
+        ("aiff", "pcm_s16be", SR),
+        ("tta", "tta", SR),
+        ("wv", "wavpack", SR),
+        ("eac3", "eac3", SR),
+    ],
+)  # fmt: skip
+def test_every_codec_is_read_whole_in_every_usual_container(container, codec, sr):
+    assert_is_the_sound(encode_av(tone(330, sr=sr, duration=1.5), sr, container, codec))
+
+
+@pytest.mark.parametrize("ratio", ["32000", "128000"])
+def test_mp3_is_read_by_its_frames_without_a_xing_header(ratio):
+    assert_is_the_sound(encode_av(SOUND, SR, "mp3", "libmp3lame", write_xing="0", b=ratio))
+
+
+MP3 = encode_av(SOUND, SR, "mp3", "libmp3lame", write_xing="0", id3v2_version="0")
+AAC = encode_av(SOUND, SR, "adts", "aac")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ID3 + MP3,
+        ID3 + AAC,
+        ID3 + bytes(4_096) + MP3,
+        b"HTTP/1.1 200 OK\r\n\r\n" * 20 + MP3,
+        MP3 + b"LYRICSBEGININD0000210LYR00005words000031LYRICS200TAG" + bytes(125),
+        MP3 + bytes(2_000),
+    ],
+    ids=["tag", "tag and AAC", "tag and padding", "junk before", "lyrics and old tag", "padding behind"],
+)
+def test_tags_padding_and_junk_around_the_sound_are_passed_over(data):
+    assert_is_the_sound(data)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp3", "libmp3lame"), ("ogg", "libopus"), ("ogg", "flac"), ("adts", "aac")]
+)
+def test_of_joined_recordings_all_are_read(container, codec):
+    data = encode_av(SOUND, SR, container, codec)
+    assert_is_the_sound(data + data, 3.0)
+
+
+def test_flac_of_unknown_length_is_read():
+    data = bytearray(encode(SOUND, SR, format="FLAC"))
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
+    data[26:42] = bytes(16)
+    assert_is_the_sound(bytes(data))
+
+
+def wav_with_sizes(riff: int, size: int, form: str = "WAV") -> bytes:
+    data = bytearray(encode(SOUND, SR, format=form))
+    position = data.index(b"data")
+    struct.pack_into("<I", data, 4, riff)
+    struct.pack_into("<I", data, position + 4, size)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("size", [0, 20_000, 2 * SR, 96_001])
+def test_a_recorder_that_died_is_read_to_the_end_with_a_note(size):
+    assert_is_the_sound(wav_with_sizes(size and size + 36, size), note="never finished")
+
+
+@pytest.mark.parametrize("size", [0x7FFFF000, 0xFFFFFFFF])
+def test_a_recorder_that_streams_knows_no_size_and_needs_no_note(size):
+    assert_is_the_sound(wav_with_sizes(size, size))
+
+
+def test_chunks_behind_the_sound_are_not_sound():
+    data = encode(SOUND, SR)
+    for behind in (b"LIST" + struct.pack("<I", 4) + b"INFO", b"id3 " + struct.pack("<I", 6) + b"\x00" * 6, bytes(64)):
+        assert_is_the_sound(data + behind)
+
+
+def test_other_headers_of_dead_recorders_are_repaired():
+    aiff = bytearray(encode(SOUND, SR, format="AIFF"))
+    common, sound = aiff.index(b"COMM"), aiff.index(b"SSND")
+    struct.pack_into(">I", aiff, common + 10, 0)
+    struct.pack_into(">I", aiff, sound + 4, 8)
+    assert_is_the_sound(bytes(aiff), note="never finished")
+    au = bytearray(encode(SOUND, SR, format="AU"))
+    struct.pack_into(">I", au, 8, 0)
+    assert_is_the_sound(bytes(au), note="never finished")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n",
+        b"ffconcat version 1.0\nfile /etc/hostname\n",
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n",
+        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"></MPD>',
+        b"ID3\x04\x00\x00\x00\x00\x00\x00#EXTM3U\nhttp://127.0.0.1:9/a.ts\n",
+    ],
+)
+def test_texts_that_name_other_places_are_no_sound(text):
+    with pytest.raises(AudioError, match=r"not a sound|no audio track|nothing of its sound"):
+        decode(text)
+
+
+def test_no_container_that_opens_others_may_be_opened():
+    assert not {"concat", "hls", "dash", "sdp", "rtsp", "image2", "applehttp", "webm_dash_manifest"} & set(DEMUXERS)
+    assert {"wav", "mp3", "m4a", "caf", "wma", "amr", "3gp", "mov", "mkv"} <= set(ENDINGS)
