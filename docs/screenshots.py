@@ -17,7 +17,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE
-from core.corpus.catalogue import list_places
 from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 
@@ -60,9 +59,10 @@ def main(address: str) -> None:
 
 def write_talk(path: Path) -> Path:
     """Write the sample sounds with pauses between them as a WAV for the microphone."""
-    samples = list_samples(next(iter(list_places()), None))
     parts = []
-    for sample in [sample for sample in samples if sample.is_real] or samples:
+    for sample in list_samples():
+        if not sample.is_real:
+            continue
         parts += [decode(sample.path).y, np.zeros(round(PAUSE * SAMPLE_RATE))]
     sf.write(path, np.concatenate(parts), SAMPLE_RATE)
     return path

@@ -8,7 +8,7 @@ from core.audio.extraction import extract
 from core.audio.speech import Stretch
 from core.config import configuration_hash
 from core.corpus.ravdess import RAVDESS
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from core.errors import BaselineError
 from core.labels import EMOTIONS
 from core.learning.reports.cards import describe_studies
@@ -25,7 +25,7 @@ def predictor(published) -> Predictor:
 
 @pytest.fixture(scope="module")
 def voices():
-    return [decode(sample.path) for sample in list_samples(None)[:3]]
+    return [decode(sample.path) for sample in list_synthesized()[:3]]
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from core.labels import EMOTIONS
 from core.learning.reports.tables import list_cell, select, tabulate_confusion
 from core.serving.exports import wav_bytes
@@ -157,7 +157,7 @@ def test_recording_is_answered_with_the_emotion_of_the_script(app, browse, recor
 
 
 def test_two_users_at_once_get_their_own_answers(app, browse):
-    samples = [sample.path for sample in list_samples(None)]
+    samples = [sample.path for sample in list_synthesized()]
     answers = [ask_script(path) for path in samples[:2]]
     assert answers[0]["confidence"] != answers[1]["confidence"]
     pages = [browse(app), browse(app)]
@@ -187,7 +187,7 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
 
 def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
     page = browse(f"{app}/features")
-    upload(page, list_samples(None)[0].path)
+    upload(page, list_synthesized()[0].path)
     expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
     assert page.get_by_text("Delta-delta MFCC").count() == 0
     page.get_by_role("tab", name="MFCC").click()
@@ -199,7 +199,7 @@ def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
 
 def test_phone_width_needs_no_sideways_scrolling(app, browse):
     page = browse(app, width=390)
-    upload(page, list_samples(None)[0].path)
+    upload(page, list_synthesized()[0].path)
     expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
     expect(page.get_by_text("Probability of each emotion")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -465,7 +465,7 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, few_clip
         assert registry.champion() == name
         page.get_by_role("link", name="Predict").click()
         expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
-        sample = list_samples(None)[0].path
+        sample = list_synthesized()[0].path
         upload(page, sample)
         expected = Predictor.load(name, registry=registry).predict(decode(sample))
         expect(page.get_by_text(f"{expected.confidence:.1%} confident")).to_be_visible(timeout=TIMEOUT)

@@ -4,7 +4,7 @@ import scipy.signal
 
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.decode import decode
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 
 SR = 22_050
 T = np.arange(2 * SR) / SR
@@ -24,7 +24,7 @@ def level(y: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def voice() -> np.ndarray:
-    return decode(list_samples(None)[0].path).y
+    return decode(list_synthesized()[0].path).y
 
 
 def test_high_pass_takes_offset_and_rumble_and_leaves_a_voice():
@@ -62,7 +62,8 @@ def test_lines_of_a_pause_are_found_and_taken_away(voice):
     assert sorted(found) == pytest.approx([50, 150, 8_000], abs=0.2)
     n = min(len(voice), len(hum))
     cleaned = take_away_lines(voice[:n] + hum[:n], SR, found)
-    assert level(cleaned - voice[:n]) < level(hum) - 20
+    inner = slice(SR // 2, n - SR // 2)  # a notch needs a moment to settle
+    assert level((cleaned - voice[:n])[inner]) < level(hum) - 20
     assert take_away_lines(voice, SR, []) is voice
 
 

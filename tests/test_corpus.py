@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from core.corpus.catalogue import Place
+from core.audio.decode import decode
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.integrity import check_integrity
 from core.corpus.ravdess import RAVDESS, expected_clips, parse_name
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_samples, list_synthesized
 from core.errors import CorpusError
 from core.labels import EMOTIONS
+from core.serving.predictor import Predictor
 from tests.conftest import TRAINED_ACTORS
 from tests.generated import generate_corpus
 
@@ -115,15 +116,29 @@ def test_missing_and_empty_folders_are_refused(tmp_path):
         scan(tmp_path, RAVDESS)
 
 
-def test_samples_without_a_corpus_are_synthesized():
-    samples = list_samples(None)
-    assert len(samples) == 3
-    assert all(sample.path.is_file() and not sample.is_real for sample in samples)
+def test_samples_are_small_and_hold_every_emotion():
+    samples = list_samples()
+    acted = [sample for sample in samples if sample.is_real]
+    assert {parse_name(sample.path.stem)["emotion"] for sample in acted} == set(EMOTIONS)
+    assert len(acted) == len(EMOTIONS)
+    assert samples == [*acted, *list_synthesized()]
+    assert all(sample.path.stat().st_size < 60_000 for sample in samples)
+    assert "by-nc-sa" in (samples[0].path.parent / "README.md").read_text()
 
 
-def test_samples_with_the_corpus_hold_every_emotion(ravdess):
-    real = [sample for sample in list_samples(Place(RAVDESS, ravdess)) if sample.is_real]
-    assert {parse_name(sample.path.stem)["emotion"] for sample in real} == set(EMOTIONS)
+def test_of_the_synthesized_samples_none_is_answered_surely_and_of_the_acted_ones_the_honest_answer_is_shown():
+    predictor = Predictor.load()
+    for sample in list_synthesized():
+        assert predictor.predict(decode(sample.path)).is_uncertain
+    stored = predictor.model.predictions()
+    stored = stored[stored["protocol"] == predictor.model.main_protocol]
+    for sample in list_samples()[:8]:
+        known = predictor.predict(decode(sample.path)).known
+        assert known is not None
+        assert known.clip == sample.path.stem
+        expected = stored.loc[stored["clip"] == known.clip, list(EMOTIONS)].mean()
+        assert known.probabilities == pytest.approx(expected.to_dict())
+        assert known.answer == expected.idxmax()
 
 
 def test_real_corpus_is_complete(ravdess, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from core.errors import BusyError
 from core.serving import live
 from core.serving.exports import wav_bytes
@@ -28,7 +28,7 @@ def predictor(published) -> Predictor:
 @pytest.fixture(scope="module")
 def talks() -> list[np.ndarray]:
     pause = np.zeros(SAMPLE_RATE, np.int16)
-    voices = [np.round(decode(sample.path).y * 32_767).astype(np.int16) for sample in list_samples(None)[:2]]
+    voices = [np.round(decode(sample.path).y * 32_767).astype(np.int16) for sample in list_synthesized()[:2]]
     return [np.concatenate([pause, voice, pause]) for voice in voices]
 
 

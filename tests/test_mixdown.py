@@ -3,7 +3,7 @@ import pytest
 
 from core.audio.decode import decode
 from core.audio.stream import stream
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from tests.conftest import encode, encode_av
 
 SR = 22_050
@@ -12,7 +12,7 @@ SR = 22_050
 @pytest.fixture(scope="module")
 def voices() -> list[np.ndarray]:
     """Two voices of one length."""
-    found = [decode(sample.path).y for sample in list_samples(None)[:2]]
+    found = [decode(sample.path).y for sample in list_synthesized()[:2]]
     n = min(map(len, found))
     return [y[:n] for y in found]
 

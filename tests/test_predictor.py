@@ -6,7 +6,7 @@ import pytest
 
 from core.audio.decode import decode
 from core.audio.features import extract_features
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from core.errors import AudioError, ModelError
 from core.labels import EMOTIONS
 from core.learning.evaluation import choose_threshold
@@ -59,7 +59,7 @@ def test_prediction_is_that_of_its_features(predictor):
 
 @pytest.mark.parametrize(("threshold", "is_uncertain"), [(0.0, False), (1.0, True), (None, True)])
 def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain):
-    prediction = with_threshold(published, threshold).predict(decode(list_samples()[0].path))
+    prediction = with_threshold(published, threshold).predict(decode(list_synthesized()[0].path))
     assert prediction.is_uncertain == is_uncertain
     reason = "at no confidence" if threshold is None else "is below 1.0000"
     assert any(reason in text for text in prediction.reasons) == is_uncertain

@@ -1,10 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from core.audio.decode import decode
 from core.audio.gate import has_voice
 from core.audio.speech import MARGIN, Stretch, find_speech, loudest_stretch, snr_within
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 
 SR = 22_050
 LONGEST = 6.5
@@ -12,7 +14,7 @@ LONGEST = 6.5
 
 @pytest.fixture(scope="module")
 def voice() -> np.ndarray:
-    return decode(list_samples(None)[0].path).y
+    return decode(list_synthesized()[0].path).y
 
 
 def find(y: np.ndarray, longest: float = LONGEST) -> list[Stretch]:
@@ -64,7 +66,7 @@ def test_stretches_are_the_same_whatever_the_blocks(voice):
 def test_no_stretch_is_longer_than_a_model_reads_and_none_overlaps(voice, longest):
     found = find(np.concatenate([voice] * 6), longest)
     assert max(len(stretch.y) for stretch in found) <= longest * SR + SR // 20
-    assert all(a.last <= b.first for a, b in zip(found, found[1:], strict=False))
+    assert all(a.last <= b.first for a, b in itertools.pairwise(found))
     spoken = sum(stretch.last - stretch.first for stretch in found)
     assert spoken > 0.8 * sum(s.last - s.first for s in find(voice)) * 6
 

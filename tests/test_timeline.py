@@ -13,7 +13,7 @@ from core.audio.containers import duration_of
 from core.audio.decode import Waveform, decode
 from core.audio.stream import LONG_LIMITS, stream
 from core.config import SAMPLE_RATE
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.exports import segment_table, timeline_json, window_table
@@ -32,7 +32,7 @@ def predictor(published) -> Predictor:
 @pytest.fixture(scope="module")
 def talk() -> np.ndarray:
     """Two sentences with pauses around them, as 16-bit samples: 2 s, sentence, 2 s, sentence, 2 s."""
-    voices = [decode(sample.path).y for sample in list_samples(None)[:2]]
+    voices = [decode(sample.path).y for sample in list_synthesized()[:2]]
     pause = np.zeros(2 * SAMPLE_RATE, np.float32)
     y = np.concatenate([pause, voices[0], pause, voices[1], pause])
     return np.round(y * 32_767).astype(np.int16)

@@ -11,7 +11,7 @@ from core.audio.gate import has_voice
 from core.audio.kernels import SUMMARIES, convolve
 from core.audio.pitch import REFERENCE_PITCH
 from core.config import VoiceConfig, configuration_hash
-from core.corpus.samples import list_samples
+from core.corpus.samples import list_synthesized
 
 SR = 22_050
 CONFIG = VoiceConfig(n_kernels=50)
@@ -165,7 +165,7 @@ def test_augmentations_repeat_and_give_sound(name):
     assert len(first) != len(y) or not np.array_equal(first, y)
 
 
-@pytest.mark.parametrize("sample", list_samples(), ids=lambda sample: sample.path.stem)
+@pytest.mark.parametrize("sample", list_synthesized(), ids=lambda sample: sample.path.stem)
 def test_a_voice_is_heard(sample):
     waveform = decode(sample.path)
     assert has_voice(waveform.y, waveform.sr)

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
+import scipy.fft
 import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
 
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
+from core.config import SAMPLE_RATE
 
 PAUSE: Final = 0.5
 """Time without a voice that ends a stretch, in seconds."""
@@ -41,6 +43,10 @@ MIN_NOISE: Final = 5
 """Windows without a voice that are needed to measure the noise."""
 
 
+NARROW_FROM: Final = 4_200.0
+"""Frequency above which a telephone passes nothing, in Hz."""
+NARROW_SHARE: Final = 1e-5
+"""Share of the power above it, from which a sound came through none."""
 _LOUD_SHARE: Final = 0.25
 _N_FFT: Final = 2_048
 _GAP_RANGE: Final = (300.0, 6_000.0)
@@ -65,6 +71,13 @@ class Stretch:
     """How far the voice stands above the noise around it, in dB; infinite where there is none."""
     has_voice: bool = True
     """Whether a voice was found in it; a whisper can be missed."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it holds nothing above what a telephone passes."""
+        power = np.square(np.abs(scipy.fft.rfft(self.y)))
+        upper = power[int(NARROW_FROM / SAMPLE_RATE * len(self.y)) :]
+        return bool(upper.sum() < NARROW_SHARE * power.sum())
 
 
 @dataclasses.dataclass

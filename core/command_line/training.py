@@ -22,6 +22,7 @@ def index(
     from core.corpus.catalogue import find_place
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
+    from core.corpus.prints import prints_path, write_prints
     from core.corpus.store import FeatureStore
     from core.operations.pipeline import FEATURES, read_index
 
@@ -33,9 +34,14 @@ def index(
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
         more = ", ..." if isinstance(value, tuple) and len(value) > 6 else ""
         print(f"{field.replace('_', ' ')}: {number}{names}{more}")
+    for row in found[found["error"] != ""].itertuples():
+        print(f"not readable: {row.path}: {row.error}")
+    clips = distinct_clips(found)
     store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
     with shown_progress() as report:
-        store.update(distinct_clips(found), place.root, report=report)
+        store.update(clips, place.root, report=report)
+    with shown_progress() as report:
+        write_prints(clips, place.root, prints_path(place.corpus.name), report=report)
 
 
 @commands.command(epilog="Example: python -m core download --channel speech --folder ~/ravdess")

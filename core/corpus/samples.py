@@ -1,11 +1,10 @@
-"""Sounds to try without a recording of one's own: synthesized ones that ship, real ones where the corpus is."""
+"""Sounds to try without a recording of one's own: clips of RAVDESS, one an emotion, and synthesized voices."""
 
 import dataclasses
 from pathlib import Path
 from typing import Final
 
-from core.corpus.catalogue import Place
-from core.corpus.index import find_clips
+from core.corpus.ravdess import RAVDESS, parse_name
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample_audio"
 SYNTHESIZED: Final = {
@@ -26,25 +25,21 @@ class Sample:
     """Whether a person made it."""
 
 
-def list_samples(place: Place | None = None) -> list[Sample]:
-    """Return the sounds that can be tried.
+def list_samples() -> list[Sample]:
+    """Return the sounds that can be tried: those of a person first, then the synthesized ones."""
+    return [*_acted(), *list_synthesized()]
 
-    Parameters
-    ----------
-    place : Place, optional
-        A corpus whose clips can be tried too.
 
-    Returns
-    -------
-    list of Sample
-        Those clips that the corpus names for this, where its folder holds them, then the synthesized voices.
-    """
-    synthesized = [Sample(title, SAMPLE_FOLDER / f"{name}.flac", is_real=False) for name, title in SYNTHESIZED.items()]
-    if place is None or not place.corpus.samples or not place.root.is_dir():
-        return synthesized
-    corpus, found = place.corpus, {}
-    for path, clip in find_clips(place.root, place.corpus):
-        if clip["clip"] in corpus.samples:
-            title = f"{corpus.title} {corpus.speaker_title(clip['speaker']).lower()}, acting {clip['emotion']}"
-            found[clip["clip"]] = Sample(title, path, is_real=True)
-    return [found[name] for name in corpus.samples if name in found] + synthesized
+def list_synthesized() -> list[Sample]:
+    """Return the synthesized voices."""
+    return [Sample(title, SAMPLE_FOLDER / f"{name}.flac", is_real=False) for name, title in SYNTHESIZED.items()]
+
+
+def _acted() -> list[Sample]:
+    samples = []
+    for name in RAVDESS.samples:
+        clip = parse_name(name)
+        speaker = RAVDESS.speaker_title(clip["speaker"])
+        title = f"{clip['emotion'].capitalize()}, acted by {RAVDESS.title} {speaker.lower()}"
+        samples.append(Sample(title, SAMPLE_FOLDER / f"{name}.ogg", is_real=True))
+    return samples

@@ -18,6 +18,7 @@ from core.config import Augmentation, configuration_hash, data_folder
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, find_place
 from core.corpus.index import corpus_digest, distinct_clips, scan
+from core.corpus.prints import load_prints, prints_path, write_prints
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
 from core.learning.recipes.base import Recipe
@@ -94,6 +95,8 @@ def retrain(
     work = _Work(corpus, index, tuple(sources), run, n_jobs, report)
     result = work.train(plan)
     studies = work.study(result) if spec.studies else {}
+    if load_prints(corpus.name) is None:
+        write_prints(everything, root, prints_path(corpus.name), n_jobs=n_jobs, report=_phase(report, "publish"))
     _phase(report, "publish")(Progress(0, 0, "", "Storing the model"))
     return publish_training(result, corpus, index, registry, studies=studies)
 

@@ -42,7 +42,8 @@ def prediction_text(file: str, answer: Prediction) -> str:
             f"    {piece.start:8.2f} - {piece.end:.2f} s  {piece.label:<9} {piece.emotion} {piece.confidence:.4f}"
             for piece in answer.pieces
         ]
-    return "\n".join([*lines, *(f"  note: {reason}" for reason in answer.reasons)])
+    notes = [*answer.reasons, *([str(answer.known)] if answer.known else [])]
+    return "\n".join([*lines, *(f"  note: {note}" for note in notes)])
 
 
 def heard_text(answer: Prediction) -> str:
@@ -79,7 +80,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     -------
     pandas.DataFrame
         A row a file: ``file, emotion, confidence, is_uncertain, reasons``, what was ``heard`` in words, seconds of
-        ``speech`` and ``duration``, a column for each emotion, ``error``.
+        ``speech`` and ``duration``, the ``known`` clip of the training and the ``unheard`` answer for it, a column for
+        each emotion, ``error``.
     """
     import pandas as pd
 
@@ -91,6 +93,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
         else:
             row |= {"emotion": answer.emotion, "confidence": answer.confidence, "is_uncertain": answer.is_uncertain}
             row |= {"reasons": "; ".join(answer.reasons), "heard": heard_text(answer), "error": ""}
+            known = answer.known
+            row |= {"known": known.clip if known else "", "unheard": known.answer if known else ""}
             row |= {"speech": round(answer.speech_duration, 3), "duration": round(answer.duration, 3)}
             row |= answer.probabilities
         rows.append(row)
@@ -104,6 +108,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
         "heard",
         "speech",
         "duration",
+        "known",
+        "unheard",
         *labels,
         "error",
     ]

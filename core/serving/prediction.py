@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
+from core.serving.known import KnownClip
+
 UNSURE: Final = "unsure"
 NOISY: Final = 17.0
 """How far a voice must stand above the noise around it for an answer to be sure, in dB."""
@@ -72,6 +74,9 @@ class Prediction:
     """Length of the sound, in seconds."""
     pieces: tuple[Piece, ...] = ()
     """The answers that this one rests on, in their order; what lies between them was not answered."""
+    known: KnownClip | None = None
+    """The clip of the model's training that the sound is a recording of, with the answer of models that never heard its
+    speaker: the honest one."""
 
     @property
     def speech_duration(self) -> float:

@@ -1,5 +1,6 @@
 """From a waveform to an answer, with a stored model, in milliseconds and without TensorFlow."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Sequence
@@ -18,10 +19,20 @@ from core.audio.features.base import get_features
 from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.config import SAMPLE_RATE
 from core.errors import AudioError
+from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
+
+
+VALUE_LIMIT: Final = 4.0
+"""Standard deviations at which a feature counts no further in the out-of-distribution score."""
+UNLIKE: Final = 2.3
+"""Out-of-distribution score from which an answer is unsure: the mean square of the features in standard deviations from
+their mean over the training clips, which is about 1 for those."""
+UNLIKE_NARROW: Final = 3.1
+"""The same for sound through a telephone, which lacks half of what the features describe."""
 
 
 class Predictor:
@@ -106,7 +117,8 @@ class Predictor:
         assessment = assessment or assess(waveform)
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
-        return self.conclude(self.hear(waveform), waveform, assessment, shift=shift)
+        prediction = self.conclude(self.hear(waveform), waveform, assessment, shift=shift)
+        return dataclasses.replace(prediction, known=recognise(waveform, self.model))
 
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
@@ -156,6 +168,12 @@ class Predictor:
         y_proba = self.predict_features(features[np.newaxis])[0]
         best = int(y_proba.argmax())
         doubts = self._doubts(float(y_proba[best])) if stretch.has_voice else (NO_VOICE,)
+        score = float(np.mean(np.square(np.clip(self.scale(features), -VALUE_LIMIT, VALUE_LIMIT))))
+        if score > (UNLIKE_NARROW if stretch.is_narrow else UNLIKE) and stretch.has_voice:
+            doubts = (
+                f"unlike the recordings that the model learned from: out-of-distribution score {score:.1f}",
+                *doubts,
+            )
         if stretch.snr < NOISY and stretch.has_voice:
             doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
         return Piece(

@@ -8,8 +8,10 @@ from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.plots import sound as sound_plots
 from core.serving.exports import heard_text, to_int16, wav_bytes
+from core.serving.known import KnownClip
 from core.serving.prediction import Prediction
 from pages.ui.shared import cache
+from pages.ui.shared.corpus import plain
 from pages.ui.shared.frame import DOMAIN_NOTICE
 
 EMOTION_ICONS = {
@@ -31,6 +33,9 @@ def icon_of(emotion: str) -> str:
 
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence, and what speaks against it."""
+    if prediction.known:
+        _show_unheard(prediction.known)
+        st.caption("The answer of the model in use beneath tells how well it remembers, not how well it recognises:")
     if prediction.is_uncertain:
         st.markdown(f"## :material/help: Unsure · perhaps {prediction.emotion}")
     else:
@@ -48,6 +53,19 @@ def show_answer(prediction: Prediction) -> None:
     for reason in prediction.reasons:
         st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")
     st.caption(DOMAIN_NOTICE)
+
+
+def _show_unheard(known: KnownClip) -> None:
+    """Show the honest answer for a clip that the model was trained on."""
+    words = f"Unsure · perhaps {known.answer}" if known.is_uncertain else known.answer.capitalize()
+    with st.container(border=True):
+        st.markdown(f"#### {icon_of(known.answer)} {words}")
+        st.markdown(f"**{known.confidence:.1%}** confident, by models that never heard this speaker")
+        clip = known.clip.replace("`", "")
+        st.caption(
+            f"This is a recording that the model in use was trained on: {plain(known.corpus)}, `{clip}`, labelled "
+            f"{plain(known.emotion)}."
+        )
 
 
 def show_probabilities(probabilities: Mapping[str, float]) -> None:

@@ -7,7 +7,6 @@ import streamlit as st
 from core.audio.containers import ENDINGS
 from core.audio.sound import Sound
 from core.corpus.base import describe
-from core.corpus.catalogue import list_places
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
 
@@ -104,7 +103,7 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
 
 
 def _sample(keys: state.SoundKeys) -> list[Sound]:
-    samples = {sample.title: sample for sample in cache.samples(next(iter(list_places()), None))}
+    samples = {sample.title: sample for sample in cache.samples()}
     title = st.selectbox("Sample", list(samples), key=keys.sample, persist_state="session")
     sample = samples[title]
     if not sample.is_real:

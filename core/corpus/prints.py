@@ -1,0 +1,189 @@
+"""Fingerprints of a corpus's clips in one small file, to recognise a recording of it in milliseconds.
+
+The bits of a frame make two words. A sound that holds a recording has many of its words, all at one shift in time; the
+clips with most words in common are then compared bit by bit. The file of RAVDESS ships; those of other corpora are
+written when a model is trained on them.
+"""
+
+import dataclasses
+import functools
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.audio.decode import decode
+from core.audio.fingerprint import N_BITS, Fingerprint, fingerprint, similarities
+from core.config import data_folder
+from core.corpus.recordings import SAME_RECORDING
+from core.files import write_atomically
+from core.work.parallel import map_blocks
+from core.work.progress import Progress, Report, ignore
+
+SHIPPED: Final = Path(__file__).parent / "known_recordings"
+MIN_WORDS: Final = 3
+"""Words in common, at one shift, from which two sounds are compared bit by bit."""
+MAX_COMMON: Final = 500
+"""Frames with a word beyond which it tells nothing."""
+N_COMPARED: Final = 8
+"""Clips that are compared so at most."""
+MAX_BYTES: Final = 2**28
+"""Largest file that is read, in bytes."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prints:
+    """Fingerprints of clips."""
+
+    clips: tuple[str, ...]
+    """Names of the clips."""
+    starts: NDArray[np.int64]
+    """Where the words of each clip begin, and the last one's end; shape (clips + 1,)."""
+    frames: NDArray[np.uint32]
+    """Bits of all frames of all clips, one clip behind the other."""
+
+    @functools.cached_property
+    def _order(self) -> NDArray[np.intp]:
+        return np.argsort(_words(self.frames), kind="stable")
+
+    @functools.cached_property
+    def _sorted(self) -> NDArray[np.uint32]:
+        return _words(self.frames)[self._order]
+
+    def find(self, sound: Fingerprint) -> str:
+        """Return the clip that a sound is a recording of, or an empty string.
+
+        Parameters
+        ----------
+        sound : np.ndarray [shape=(32, n), dtype=int8]
+            As from ``core.audio.fingerprint.fingerprint``.
+
+        Returns
+        -------
+        str
+        """
+        candidates = list(self._candidates(pack(sound)))
+        if not candidates:
+            return ""
+        values = similarities(sound, [self.bits(clip) for clip in candidates])
+        best = int(values.argmax())
+        return self.clips[candidates[best]] if values[best] >= SAME_RECORDING else ""
+
+    def bits(self, clip: int) -> Fingerprint:
+        """Return the fingerprint of a clip, by its position."""
+        return unpack(self.frames[self.starts[clip] : self.starts[clip + 1]])
+
+    def _candidates(self, frames: NDArray[np.uint32]) -> Iterator[int]:
+        """Yield the clips with most words in common with a sound, at one shift."""
+        words = _words(frames)
+        low, high = (np.searchsorted(self._sorted, words, side) for side in ("left", "right"))
+        # A word of silence stands everywhere, and tells nothing.
+        telling = np.flatnonzero((high > low) & (high - low <= MAX_COMMON))
+        if not len(telling):
+            return
+        found = np.concatenate([self._order[low[k] : high[k]] for k in telling]) % len(self.frames)
+        frame = np.repeat(telling, (high - low)[telling]) % len(frames)
+        clip = np.searchsorted(self.starts, found, "right") - 1
+        shift = found - self.starts[clip] - frame
+        keys, votes = np.unique(clip * 2**32 + shift + 2**31, return_counts=True)
+        enough = np.flatnonzero(votes >= MIN_WORDS)
+        best = enough[np.argsort(-votes[enough], kind="stable")]
+        yield from list(dict.fromkeys((keys[best] // 2**32).tolist()))[:N_COMPARED]
+
+
+def _words(frames: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the words of frames: the lower halves, then the upper ones, told apart by a bit; shape (2 n,)."""
+    return np.concatenate([frames & 0xFFFF, (frames >> 16) | 0x10000])
+
+
+def pack(sound: Fingerprint) -> NDArray[np.uint32]:
+    """Return the bits of a fingerprint's frames, shape (n,)."""
+    return np.asarray((sound > 0).T.astype(np.uint32) @ (1 << np.arange(N_BITS, dtype=np.uint32)), dtype=np.uint32)
+
+
+def unpack(frames: NDArray[np.uint32]) -> Fingerprint:
+    """Return the fingerprint of frames, shape (32, n)."""
+    bits = frames[None, :] >> np.arange(N_BITS, dtype=np.uint32)[:, None] & 1
+    return (2 * bits.astype(np.int8) - 1).astype(np.int8)
+
+
+def prints_path(corpus: str) -> Path:
+    """Return where the fingerprints of a corpus are written."""
+    return data_folder() / f"prints-{corpus}.npz"
+
+
+def load_prints(corpus: str) -> Prints | None:
+    """Return the fingerprints of a corpus; None where there are none, or their file cannot be read.
+
+    Parameters
+    ----------
+    corpus : str
+        Name of the corpus.
+
+    Returns
+    -------
+    Prints or None
+    """
+    for path in (prints_path(corpus), SHIPPED / f"{corpus}.npz"):
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:
+            return _read(path, path.stat().st_mtime_ns)
+    return None
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, stamp: int) -> Prints | None:
+    del stamp
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            clips, starts, frames = file["clips"], file["starts"], file["frames"]
+    except (OSError, ValueError, KeyError):
+        return None
+    if len(starts) != len(clips) + 1 or starts[0] != 0 or starts[-1] != len(frames) or (np.diff(starts) < 0).any():
+        return None
+    return Prints(tuple(clips.astype(str).tolist()), starts.astype(np.int64), frames.astype(np.uint32))
+
+
+def write_prints(index: pd.DataFrame, root: Path, path: Path, *, n_jobs: int = 2, report: Report = ignore) -> None:
+    """Fingerprint the clips of a corpus.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        Distinct clips, with columns ``clip`` and ``path``.
+    root : path
+        Corpus folder.
+    path : path
+        File to write.
+    n_jobs : int
+        Processes that read the corpus.
+    report : callable
+        Called with the clips that are done.
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be decoded.
+    """
+    frames: list[NDArray[np.uint32]] = []
+    for block in map_blocks(functools.partial(_frames, root), index["path"].tolist(), n_jobs):
+        frames += block
+        report(Progress(len(frames), len(index), "clips", "Fingerprinting the corpus"))
+    save_prints(index["clip"].tolist(), frames, path)
+
+
+def save_prints(clips: Sequence[str], frames: Sequence[NDArray[np.uint32]], path: Path) -> None:
+    """Write fingerprints as a file that ``load_prints`` reads."""
+    starts = np.concatenate([[0], np.cumsum([len(bits) for bits in frames])]).astype(np.int64)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, clips=np.array(clips), starts=starts, frames=np.concatenate(frames))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _frames(root: Path, path: str) -> NDArray[np.uint32]:
+    waveform = decode(root / path)
+    return pack(fingerprint(waveform.y, waveform.sr))

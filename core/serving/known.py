@@ -1,0 +1,94 @@
+"""Recordings that a model was trained on: said to be so, with the answer of the model that never heard their speaker.
+
+What a model says of a clip of its own training tells how well it remembers. Its stored predictions hold the answers of
+models of the same recipe that were trained without the clip's speaker: what a new person would get.
+"""
+
+import dataclasses
+
+from core.audio.decode import Waveform
+from core.audio.fingerprint import MIN_OVERLAP, fingerprint
+from core.corpus.prints import load_prints
+from core.serving.registry import StoredModel
+
+LISTENED = 30.0
+"""Length of the beginning of a sound that is looked up, in seconds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownClip:
+    """A clip that a model was trained on."""
+
+    corpus: str
+    """Name of the corpus."""
+    clip: str
+    """Name of the clip."""
+    emotion: str
+    """What it was acted, or labelled, as."""
+    speaker: str
+    """Who speaks."""
+    protocol: str
+    """Protocol whose models never heard the speaker."""
+    answer: str
+    """Their answer: the most probable emotion by the mean of their probabilities."""
+    probabilities: dict[str, float]
+    """Mean over seeds of the probabilities that they gave."""
+    is_uncertain: bool
+    """Whether that answer is unsure."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability of ``answer``."""
+        return self.probabilities[self.answer]
+
+    def __str__(self) -> str:
+        doubt = "unsure, perhaps " if self.is_uncertain else ""
+        return (
+            f"a recording of {self.corpus} that this model was trained on ({self.clip}, {self.emotion}); a model that "
+            f"never heard the speaker answers {doubt}{self.answer}, {self.confidence:.0%}"
+        )
+
+
+def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
+    """Tell whether a sound is a recording that a model was trained on.
+
+    Parameters
+    ----------
+    waveform : Waveform
+        As from ``core.audio.decode.decode``.
+    model : StoredModel
+        The model.
+
+    Returns
+    -------
+    KnownClip or None
+        None also where no fingerprints of the model's corpus are stored, or its predictions tell nothing of the clip.
+    """
+    prints = load_prints(model.manifest.corpus.name)
+    if prints is None:
+        return None
+    sound = fingerprint(waveform.y[: int(LISTENED * waveform.sr)], waveform.sr)
+    clip = prints.find(sound) if sound.shape[1] >= MIN_OVERLAP else ""
+    return _unheard(clip, model) if clip else None
+
+
+def _unheard(clip: str, model: StoredModel) -> KnownClip | None:
+    """Return what models of the recipe that never heard its speaker say of a clip."""
+    rows = model.predictions()
+    rows = rows[(rows["clip"] == clip) & (rows["protocol"] == model.main_protocol)]
+    if rows.empty:
+        return None
+    labels = list(model.manifest.labels)
+    probabilities = {label: float(rows[label].mean()) for label in labels}
+    answer = max(probabilities, key=lambda label: probabilities[label])
+    threshold = model.threshold
+    return KnownClip(
+        corpus=model.manifest.corpus.name,
+        clip=clip,
+        emotion=str(rows["y_true"].iloc[0]),
+        speaker=str(rows["speaker"].iloc[0]),
+        protocol=model.main_protocol,
+        answer=answer,
+        probabilities=probabilities,
+        is_uncertain=threshold is None or probabilities[answer] < threshold,
+    )
