@@ -66,6 +66,7 @@ def test_json_is_one_object_a_line():
         "duration": 4.0,
         "shares": {"unsure": 1.0},
         "silence": 0.75,
+        "known": None,
         "pieces": [
             {"start": 1.0, "end": 2.0, "label": "unsure", "emotion": "calm", "confidence": 0.3, "snr": 12.5}
             | {"probabilities": ANSWER.probabilities, "doubts": ["too low"]}

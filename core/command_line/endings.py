@@ -3,15 +3,22 @@
 Each error is a line on standard error. Nothing here, nor in what it imports, keeps an answer waiting.
 """
 
+import contextlib
+import datetime
+import errno
 import io
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Final
 
-from core.config import check_settings
+from core.config import check_settings, data_folder
 from core.errors import SoundWebError
 
+LOG: Final = "errors.log"
+"""File in the data folder that keeps what went wrong unexpectedly."""
 FAILURE: Final = 2
 INTERRUPTED: Final = 130
 """Status of a program that Ctrl-C stopped, as shells know it."""
@@ -38,10 +45,57 @@ def status_of(action: Callable[[], None]) -> int:
     try:
         check_settings()
         action()
-    except SoundWebError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("Stopped. What is done is kept, and the same command goes on there.", file=sys.stderr)
-        return INTERRUPTED
+        return _say("Stopped. What is done is kept, and the same command goes on there.", INTERRUPTED)
+    except Exception as error:
+        return _say(f"error: {_explain(error)}", FAILURE)
     return 0
+
+
+def _explain(error: Exception) -> str:
+    """Return in one line what went wrong and what to do."""
+    if isinstance(error, SoundWebError):
+        return str(error)
+    if isinstance(error, BrokenPipeError):
+        _close_output()
+        return "what reads the output has closed it."
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC:
+            _close_output()
+        place = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{place}. Free some room, or choose another folder or file."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this."
+    return f"something unexpected went wrong ({type(error).__name__}: {_line(error)}). {_keep_trace()}"
+
+
+def _say(line: str, status: int) -> int:
+    """Print a line on standard error, where that is still there, and return the exit status."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+    return status
+
+
+def _line(error: BaseException) -> str:
+    """Return the beginning of an error's message, on one line."""
+    return " ".join(str(error).split())[:200]
+
+
+def _close_output() -> None:
+    """Let nothing more be written to an output that takes nothing, not even when the program ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _keep_trace() -> str:
+    """Write the error that is being handled where a developer finds it, and say where."""
+    path = data_folder() / LOG
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.datetime.now(datetime.UTC).isoformat()}\n{traceback.format_exc()}\n")
+    except OSError:
+        return "Its details could not be written down."
+    return f"Its details stand in {path}."

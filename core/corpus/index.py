@@ -14,7 +14,9 @@ from pathlib import Path
 import pandas as pd
 import soundfile as sf
 
-from core.audio.containers import refuse_broken
+from core.audio.containers import check_format, refuse_broken
+from core.audio.decode import decode
+from core.config import DecodeLimits
 from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
 from core.files import write_atomically
@@ -23,6 +25,7 @@ from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
 
+SILENT = "The clip is silent."
 SOUND_FIELDS = ("duration", "rate", "channels", "digest", "error")
 FILE_FIELDS = (*SOUND_FIELDS, "duplicate_of", "size", "modified")
 COLUMNS = ("corpus", "clip", "path", "emotion", "speaker", *DEFAULTS, *FILE_FIELDS)
@@ -196,14 +199,43 @@ def _measure(root: Path, path: str) -> tuple[float, int, int, str, str]:
         data = (root / path).read_bytes()
         refuse_broken(data)
         with sf.SoundFile(io.BytesIO(data)) as file:
-            rate, n_frames = file.samplerate, file.frames
+            rate, n_frames, coding = file.samplerate, file.frames, file.subtype
             samples = file.read(dtype="int32", always_2d=True)
-    except (sf.LibsndfileError, OSError, AudioError) as error:
+        if coding in ("FLOAT", "DOUBLE"):
+            decode(data)  # numbers that are none
+    except sf.LibsndfileError:
+        return _measure_decoded(data)
+    except (OSError, AudioError) as error:
         return 0.0, 0, 0, "", str(error) or type(error).__name__
     if not 0 < len(samples) == n_frames:
         return 0.0, rate, samples.shape[1], "", "The file holds no samples, or fewer than its header says."
+    problem = _unusable(len(samples) / rate, rate, samples.shape[1]) or ("" if samples.any() else SILENT)
+    if problem:
+        return 0.0, rate, samples.shape[1], "", problem
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode() + samples.tobytes()).hexdigest()
     return len(samples) / rate, rate, samples.shape[1], digest, ""
+
+
+def _measure_decoded(data: bytes) -> tuple[float, int, int, str, str]:
+    """Return the same of a file that libsndfile does not read."""
+    try:
+        waveform = decode(data)
+    except AudioError as error:
+        return 0.0, 0, 0, "", str(error)
+    if not waveform.y.any():
+        return 0.0, waveform.file_rate, waveform.channels, "", SILENT
+    digest = hashlib.sha256(f"{waveform.sr} 1 ".encode() + waveform.y.tobytes()).hexdigest()
+    return waveform.duration, waveform.file_rate, waveform.channels, digest, ""
+
+
+def _unusable(duration: float, rate: int, channels: int) -> str:
+    """Return why a sound cannot be used, or an empty string."""
+    limits = DecodeLimits()
+    try:
+        check_format(rate, channels, limits)
+    except AudioError as error:
+        return str(error)
+    return f"The sound is longer than {limits.max_duration / 60:g} minutes." if duration > limits.max_duration else ""
 
 
 def _duplicates(index: pd.DataFrame) -> pd.Series:

@@ -8,6 +8,8 @@ written when a model is trained on them.
 import dataclasses
 import functools
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -138,9 +140,9 @@ def load_prints(corpus: str) -> Prints | None:
 def _read(path: Path, stamp: int) -> Prints | None:
     del stamp
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             clips, starts, frames = file["clips"], file["starts"], file["frames"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
     if len(starts) != len(clips) + 1 or starts[0] != 0 or starts[-1] != len(frames) or (np.diff(starts) < 0).any():
         return None
