@@ -19,8 +19,9 @@ def main() -> int:
     parser.add_argument("files", nargs="+", metavar="FILE", help="sound file")
     parser.add_argument("--model", help="name of the model (default: the one in use)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
+    parser.add_argument("--part", default="", help="channel or track, where a file holds several voices")
     options = parser.parse_args()
-    return status_of(lambda: print_answers(options.files, model=options.model, as_json=options.json))
+    return status_of(lambda: print_answers(options.files, model=options.model, as_json=options.json, part=options.part))
 
 
 if __name__ == "__main__":

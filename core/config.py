@@ -98,7 +98,7 @@ class VoiceConfig:
 
     @property
     def analysed_duration(self) -> float:
-        """Length of the beginning of a sound that is analysed, in seconds."""
+        """Longest stretch of voice that is read at once, in seconds."""
         return self.duration
 
 

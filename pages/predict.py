@@ -9,6 +9,7 @@ from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import prediction_table, spreadsheet_csv
+from core.serving.timeline import summarize_windows
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
@@ -37,7 +38,11 @@ def main() -> None:
     if sound and is_long:
         with shown_errors():
             st.audio(sound.data)
-            show_upload_timeline(sound, duration)
+            place = st.container()
+            windows = show_upload_timeline(sound, duration)
+            if any(window.prediction for window in windows):
+                with place:
+                    answer.show_answer(summarize_windows(windows, cache.predictor().model.name))
         return
     with answer_place, shown_errors():
         if sound is None or waveform is None:

@@ -5,8 +5,12 @@ import re
 
 import pytest
 
+from core.audio import cleaning, speech
+from core.audio.decode import LOUD_SAMPLE, LOUDEST_SAMPLE
 from core.config import PROJECT_ROOT
 from core.learning.reports.cards import results_table
+from core.serving.prediction import NOISY, Piece, summarize
+from core.serving.predictor import UNLIKE, UNLIKE_NARROW
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
 from docs import results
@@ -30,6 +34,27 @@ def test_every_table_is_renewed():
     for name in results.DOCUMENTS:
         text = (PROJECT_ROOT / name).read_text()
         assert len(results.MARKED.findall(text)) == text.count("<!-- results:") > 0
+
+
+def test_page_on_sound_states_what_the_code_does():
+    page = " ".join((PROJECT_ROOT / "docs/sound.md").read_text().split())
+    for stated in (
+        f"high-pass filter at {cleaning.CUTOFF:g} Hz",
+        f"lowered by {cleaning.MOST_REDUCTION:g} dB where the voice stands less than {speech.LOWERED_FROM:g} dB above",
+        f"stands less than {NOISY:g} dB above the noise",
+        f"score above {UNLIKE}, or {UNLIKE_NARROW} through",
+        f"those above {LOUD_SAMPLE:g} are scaled down, with a note; beyond {LOUDEST_SAMPLE:.0e}".replace("e+", "e"),
+    ):
+        assert stated in page
+    assert speech.PAUSE == 0.5
+    assert "a pause of half a second ends one" in page
+    fields = {"file", "error"} | set(summarize([Piece(0, 1, "sad", {"sad": 1.0}, ())], duration=1, model="m").to_dict())
+    assert fields == set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page_table(), re.M))))
+
+
+def page_table() -> str:
+    """The table of the JSON's fields."""
+    return (PROJECT_ROOT / "docs/sound.md").read_text().split("## As JSON")[1]
 
 
 @pytest.mark.parametrize("name", REGISTRY.names())

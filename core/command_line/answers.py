@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.errors import AudioError, SoundWebError
 
 
-def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bool = False) -> None:
+def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bool = False, part: str = "") -> None:
     """Print the answer for each file; those that cannot be read are told at the end.
 
     Parameters
@@ -16,13 +16,14 @@ def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bo
         Name of the model; the one in use by default.
     as_json : bool
         Whether to print a JSON object a file, the unreadable ones included.
+    part : str
+        Which channel or track, where a file holds several voices.
 
     Raises
     ------
     SoundWebError
         If the model cannot be used, or a file not be read.
     """
-    from core.audio.decode import decode
     from core.serving.exports import prediction_json, prediction_text
     from core.serving.prediction import Prediction
     from core.serving.predictor import Predictor
@@ -32,7 +33,7 @@ def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bo
     for file in files:
         answer: Prediction | AudioError
         try:
-            answer = predictor.predict(decode(file))
+            answer = predictor.predict_file(file, part=part)
         except AudioError as error:
             answer = AudioError(f"{file}: {error}")
             failures.append(answer)

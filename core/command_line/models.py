@@ -61,9 +61,10 @@ def predict(
     *,
     model: Annotated[str | None, typer.Option(help="Name of the model; by default the one in use.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+    part: Annotated[str, typer.Option(help="Channel or track, where a file holds several voices.")] = "",
 ) -> None:
     """Recognise the emotion in sound files."""
-    print_answers(files, model=model, as_json=as_json)
+    print_answers(files, model=model, as_json=as_json, part=part)
 
 
 @commands.command(epilog="Example: python -m core export champion exported")

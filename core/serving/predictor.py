@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from core import parts
 from core.audio.assess import Assessment, assess
-from core.audio.decode import Waveform, decode
+from core.audio.containers import duration_of
+from core.audio.decode import AudioSource, Waveform, decode, read_bytes
 from core.audio.extraction import extract
 from core.audio.features.base import get_features
 from core.audio.speech import Stretch, find_speech, loudest_stretch
-from core.config import SAMPLE_RATE
+from core.audio.stream import stream
+from core.config import SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
@@ -119,6 +121,46 @@ class Predictor:
             raise AudioError(assessment.refusal)
         prediction = self.conclude(self.hear(waveform), waveform, assessment, shift=shift)
         return dataclasses.replace(prediction, known=recognise(waveform, self.model))
+
+    def predict_file(
+        self, source: AudioSource, *, part: str = "", shift: NDArray[np.float32] | None = None
+    ) -> Prediction:
+        """Answer for a sound file of up to an hour; what is longer than ``decode`` takes comes block by block.
+
+        Parameters
+        ----------
+        source : bytes, path or binary file
+            The encoded sound.
+        part : str
+            Which channel or track, as for ``core.audio.decode.decode``.
+        shift : np.ndarray, optional
+            As for ``predict``.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        AudioError
+            If the sound cannot be read, is too short or silent, or a long one holds no voice.
+        """
+        data = read_bytes(source, DecodeLimits())
+        if duration_of(data) <= DecodeLimits().max_duration:
+            return self.predict(decode(data, part=part), shift=shift)
+        n = 0
+
+        def blocks() -> Iterator[NDArray[np.float32]]:
+            nonlocal n
+            for block in stream(data, part=part):
+                n += len(block)
+                yield block
+
+        stretches = find_speech(blocks(), SAMPLE_RATE, longest=self.analysed_duration)
+        pieces = [self.answer(stretch, shift=shift) for stretch in stretches]
+        if not pieces:
+            raise AudioError("No speech or song was found in this long recording.")
+        return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
 
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.

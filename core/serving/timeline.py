@@ -10,7 +10,7 @@ Both come as windows of ``hop`` seconds. What is smoothed and summed up over win
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from core.audio.decode import Waveform
 from core.audio.pitch import median_pitch
 from core.audio.speech import SpeechFinder, find_speech
 from core.config import SAMPLE_RATE
-from core.serving.prediction import Piece, Prediction
+from core.serving.prediction import Piece, Prediction, summarize
 from core.serving.predictor import Predictor
 
 
@@ -192,7 +192,26 @@ def follow(
 
 
 def _marked(blocks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], bool]]:
-    """Yield each block and whether it is the last one: an empty one."""
+    """Give each block and whether it is the last one: an empty one."""
     for block in blocks:
         yield block, False
     yield np.zeros(0, np.float32), True
+
+
+def summarize_windows(windows: Sequence[Window], model: str) -> Prediction:
+    """Return the answer for a whole file from its windows.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        As from ``follow``, with at least one answer among them.
+    model : str
+        Name of the model.
+
+    Returns
+    -------
+    Prediction
+        As ``Predictor.predict_file`` gives it.
+    """
+    pieces = {w.prediction.start: w.prediction for w in windows if isinstance(w.prediction, Piece)}
+    return summarize(list(pieces.values()), duration=windows[-1].end, model=model)

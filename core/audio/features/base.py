@@ -56,7 +56,7 @@ class FeatureSet(abc.ABC):
     @property
     @abc.abstractmethod
     def analysed_duration(self) -> float:
-        """Length of the beginning of a sound that is analysed, in seconds."""
+        """Longest stretch of voice that is read at once, in seconds."""
 
     @property
     @abc.abstractmethod

@@ -37,7 +37,7 @@ class StatisticsFeatures(FeatureSet):
 
     @property
     def analysed_duration(self) -> float:
-        """Length of the beginning of a sound that is analysed, in seconds."""
+        """Longest stretch of voice that is read at once, in seconds."""
         return self.duration
 
     @property

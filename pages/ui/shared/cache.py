@@ -20,7 +20,7 @@ from core.audio.assess import Assessment, assess
 from core.audio.containers import duration_of
 from core.audio.decode import Waveform, decode
 from core.audio.sound import Sound
-from core.config import FeatureConfig
+from core.config import DecodeLimits, FeatureConfig
 from core.corpus.browsing import join_answers, without_answers
 from core.corpus.catalogue import Place
 from core.corpus.samples import list_samples
@@ -129,6 +129,8 @@ def assessment(sound: Sound) -> Assessment:
 @st.cache_data(**own(128, "Listening ..."))
 def prediction(sound: Sound, predictor: Predictor, personal: Shift | None) -> Prediction:
     """Answer for a sound."""
+    if duration(sound) > DecodeLimits().max_duration:
+        return predictor.predict_file(sound.data, part=sound.part, shift=personal.values if personal else None)
     return predictor.predict(waveform(sound), assessment(sound), shift=personal.values if personal else None)
 
 

@@ -39,14 +39,14 @@ def choose_half_life() -> float:
     )
 
 
-def show_upload_timeline(sound: Sound, duration: float) -> None:
-    """Show the timeline of an uploaded sound; long ones when asked for."""
+def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
+    """Show the timeline of an uploaded sound, and return its windows; of a long one when asked for, none before."""
     personal, predictor = personal_shift(), cache.predictor()
     timeline = cache.st_timeline(sound, predictor, personal)
     st.subheader("Over time")
     place = st.empty()
     if timeline.result is None and duration > UNASKED_DURATION and not _ask(place.container(), duration):
-        return
+        return []
 
     def listen() -> list[Window]:
         windows, bar = [], place.progress(0.0, text="Listening ...")
@@ -60,12 +60,14 @@ def show_upload_timeline(sound: Sound, duration: float) -> None:
         bar.empty()
         return windows
 
-    show_timeline(timeline.get(listen), sound.data, key="upload")
+    windows = timeline.get(listen)
+    show_timeline(windows, sound.data, key="upload")
+    return windows
 
 
 def _ask(place: DeltaGenerator, duration: float) -> bool:
     """Offer to follow a long sound; tell whether that was wanted."""
-    place.caption(f"{duration / 60:.0f} minutes of sound; an hour takes a few minutes.")
+    place.caption(f"{duration / 60:.0f} minutes of sound; an hour takes about a minute.")
     return bool(place.button("Follow over time", icon=":material/timeline:"))
 
 
