@@ -132,10 +132,12 @@ def upload(page: Page, *paths: Path) -> None:
 
 
 def answer_heading(page: Page, answer: dict[str, object]):
+    """The heading of the model's own answer; that of models that never heard the speaker stands above."""
     return (
         page.get_by_role("heading")
         .filter(has_text=str(answer["emotion"]).capitalize())
         .or_(page.get_by_role("heading").filter(has_text=f"perhaps {answer['emotion']}"))
+        .last
     )
 
 

@@ -10,6 +10,7 @@ Both come as windows of ``hop`` seconds. What is smoothed and summed up over win
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -181,21 +182,15 @@ def follow(
             yield Window(told, told if piece is None else first, told + n, piece, level_of(y), pitch)
             told += n
 
-    for block, is_last in _marked(blocks):
+    end = np.zeros(0, np.float32)
+    for block in itertools.chain(blocks, [end]):
         kept = np.concatenate([kept, block])
-        for stretch in finder.feed(block, is_last=is_last):
+        for stretch in finder.feed(block, is_last=block is end):
             yield from tell(stretch.first, None)
             yield from tell(stretch.last, predictor.answer(stretch, shift=shift))
         # Whole windows alone, so that they are the same whatever the blocks.
         yield from tell(told + max(finder.settled - told, 0) // hop * hop, None)
     yield from tell(told + len(kept), None)
-
-
-def _marked(blocks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], bool]]:
-    """Give each block and whether it is the last one: an empty one."""
-    for block in blocks:
-        yield block, False
-    yield np.zeros(0, np.float32), True
 
 
 def summarize_windows(windows: Sequence[Window], model: str) -> Prediction:

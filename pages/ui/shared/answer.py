@@ -32,14 +32,32 @@ def icon_of(emotion: str) -> str:
 
 
 def show_answer(prediction: Prediction) -> None:
-    """Show the emotion large, its confidence, and what speaks against it."""
-    if prediction.known:
-        _show_unheard(prediction.known)
-        st.caption("The answer of the model in use beneath tells how well it remembers, not how well it recognises:")
-    if prediction.is_uncertain:
-        st.markdown(f"## :material/help: Unsure · perhaps {prediction.emotion}")
+    """Show the emotion large, its confidence, and what speaks against it; of a known clip the honest answer first."""
+    known = prediction.known
+    if known is None:
+        _show_emotion(prediction.emotion, prediction.is_uncertain, "##")
+        _show_certainty(prediction)
     else:
-        st.markdown(f"## {icon_of(prediction.emotion)} {prediction.emotion.capitalize()}")
+        _show_unheard(known)
+        with st.container(border=True):
+            st.caption("The model in use, which remembers this recording, answers")
+            _show_emotion(prediction.emotion, prediction.is_uncertain, "####")
+            _show_certainty(prediction)
+    for reason in prediction.reasons:
+        st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")
+    st.caption(DOMAIN_NOTICE)
+
+
+def _show_emotion(emotion: str, is_uncertain: bool, level: str) -> None:  # noqa: FBT001 - a field passed on
+    """Show an emotion as a heading of a level."""
+    if is_uncertain:
+        st.markdown(f"{level} :material/help: Unsure · perhaps {emotion}")
+    else:
+        st.markdown(f"{level} {icon_of(emotion)} {emotion.capitalize()}")
+
+
+def _show_certainty(prediction: Prediction) -> None:
+    """Show how sure the answer is, or what the speech is made of, and what was heard."""
     if len(prediction.pieces) > 1:
         shares = " · ".join(f"{label} **{share:.0%}**" for label, share in prediction.shares.items())
         st.markdown(f"Of {prediction.speech_duration:.1f} s of speech: {shares}")
@@ -50,22 +68,17 @@ def show_answer(prediction: Prediction) -> None:
     else:
         st.markdown(f"**{prediction.confidence:.1%}** confident")
         st.caption(f"Heard: {heard_text(prediction)}.")
-    for reason in prediction.reasons:
-        st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")
-    st.caption(DOMAIN_NOTICE)
 
 
 def _show_unheard(known: KnownClip) -> None:
     """Show the honest answer for a clip that the model was trained on."""
-    words = f"Unsure · perhaps {known.answer}" if known.is_uncertain else known.answer.capitalize()
-    with st.container(border=True):
-        st.markdown(f"#### {icon_of(known.answer)} {words}")
-        st.markdown(f"**{known.confidence:.1%}** confident, by models that never heard this speaker")
-        clip = known.clip.replace("`", "")
-        st.caption(
-            f"This is a recording that the model in use was trained on: {plain(known.corpus)}, `{clip}`, labelled "
-            f"{plain(known.emotion)}."
-        )
+    _show_emotion(known.answer, known.is_uncertain, "##")
+    st.markdown(f"**{known.confidence:.1%}** confident, by models that never heard this speaker")
+    clip = known.clip.replace("`", "")
+    st.caption(
+        f":material/history: The model in use was trained on this recording ({plain(known.corpus)}, `{clip}`, labelled "
+        f"{plain(known.emotion)})."
+    )
 
 
 def show_probabilities(probabilities: Mapping[str, float]) -> None:
