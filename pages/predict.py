@@ -97,7 +97,7 @@ def _choose_among(sounds: list[Sound]) -> Sound:
             answers.append((sound.name, error))
         bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")
     bar.empty()
-    table = prediction_table(answers)
+    table = prediction_table(answers).fillna({"emotion": ""})
     event = st.dataframe(
         table[["file", "emotion", "confidence", "is_uncertain", "error"]],
         hide_index=True,

@@ -44,8 +44,8 @@ class KnownClip:
     def __str__(self) -> str:
         doubt = "unsure, perhaps " if self.is_uncertain else ""
         return (
-            f"a recording of {self.corpus} that this model was trained on ({self.clip}, {self.emotion}); a model that "
-            f"never heard the speaker answers {doubt}{self.answer}, {self.confidence:.0%}"
+            f"it holds a recording of {self.corpus} that this model was trained on ({self.clip}, {self.emotion}); "
+            f"a model that never heard the speaker answers {doubt}{self.answer}, {self.confidence:.0%}"
         )
 
 

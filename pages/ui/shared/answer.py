@@ -33,7 +33,7 @@ def icon_of(emotion: str) -> str:
 
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence, and what speaks against it; of a known clip the honest answer first."""
-    known = prediction.known
+    known = prediction.known if len(prediction.pieces) == 1 else None
     if known is None:
         _show_emotion(prediction.emotion, prediction.is_uncertain, "##")
         _show_certainty(prediction)
@@ -43,8 +43,9 @@ def show_answer(prediction: Prediction) -> None:
             st.caption("The model in use, which remembers this recording, answers")
             _show_emotion(prediction.emotion, prediction.is_uncertain, "####")
             _show_certainty(prediction)
-    for reason in prediction.reasons:
-        st.caption(f":material/info: {reason[0].upper()}{reason[1:]}.")
+    held = [str(prediction.known)] if prediction.known and known is None else []
+    for reason in (*prediction.reasons, *held):
+        st.caption(f":material/info: {plain(reason[0].upper() + reason[1:])}.")
     st.caption(DOMAIN_NOTICE)
 
 
