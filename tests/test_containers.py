@@ -117,7 +117,13 @@ def test_a_recorder_that_streams_knows_no_size_and_needs_no_note(size):
 
 def test_chunks_behind_the_sound_are_not_sound():
     data = encode(SOUND, SR)
-    for behind in (b"LIST" + struct.pack("<I", 4) + b"INFO", b"id3 " + struct.pack("<I", 6) + b"\x00" * 6, bytes(64)):
+    for behind in (
+        ID3,
+        b"TAG" + bytes(range(125)),
+        b"LIST" + struct.pack("<I", 4) + b"INFO",
+        b"id3 " + struct.pack("<I", 6) + b"\x00" * 6,
+        bytes(64),
+    ):
         assert_is_the_sound(data + behind)
 
 

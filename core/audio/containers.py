@@ -44,6 +44,8 @@ HEADER_SLACK: Final = 64
 """Bytes that may be missing at the end: careless writers count padding that they do not write."""
 END_TOLERANCE: Final = 2_304
 """Samples that may be missing at the end: an MP3 header can count two frames more than a decoder gives."""
+TAGS: Final = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+"""Beginnings of the tags that other programs put behind the chunks."""
 DIED: Final = "the recording was never finished: its header does not say how long it is; all that is there was read"
 
 _MPEG_SAMPLES: Final = 1_152
@@ -458,7 +460,7 @@ def _is_chain(data: bytes, position: int) -> bool:
     while position + 8 <= len(data):
         name, size = data[position : position + 4], int(struct.unpack_from("<I", data, position + 4)[0])
         if not all(32 <= byte < 127 for byte in name):
-            return not any(data[position:])
+            return data.startswith(TAGS, position) or not any(data[position:])
         position += 8 + size + size % 2
     return position <= len(data) + HEADER_SLACK
 

@@ -6,7 +6,6 @@ own, that is said, and each can be chosen.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -96,7 +95,7 @@ def choose_mix(data: bytes, limits: DecodeLimits, part: str = "") -> Mix:
     with opened(data, limits) as track:
         if track.n_tracks == track.channels == 1:
             return Mix()
-        alike = track.n_tracks == 1 and _are_alike(itertools.chain(track.read(limits)))
+        alike = track.n_tracks == 1 and _are_alike(track.read(limits))
     if alike:
         return Mix()
     parts = list(_parts(data, limits))
