@@ -115,16 +115,19 @@ def test_a_recorder_that_streams_knows_no_size_and_needs_no_note(size):
     assert_is_the_sound(wav_with_sizes(size, size))
 
 
-def test_chunks_behind_the_sound_are_not_sound():
-    data = encode(SOUND, SR)
-    for behind in (
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"LIST" + struct.pack("<I", 4) + b"INFO",
+        b"id3 " + struct.pack("<I", 6) + bytes(6),
+        bytes(64),
         ID3,
         b"TAG" + bytes(range(125)),
-        b"LIST" + struct.pack("<I", 4) + b"INFO",
-        b"id3 " + struct.pack("<I", 6) + b"\x00" * 6,
-        bytes(64),
-    ):
-        assert_is_the_sound(data + behind)
+    ],
+    ids=["list", "chunk", "padding", "new tag", "old tag"],
+)
+def test_what_stands_behind_the_sound_is_no_sound(behind):
+    assert_is_the_sound(encode(SOUND, SR) + behind)
 
 
 def test_other_headers_of_dead_recorders_are_repaired():
