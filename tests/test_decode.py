@@ -1,6 +1,8 @@
 import io
 import struct
+from collections.abc import Iterator
 
+import av
 import librosa
 import numpy as np
 import pytest
@@ -167,6 +169,16 @@ def test_damaged_recordings_never_crash(container, codec):
         except AudioError:
             continue
         assert np.isfinite(waveform.y).all()
+
+
+def test_what_breaks_while_it_is_read_is_a_sentence(monkeypatch):
+    def broken(*_: object) -> Iterator[np.ndarray]:
+        raise av.error.ArgumentError(22, "Invalid argument")
+        yield
+
+    monkeypatch.setattr("core.audio.containers._pyav_blocks", broken)
+    with pytest.raises(AudioError, match="damaged"):
+        decode(encode_av(tone(), 48_000, "adts", "aac"))
 
 
 def test_high_rates_are_bounded_in_samples():

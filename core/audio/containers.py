@@ -132,9 +132,12 @@ def opened(data: bytes, limits: DecodeLimits, track: int = 0) -> Iterator[Track]
         data = repaired
     else:
         notes = []
-    with _opened_pyav(data, limits, track) as found:
-        found.notes[:0] = notes
-        yield found
+    try:
+        with _opened_pyav(data, limits, track) as found:
+            found.notes[:0] = notes
+            yield found
+    except av.FFmpegError as error:  # while the blocks are read
+        raise AudioError(f"The recording is damaged ({error.strerror}). Record or export it again.") from error
 
 
 def duration_of(data: bytes) -> float:
