@@ -338,9 +338,8 @@ def test_two_live_browsers_at_once_keep_apart(app, browse, voices, tmp_path):
     pages = [browse(f"{app}/live", microphone=path) for path in paths]
     for page in pages:
         start_live(page)
-    for page in pages:
-        expect(page.get_by_text("confident")).to_be_visible(timeout=2 * TIMEOUT)  # two browsers share the machine
-    pages[0].wait_for_timeout(3_000)
+    # Each microphone plays once, from when its page was started: what it said may be over when the other one is.
+    pages[0].wait_for_timeout(20_000)
     for k, page in enumerate(pages):
         take, report = stop_live(page)
         assert likeness(take, voices[k]) > 0.8
