@@ -105,3 +105,10 @@ def test_where_nobody_speaks_the_loudest_part_is_taken():
     assert np.abs(found.y).max() > 0.1
     short = loudest_stretch(y[-SR:], SR, LONGEST)
     np.testing.assert_array_equal(short.y, y[-SR:])
+
+
+def test_a_voice_up_to_the_end_of_a_region_is_not_lost(voice):
+    region = 8 * SR
+    y = np.concatenate([silence(8), voice])[-region:] if len(voice) < region else voice[:region]
+    assert len(y) == region
+    assert [s.last for s in find(y)] == [s.last for s in find(np.append(y, np.zeros(1)))] != []

@@ -119,10 +119,14 @@ class SpeechFinder:
         """Take the next samples, (n,), and yield the stretches that are complete with them."""
         self._waiting = np.concatenate([self._waiting, block])
         size = round(REGION * self._step)
-        while len(self._waiting) >= size or (is_last and len(self._waiting)):
+        while len(self._waiting) >= size:
             self._take(self._waiting[:size])
             self._waiting = self._waiting[size:]
-            yield from self._complete(is_last=is_last and not len(self._waiting))
+            yield from self._complete(is_last=False)
+        if is_last:
+            if len(self._waiting):
+                self._take(self._waiting)
+            yield from self._complete(is_last=True)
 
     def _take(self, region: NDArray[np.float32]) -> None:
         """Clean a region and look for a voice in it."""
@@ -160,13 +164,13 @@ class SpeechFinder:
         is_sure = probability > MIN_PROBABILITY
         if is_sure.sum() < MIN_WINDOWS:
             return []
-        noise = power[(probability < NO_VOICE)]
+        noise = power[probability < NO_VOICE]
         floor = float(np.median(noise)) * 10 ** (GOES_ON_SNR / 10) if len(noise) >= MIN_NOISE else 0.0
         loud = max(float(power[is_sure].mean()) * 10 ** (GOES_ON_LEVEL / 10), floor)
         edges = np.flatnonzero(np.diff(np.pad((probability > GOES_ON) | (power > loud), 1).astype(np.int8)))
         runs: list[tuple[int, int]] = []
         for begin, end in edges.reshape(-1, 2).tolist():
-            if is_sure[begin:end].sum() < MIN_WINDOWS or end <= self._told:
+            if is_sure[begin:end].sum() < MIN_WINDOWS or end - max(begin, self._told) < MIN_WINDOWS:
                 continue
             if runs and begin - runs[-1][1] < pause:
                 runs[-1] = runs[-1][0], end

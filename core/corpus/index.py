@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 import soundfile as sf
 
-from core.audio.containers import check_format, refuse_broken
+from core.audio.containers import check_format
 from core.audio.decode import decode
+from core.audio.headers import refuse_broken
 from core.config import DecodeLimits
 from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
