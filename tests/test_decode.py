@@ -1,6 +1,5 @@
 import io
 import struct
-from collections.abc import Iterator
 
 import av
 import librosa
@@ -172,13 +171,17 @@ def test_damaged_recordings_never_crash(container, codec):
 
 
 def test_what_breaks_while_it_is_read_is_a_sentence(monkeypatch):
-    def broken(*_: object) -> Iterator[np.ndarray]:
-        raise av.error.ArgumentError(22, "Invalid argument")
-        yield
+    class Broken:
+        def __init__(self, **_: object) -> None:
+            """Take what a resampler takes."""
 
-    monkeypatch.setattr("core.audio.containers._pyav_blocks", broken)
+        def resample(self, _: object) -> None:
+            raise av.error.ArgumentError(22, "Invalid argument")
+
+    data = encode_av(tone(), 48_000, "adts", "aac")
+    monkeypatch.setattr(av, "AudioResampler", Broken)
     with pytest.raises(AudioError, match="damaged"):
-        decode(encode_av(tone(), 48_000, "adts", "aac"))
+        decode(data)
 
 
 def test_high_rates_are_bounded_in_samples():

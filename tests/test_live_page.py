@@ -124,7 +124,7 @@ def test_a_long_take_has_an_overview_and_shows_a_stretch(live):
 
 
 def test_long_upload_has_a_timeline_as_core_computes_it(app, published, talk):  # noqa: F811
-    data = encode(talk, SAMPLE_RATE)
+    data = encode(np.concatenate([talk, talk]), SAMPLE_RATE)
     app.file_uploader(key=state.SOUND.uploads).upload("talk.wav", data).run()
     assert not app.exception
     table = app.dataframe[0].value

@@ -2,6 +2,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.audio.decode import decode
+from core.corpus.samples import list_samples
 from core.serving.predictor import Predictor
 from pages.ui.shared import state
 from tests.conftest import ROOT, encode, tone
@@ -63,20 +64,27 @@ def test_recording_is_answered(app, published):
     assert Predictor(published).predict(decode(data)).emotion in texts(app).lower()
 
 
-def test_sample_is_answered_and_said_to_be_synthesized(app):
+def test_samples_are_answered_and_synthesized_ones_said_to_be_so(app):
     app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
+    assert not app.exception
+    assert "acted by RAVDESS actor" in app.selectbox(key=state.SOUND.sample).value
+    assert "speech synthesizer" not in texts(app)
+    assert "confident" in texts(app)
+    app.selectbox(key=state.SOUND.sample).set_value("Synthesized voice, plain").run()
     assert not app.exception
     assert "speech synthesizer" in texts(app)
     assert "confident" in texts(app)
 
 
-def test_real_samples_where_the_corpus_is(published, ravdess, monkeypatch):
-    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(published.folder.parent))
+def test_of_a_recording_that_the_model_was_trained_on_the_honest_answer_leads():
     app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
     app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
-    assert "acting" in app.selectbox(key=state.SOUND.sample).value
-    assert "speech synthesizer" not in texts(app)
+    known = Predictor.load().predict(decode(list_samples()[0].path)).known
+    assert known is not None
+    told = texts(app)
     assert not app.exception
+    assert f"**{known.confidence:.1%}** confident, by models that never heard this speaker" in told
+    assert told.index("never heard this speaker") < told.index("which remembers this recording")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from core.audio.decode import decode
+from core.audio.decode import Waveform, decode
 from core.audio.features import extract_features
 from core.corpus.samples import list_synthesized
 from core.errors import AudioError, ModelError
@@ -58,11 +58,28 @@ def test_prediction_is_that_of_its_features(predictor):
 
 
 @pytest.mark.parametrize(("threshold", "is_uncertain"), [(0.0, False), (1.0, True), (None, True)])
-def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain):
+def test_low_confidence_is_unsure_and_says_why(published, threshold, is_uncertain, monkeypatch):
+    monkeypatch.setattr("core.serving.predictor.UNLIKE", np.inf)  # a synthesized voice is unlike generated sounds
     prediction = with_threshold(published, threshold).predict(decode(list_synthesized()[0].path))
     assert prediction.is_uncertain == is_uncertain
     reason = "at no confidence" if threshold is None else "is below 1.0000"
     assert any(reason in text for text in prediction.reasons) == is_uncertain
+
+
+def test_what_is_unlike_the_training_is_unsure_and_says_why(published):
+    prediction = with_threshold(published, 0.0).predict(decode(list_synthesized()[0].path))
+    assert prediction.is_uncertain
+    assert "out-of-distribution score" in prediction.reasons[0]
+
+
+def test_a_voice_in_noise_is_unsure_and_says_why(published, monkeypatch):
+    monkeypatch.setattr("core.serving.predictor.UNLIKE", np.inf)
+    y = decode(list_synthesized()[0].path).y
+    noise = 0.3 * np.std(y) * np.random.default_rng(0).standard_normal(len(y))
+    padded = np.concatenate([noise, y + noise]).astype(np.float32)
+    prediction = with_threshold(published, 0.0).predict(Waveform.of_samples(padded))
+    assert prediction.is_uncertain
+    assert any(reason.startswith("noisy") for reason in prediction.reasons)
 
 
 def test_threshold_in_use_is_chosen_on_unseen_speakers(published):
