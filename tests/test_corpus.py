@@ -126,6 +126,7 @@ def test_samples_are_small_and_hold_every_emotion():
     assert "by-nc-sa" in (samples[0].path.parent / "README.md").read_text()
 
 
+@pytest.mark.heavy
 def test_of_the_synthesized_samples_none_is_answered_surely_and_of_the_acted_ones_the_honest_answer_is_shown():
     predictor = Predictor.load()
     for sample in list_synthesized():

@@ -65,6 +65,7 @@ def speak(n: int, stdout: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")  # noqa: PTH110
 @pytest.mark.parametrize("n", [1, 200_000])
 def test_a_full_device_is_one_line(n):
@@ -74,6 +75,7 @@ def test_a_full_device_is_one_line(n):
     assert "No space left" in ended.stderr
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("n", [1, 200_000])
 def test_a_closed_pipe_is_one_line(n):
     reader, writer = os.pipe()

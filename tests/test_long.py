@@ -10,6 +10,7 @@ from core.errors import AudioError
 from core.serving.predictor import Predictor
 from core.serving.timeline import follow, summarize_windows
 
+pytestmark = pytest.mark.heavy
 SR = 22_050
 
 

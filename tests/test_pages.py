@@ -76,6 +76,7 @@ def test_samples_are_answered_and_synthesized_ones_said_to_be_so(app):
     assert "confident" in texts(app)
 
 
+@pytest.mark.heavy
 def test_of_a_recording_that_the_model_was_trained_on_the_honest_answer_leads():
     app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
     app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
