@@ -19,7 +19,7 @@ from core.audio.extraction import extract
 from core.audio.features.base import get_features
 from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.audio.stream import stream
-from core.config import SAMPLE_RATE, DecodeLimits
+from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
@@ -175,8 +175,25 @@ class Predictor:
         list of Stretch
             At least one.
         """
+        return self.find(waveform) or [loudest_stretch(waveform.y, waveform.sr, self.analysed_duration)]
+
+    def find(self, waveform: Waveform) -> list[Stretch]:
+        """Return the same, but none where there is no voice.
+
+        Parameters
+        ----------
+        waveform : Waveform
+            As from ``core.audio.decode.decode``.
+
+        Returns
+        -------
+        list of Stretch
+        """
         found = list(find_speech([waveform.y], waveform.sr, longest=self.analysed_duration))
-        return found or [loudest_stretch(waveform.y, waveform.sr, self.analysed_duration)]
+        is_short = len(found) == 1 and found[0].last <= OPENING_DURATION * waveform.sr
+        if is_short and not self.model.features.reads_stretches:
+            return [dataclasses.replace(found[0], start=0, y=waveform.y)]
+        return found
 
     def conclude(
         self,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.audio.assess import assess, level_of
 from core.audio.decode import Waveform
 from core.audio.pitch import median_pitch
-from core.audio.speech import SpeechFinder, find_speech
+from core.audio.speech import SpeechFinder
 from core.config import SAMPLE_RATE
 from core.serving.prediction import Piece, Prediction, summarize
 from core.serving.predictor import Predictor
@@ -132,8 +132,7 @@ class Listener:
         assessment = assess(waveform)
         stretches = []
         if assessment.refusal is None:
-            longest = self.predictor.analysed_duration
-            stretches = list(find_speech([waveform.y], waveform.sr, longest=longest))
+            stretches = self.predictor.find(waveform)
         if not stretches or stretches[-1].last < len(waveform.y) - pause:
             self._speech = None
             return Window(begin, first, last, None, level, None)

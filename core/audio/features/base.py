@@ -46,6 +46,8 @@ class FeatureSet(abc.ABC):
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # every subclass is a dataclass
 
+    reads_stretches: ClassVar[bool] = True
+    """Whether it reads a stretch of voice alone; False for sets made for sounds with what stands around the voice."""
     name: str
     """Name in ``core.parts.FEATURE_SETS``."""
     sr: int

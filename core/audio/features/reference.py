@@ -8,6 +8,7 @@ Letters: ``S`` is a magnitude spectrogram of shape (1 + n_fft / 2, t).
 """
 
 import dataclasses
+from typing import ClassVar
 
 import librosa
 import numpy as np
@@ -124,6 +125,8 @@ class ReferenceFeatures(FeatureConfig, FeatureSet):
     def groups(self) -> dict[str, NDArray[np.intp]]:
         """Columns of each descriptor."""
         return {name: np.arange(columns.start, columns.stop) for name, columns in FEATURE_GROUPS.items()}
+
+    reads_stretches: ClassVar[bool] = False
 
     def samples(self, waveform: Waveform) -> NDArray[np.float32]:
         """Return the first 4 s, cut as the reference project cuts them, shape (n,)."""

@@ -4,7 +4,7 @@ Only frames that the sound has are counted; the reference features themselves ar
 """
 
 import dataclasses
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class StatisticsFeatures(FeatureSet):
         """Columns of all statistics of each descriptor."""
         starts = len(FEATURE_NAMES) * np.arange(len(STATISTICS))[:, None]
         return {name: (starts + np.arange(c.start, c.stop)).ravel() for name, c in FEATURE_GROUPS.items()}
+
+    reads_stretches: ClassVar[bool] = False
 
     def samples(self, waveform: Waveform) -> NDArray[np.float32]:
         """Return the first 4 s, as the reference features read them, shape (n,)."""
