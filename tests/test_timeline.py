@@ -17,9 +17,9 @@ from core.corpus.samples import list_synthesized
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.exports import segment_table, timeline_json, window_table
-from core.serving.prediction import UNSURE, Prediction
+from core.serving.prediction import UNSURE, Prediction, share_of_time
 from core.serving.predictor import Predictor
-from core.serving.segments import NO_SPEECH, Segment, find_segments, share_of_time, smooth
+from core.serving.segments import NO_SPEECH, Segment, find_segments, smooth
 from core.serving.timeline import Listener, TimelineConfig, Window, follow
 from tests.conftest import encode, tone
 

@@ -1,7 +1,7 @@
 """Fingerprints of a corpus's clips in one small file, to recognise a recording of it in milliseconds.
 
 The bits of a frame make two words. A sound that holds a recording has many of its words, all at one shift in time; the
-clips with most words in common are then compared bit by bit. The file of RAVDESS ships; those of other corpora are
+clips with most words in common are then compared bit by bit. That of the default corpus ships; those of others are
 written when a model is trained on them.
 """
 
@@ -18,10 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.audio.decode import decode
-from core.audio.fingerprint import N_BITS, Fingerprint, fingerprint, similarities
+from core.audio.fingerprint import N_BITS, Fingerprint, similarities
 from core.config import data_folder
-from core.corpus.recordings import SAME_RECORDING
+from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
 from core.files import write_atomically
 from core.work.parallel import map_blocks
 from core.work.progress import Progress, Report, ignore
@@ -187,5 +186,4 @@ def save_prints(clips: Sequence[str], frames: Sequence[NDArray[np.uint32]], path
 
 
 def _frames(root: Path, path: str) -> NDArray[np.uint32]:
-    waveform = decode(root / path)
-    return pack(fingerprint(waveform.y, waveform.sr))
+    return pack(fingerprint_clip(root, path))

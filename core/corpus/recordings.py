@@ -50,7 +50,7 @@ def find_recordings(
     """
     highest = np.full(len(sounds), SAME_RECORDING, dtype=np.float32)
     found, done = [""] * len(sounds), 0
-    for block in map_blocks(functools.partial(_fingerprint, root), index["path"].tolist(), n_jobs):
+    for block in map_blocks(functools.partial(fingerprint_clip, root), index["path"].tolist(), n_jobs):
         for k, sound in enumerate(sounds):
             values = similarities(sound, block)
             if values.max() >= highest[k]:
@@ -61,6 +61,7 @@ def find_recordings(
     return found
 
 
-def _fingerprint(root: Path, path: str) -> Fingerprint:
+def fingerprint_clip(root: Path, path: str) -> Fingerprint:
+    """Return the fingerprint of a clip of a corpus folder."""
     waveform = decode(root / path)
     return fingerprint(waveform.y, waveform.sr)

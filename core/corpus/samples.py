@@ -1,10 +1,10 @@
-"""Sounds to try without a recording of one's own: clips of RAVDESS, one an emotion, and synthesized voices."""
+"""Sounds to try without a recording of one's own: clips of known corpora, one an emotion, and synthesized voices."""
 
 import dataclasses
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
-from core.corpus.ravdess import RAVDESS, parse_name
+from core.corpus.known import known_corpora
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample_audio"
 SYNTHESIZED: Final = {
@@ -37,9 +37,13 @@ def list_synthesized() -> list[Sample]:
 
 def _acted() -> list[Sample]:
     samples = []
-    for name in RAVDESS.samples:
-        clip = parse_name(name)
-        speaker = RAVDESS.speaker_title(clip["speaker"])
-        title = f"{clip['emotion'].capitalize()}, acted by {RAVDESS.title} {speaker.lower()}"
-        samples.append(Sample(title, SAMPLE_FOLDER / f"{name}.ogg", is_real=True))
+    for corpus in known_corpora().values():
+        for name in corpus.samples:
+            path = SAMPLE_FOLDER / f"{name}.ogg"
+            clip = corpus.parse(PurePath(path.name).with_suffix(".flac"))
+            if clip is None:
+                continue
+            speaker = corpus.speaker_title(clip["speaker"])
+            title = f"{clip['emotion'].capitalize()}, acted by {corpus.title} {speaker.lower()}"
+            samples.append(Sample(title, path, is_real=True))
     return samples

@@ -122,7 +122,7 @@ def shares(share_of_time: dict[str, float]) -> go.Figure:
     Parameters
     ----------
     share_of_time : dict of str to float
-        As from ``core.serving.segments.share_of_time``.
+        As from ``core.serving.prediction.share_of_time``.
 
     Returns
     -------

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from core.audio.features.reference import ReferenceFeatures
 from core.config import SAMPLE_RATE
 from core.errors import ModelError, SoundWebError
-from core.serving.prediction import Prediction
+from core.serving.prediction import Prediction, share_of_time
 from core.serving.registry import Registry
-from core.serving.segments import Reading, Segment, share_of_time
+from core.serving.segments import Reading, Segment
 
 if TYPE_CHECKING:
     import pandas as pd

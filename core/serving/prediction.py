@@ -6,8 +6,8 @@ Time without a voice is no emotion's: it has no share of speech.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from core.serving.known import KnownClip
 
@@ -86,7 +86,7 @@ class Prediction:
     @property
     def shares(self) -> dict[str, float]:
         """Share of the speech of each label, an emotion or ``UNSURE``, the largest first."""
-        return shares_of_speech(self.pieces)
+        return share_of_time(self.pieces)
 
     @property
     def silence(self) -> float:
@@ -103,18 +103,30 @@ class Prediction:
         return dataclasses.asdict(self) | {"shares": self.shares, "silence": self.silence, "pieces": pieces}
 
 
-def shares_of_speech(pieces: Sequence[Piece]) -> dict[str, float]:
-    """Return the share of the speech of each label that occurs, the largest first.
+class Labelled(Protocol):
+    """A stretch of time with a label."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+
+    @property
+    def duration(self) -> float:
+        """Length, in seconds."""
+
+
+def share_of_time(stretches: Iterable[Labelled]) -> dict[str, float]:
+    """Return the share of their time of each label that occurs, the largest first.
 
     Examples
     --------
     >>> sad, calm = {"sad": 0.9, "calm": 0.1}, {"sad": 0.4, "calm": 0.6}
-    >>> shares_of_speech([Piece(0, 3, "sad", sad, ()), Piece(5, 6, "calm", calm, ("noisy",))])
+    >>> share_of_time([Piece(0, 3, "sad", sad, ()), Piece(5, 6, "calm", calm, ("noisy",))])
     {'sad': 0.75, 'unsure': 0.25}
     """
     seconds: dict[str, float] = {}
-    for piece in pieces:
-        seconds[piece.label] = seconds.get(piece.label, 0.0) + piece.duration
+    for stretch in stretches:
+        seconds[stretch.label] = seconds.get(stretch.label, 0.0) + stretch.duration
     total = sum(seconds.values())
     return {label: t / total for label, t in sorted(seconds.items(), key=lambda item: -item[1])} if total else {}
 
@@ -143,7 +155,7 @@ def summarize(pieces: Sequence[Piece], *, duration: float, model: str, notes: Se
         emotion: sum(w * piece.probabilities[emotion] for w, piece in zip(weights, pieces, strict=True))
         for emotion in pieces[0].probabilities
     }
-    shares = shares_of_speech(pieces)
+    shares = share_of_time(pieces)
     sure = {label: share for label, share in shares.items() if label != UNSURE}
     emotion = max(sure or probabilities, key=lambda name: (sure or probabilities)[name])
     unsure = shares.get(UNSURE, 0.0)

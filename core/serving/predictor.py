@@ -26,8 +26,6 @@ from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
-
-
 VALUE_LIMIT: Final = 4.0
 """Standard deviations at which a feature counts no further in the out-of-distribution score."""
 UNLIKE: Final = 2.3
@@ -226,21 +224,12 @@ class Predictor:
             features = features + shift
         y_proba = self.predict_features(features[np.newaxis])[0]
         best = int(y_proba.argmax())
-        doubts = self._doubts(float(y_proba[best])) if stretch.has_voice else (NO_VOICE,)
-        score = float(np.mean(np.square(np.clip(self.scale(features), -VALUE_LIMIT, VALUE_LIMIT))))
-        if score > (UNLIKE_NARROW if stretch.is_narrow else UNLIKE) and stretch.has_voice:
-            doubts = (
-                f"unlike the recordings that the model learned from: out-of-distribution score {score:.1f}",
-                *doubts,
-            )
-        if stretch.snr < NOISY and stretch.has_voice:
-            doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
         return Piece(
             start=stretch.first / SAMPLE_RATE,
             end=stretch.last / SAMPLE_RATE,
             emotion=self.labels[best],
             probabilities={emotion: float(p) for emotion, p in zip(self.labels, y_proba, strict=True)},
-            doubts=doubts,
+            doubts=self._doubts(stretch, features, float(y_proba[best])),
             snr=round(stretch.snr, 1) if np.isfinite(stretch.snr) else None,
         )
 
@@ -280,7 +269,20 @@ class Predictor:
         masked[..., columns] = self._mean[columns]
         return masked
 
-    def _doubts(self, confidence: float) -> tuple[str, ...]:
+    def _doubts(self, stretch: Stretch, features: NDArray[np.float32], confidence: float) -> tuple[str, ...]:
+        """Return why the answer for a stretch is unsure, or nothing."""
+        if not stretch.has_voice:
+            return (NO_VOICE,)
+        doubts = self._doubts_of(confidence)
+        score = float(np.mean(np.square(np.clip(self.scale(features), -VALUE_LIMIT, VALUE_LIMIT))))
+        if score > (UNLIKE_NARROW if stretch.is_narrow else UNLIKE):
+            unlike = f"unlike the recordings that the model learned from: out-of-distribution score {score:.1f}"
+            doubts = (unlike, *doubts)
+        if stretch.snr < NOISY:
+            doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
+        return doubts
+
+    def _doubts_of(self, confidence: float) -> tuple[str, ...]:
         """Return why a confidence is too low, or nothing."""
         threshold, precision = self.model.threshold, self.model.manifest.decision.precision
         if threshold is None:

@@ -146,19 +146,6 @@ def _join(group: list[Reading]) -> Segment:
     return Segment(start, end, label, heard[0].labels[best], float(mean[best]))
 
 
-def share_of_time(segments: Iterable[Segment]) -> dict[str, float]:
-    """Return the share of time of each label that occurs, the largest first.
-
-    >>> share_of_time([Segment(0, 3, "sad", "sad", 0.9), Segment(3, 4, "no speech", None, 0)])
-    {'sad': 0.75, 'no speech': 0.25}
-    """
-    seconds: dict[str, float] = {}
-    for segment in segments:
-        seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
-    total = sum(seconds.values())
-    return {label: t / total for label, t in sorted(seconds.items(), key=lambda item: -item[1])} if total else {}
-
-
 def share_by_block(segments: Sequence[Segment], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return the share of time of each label that occurs, block by block.
 

@@ -173,12 +173,12 @@ def follow(
     def tell(until: int, piece: Piece | None) -> Iterator[Window]:
         """Yield the windows up to a sample."""
         nonlocal kept, told
-        first = told if piece is None else round(piece.start * SAMPLE_RATE)
         while told < until:
             n = min(hop, until - told)
             y, kept = kept[:n], kept[n:]
             pitch = median_pitch(y, SAMPLE_RATE) if piece else None
-            yield Window(told, told if piece is None else first, told + n, piece, level_of(y), pitch)
+            first = round(piece.start * SAMPLE_RATE) if piece else told
+            yield Window(told, first, told + n, piece, level_of(y), pitch)
             told += n
 
     end = np.zeros(0, np.float32)

@@ -10,8 +10,8 @@ from core.audio.stream import stream
 from core.plots import timeline as plots
 from core.plots.style import SAVING
 from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
-from core.serving.prediction import Prediction
-from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, share_of_time, smooth
+from core.serving.prediction import Prediction, share_of_time
+from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, smooth
 from core.serving.timeline import LIVE, Window, follow
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
