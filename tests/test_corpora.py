@@ -22,7 +22,7 @@ from core.corpus.index import distinct_clips, scan
 from core.corpus.integrity import check_integrity
 from core.corpus.known import default_corpus
 from core.corpus.splits import protocols_of, split_clips
-from core.errors import CorpusError
+from core.errors import CorpusError, JobError
 from core.labels import EMOTIONS, EVALUATION_FIELDS, labels_of
 from core.learning.evaluation import evaluate
 from core.operations.pipeline import retrain
@@ -372,3 +372,54 @@ def test_labels_that_a_table_of_predictions_needs_itself_are_refused():
 def test_predictions_of_named_clips_keep_speakers_as_texts(five):
     assert set(five.predictions()["speaker"]) == set(SPEAKERS)
     assert pd.api.types.is_string_dtype(five.predictions()["speaker"]) or five.predictions()["speaker"].dtype == object
+
+
+def test_other_corpora_train_everywhere_and_are_evaluated_by_models_without_them(table_folder, database_folder):
+    first, second = open_folder(table_folder), open_folder(database_folder)
+    own = distinct_clips(scan(first.root, first.corpus, n_jobs=1))
+    other = distinct_clips(scan(second.root, second.corpus, n_jobs=1))
+    index = pd.concat([own, other], ignore_index=True)
+    of_corpus = index["corpus"].to_numpy()
+    for split in split_clips(first.corpus, "speaker", index, 0):
+        assert set(of_corpus[split.test]) == {"five-voices"}
+        assert set(np.flatnonzero(of_corpus == "nine")) <= set(split.train)
+    (left_out,) = split_clips(first.corpus, "corpus-nine", index, 0)
+    assert set(of_corpus[left_out.train]) == {"five-voices"}
+    assert set(of_corpus[left_out.test]) == {"nine"}
+    for protocol in ("speaker", "random", "all", "corpus-nine"):
+        for split in split_clips(first.corpus, protocol, index, 0, tried=["nine"]):
+            assert "nine" not in set(of_corpus[split.train]) | set(of_corpus[split.validation])
+            assert len(split.train)
+
+
+@pytest.mark.heavy
+def test_a_training_on_two_corpora_says_what_it_used(both, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
+    spec = TrainingSpec(recipe="statistics", corpus="five-voices", others=("nine",), protocols=("speaker",))
+    model = retrain(spec, n_jobs=1)
+    shared = len(set(FIVE) & set(NINE)) * len(SPEAKERS) * 2
+    assert model.manifest.corpus.others == {"nine": shared}
+    report = evaluate(model.predictions())
+    assert set(report) == {"speaker", "corpus-nine"}
+    assert report["corpus-nine"]["all"]["n_clips"] == shared
+    assert set(model.predictions().query("protocol == 'corpus-nine'")["corpus"]) == {"nine"}
+    assert "none of which was trained on" in model.manifest.corpus.protocols["corpus-nine"]
+    assert f"nine ({shared:,} clips)" in (model.folder / "card.md").read_text()
+
+
+@pytest.mark.heavy
+def test_a_corpus_that_is_only_tried_trains_nothing(both, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
+    spec = TrainingSpec(recipe="statistics", corpus="five-voices", tried=("nine",), protocols=("speaker",))
+    tried, alone = retrain(spec, n_jobs=1), retrain(dataclasses.replace(spec, tried=()), n_jobs=1)
+    assert tried.manifest.corpus.others == {}
+    rows = [m.predictions().query("protocol == 'speaker'")[list(FIVE)].to_numpy() for m in (tried, alone)]
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
+    assert "corpus-nine" in tried.metrics()
+
+
+def test_each_corpus_is_named_once(both):
+    with pytest.raises(JobError, match="Name each corpus once"):
+        check_spec(TrainingSpec(recipe="statistics", corpus="five-voices", others=("five-voices",)))
+    with pytest.raises(JobError, match="no corpus 'eleven'"):
+        check_spec(TrainingSpec(recipe="statistics", corpus="five-voices", tried=("eleven",)))

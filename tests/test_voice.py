@@ -5,7 +5,7 @@ import scipy.signal
 from core.audio.augmentation import AUGMENTATIONS, CONDITIONS, add_noise, limit_band, tilt_spectrum
 from core.audio.decode import decode
 from core.audio.descriptors import FRAME_NAMES, VOICED_NAMES, describe
-from core.audio.features.voice import extract_voice, view_widths
+from core.audio.features.voice import VoiceFeatures
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.gate import has_voice
 from core.audio.kernels import SUMMARIES, convolve
@@ -14,7 +14,7 @@ from core.config import VoiceConfig, configuration_hash
 from core.corpus.samples import list_synthesized
 
 SR = 22_050
-CONFIG = VoiceConfig(n_kernels=50)
+CONFIG = VoiceFeatures(n_kernels=50)
 
 
 def voice(f0: float = 150.0, duration: float = 1.5, rise: float = 0.0) -> np.ndarray:
@@ -58,9 +58,9 @@ def test_noise_has_no_pitch():
 def test_every_value_has_a_name():
     frames = describe(voice(), CONFIG)
     assert frames.frames.shape[1] == len(FRAME_NAMES) == len(set(FRAME_NAMES))
-    assert len(FUNCTIONAL_NAMES) == len(set(FUNCTIONAL_NAMES)) == view_widths(CONFIG)["functionals"]
+    assert len(FUNCTIONAL_NAMES) == len(set(FUNCTIONAL_NAMES)) == CONFIG.view_widths["functionals"]
     assert functionals(frames, CONFIG).shape == (len(FUNCTIONAL_NAMES),)
-    assert extract_voice(voice(), SR, CONFIG).shape == (len(FUNCTIONAL_NAMES) + 50 * len(SUMMARIES),)
+    assert CONFIG.extract(voice(), SR).shape == (len(FUNCTIONAL_NAMES) + 50 * len(SUMMARIES),)
 
 
 def test_named_values_are_what_they_are_called():
@@ -74,28 +74,28 @@ def test_named_values_are_what_they_are_called():
 
 @pytest.mark.parametrize("gain", [0.01, 0.1, 8.0])
 def test_gain_does_not_reach_the_features(gain):
-    expected = extract_voice(voice(), SR, CONFIG)
-    np.testing.assert_allclose(extract_voice(np.float32(gain) * voice(), SR, CONFIG), expected, rtol=1e-3, atol=2e-3)
+    expected = CONFIG.extract(voice(), SR)
+    np.testing.assert_allclose(CONFIG.extract(np.float32(gain) * voice(), SR), expected, rtol=1e-3, atol=2e-3)
 
 
 def test_silence_around_does_not_reach_the_features():
-    expected = extract_voice(voice(), SR, CONFIG)
+    expected = CONFIG.extract(voice(), SR)
     padded = np.pad(voice(), (40 * CONFIG.hop_length, 0))
-    np.testing.assert_allclose(extract_voice(padded, SR, CONFIG), expected, rtol=1e-3, atol=2e-3)
+    np.testing.assert_allclose(CONFIG.extract(padded, SR), expected, rtol=1e-3, atol=2e-3)
 
 
 def test_what_lies_below_the_floor_is_not_heard():
     """Rounding to 16 bit, which nobody hears, moves no feature by more than a hundredth of its spread over sounds."""
     sounds = [voice(f0, rise=rise) for f0 in (110, 150, 220) for rise in (-0.5, 0.5)] + [noise()]
-    X = np.stack([extract_voice(y, SR, CONFIG) for y in sounds])
-    rounded = np.stack([extract_voice((np.round(y * 32_768) / 32_768).astype(np.float32), SR, CONFIG) for y in sounds])
+    X = np.stack([CONFIG.extract(y, SR) for y in sounds])
+    rounded = np.stack([CONFIG.extract((np.round(y * 32_768) / 32_768).astype(np.float32), SR) for y in sounds])
     moved = np.abs(rounded - X).max(axis=0) / (X.std(axis=0) + 1e-2)
     assert np.mean(moved) < 0.01
 
 
 @pytest.mark.parametrize("y", [noise(0.3), np.ones(SR, np.float32), voice(duration=0.1), np.eye(1, SR, 5_000)[0]])
 def test_odd_sounds_give_numbers(y):
-    assert np.isfinite(extract_voice(np.asarray(y, dtype=np.float32), SR, CONFIG)).all()
+    assert np.isfinite(CONFIG.extract(np.asarray(y, dtype=np.float32), SR)).all()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_odd_sounds_give_numbers(y):
 )
 def test_callers_mistakes_are_refused(y, sr):
     with pytest.raises(ValueError, match="expected a sound"):
-        extract_voice(y, sr, CONFIG)
+        CONFIG.extract(y, sr)
 
 
 def test_kernels_answer_as_defined():

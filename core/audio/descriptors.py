@@ -125,11 +125,27 @@ def describe(y: NDArray[np.float32], config: VoiceConfig) -> VoiceFrames:
     return VoiceFrames(
         frames=frames,
         voiced=voiced,
-        mel=_db(power @ _mel_bank(sr, n, N_MEL_FINE, *MEL_RANGE).T + _MEL_FLOOR),
+        mel=_db(power @ mel_bank(config).T + _MEL_FLOOR),
         is_active=is_active,
         is_voiced=pitch.is_voiced,
         level=level,
     )
+
+
+def mel_power(y: NDArray[np.float32], config: VoiceConfig) -> NDArray[np.float64]:
+    """Return the power in 64 mel bands of the trimmed sound at level 0 dB on its floor, shape (t, 64)."""
+    fine, _ = _level_spectra(y[: int(config.duration * config.sr)], config)
+    return np.asarray(fine[:, ::2] @ mel_bank(config).T)
+
+
+def mel_bank(config: VoiceConfig) -> NDArray[np.float64]:
+    """Return the weights of the bins of a spectrum in 64 mel bands, shape (64, n_fft / 2 + 1)."""
+    return _mel_bank(config.sr, config.n_fft, N_MEL_FINE, *MEL_RANGE)
+
+
+def mel_floor(config: VoiceConfig) -> NDArray[np.float64]:
+    """Return the power of the floor of noise in 64 mel bands, shape (64,)."""
+    return np.asarray(10 ** (config.floor_db / 10) * mel_bank(config).sum(axis=1) + _MEL_FLOOR)
 
 
 def _level_spectra(y: NDArray[np.float32], config: VoiceConfig) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from core.audio.augmentation import AUGMENTATIONS, CONDITIONS
 from core.audio.decode import Waveform
 from core.audio.features.base import FeatureSet
+from core.audio.speech import find_speech, loudest_stretch
 from core.config import Augmentation
 
 
@@ -28,10 +29,10 @@ def extract(waveform: Waveform, features: FeatureSet) -> NDArray[np.float32]:
     return features.extract(features.samples(waveform), waveform.sr)
 
 
-def extract_augmented(
-    waveform: Waveform, features: FeatureSet, augmentation: Augmentation, name: str
+def extract_clip(
+    waveform: Waveform, features: FeatureSet, augmentation: Augmentation | None, name: str
 ) -> NDArray[np.float32]:
-    """Compute the features of an augmented sound.
+    """Compute the features of a clip that a training reads, augmented or as it is.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def extract_augmented(
         As from ``decode``, not silent.
     features : FeatureSet
         Which features.
-    augmentation : Augmentation
+    augmentation : Augmentation or None
         What happens to the sound: a name in ``core.audio.augmentation``, and a seed.
     name : str
         Name of the clip: each draws its own strength.
@@ -48,6 +49,21 @@ def extract_augmented(
     -------
     np.ndarray [shape=features.shape, dtype=float32]
     """
+    y = features.samples(waveform)
+    if augmentation is not None:
+        y = _augment(y, waveform.sr, augmentation, name)
+    if features.trains_on_stretches:
+        y = _main_stretch(y, waveform.sr, features.analysed_duration)
+    return features.extract(y, waveform.sr)
+
+
+def _augment(y: NDArray[np.float32], sr: int, augmentation: Augmentation, name: str) -> NDArray[np.float32]:
     effect = (AUGMENTATIONS | CONDITIONS)[augmentation.name]
     rng = np.random.default_rng([augmentation.seed, zlib.crc32(augmentation.name.encode()), zlib.crc32(name.encode())])
-    return features.extract(effect(features.samples(waveform), waveform.sr, rng), waveform.sr)
+    return effect(y, sr, rng)
+
+
+def _main_stretch(y: NDArray[np.float32], sr: int, longest: float) -> NDArray[np.float32]:
+    """Return the longest stretch of voice, cleaned as for an answer; the loudest part where none is found."""
+    found = list(find_speech([y], sr, longest=longest))
+    return max(found, key=lambda s: s.last - s.first).y if found else loudest_stretch(y, sr, longest).y

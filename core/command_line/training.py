@@ -82,7 +82,11 @@ def download(
 def train(
     *,
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "reference",
-    corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is there.")] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of the corpus, by default the first that is there; repeatable: others train too."),
+    ] = None,
+    tried: Annotated[list[str] | None, typer.Option("--try", help="Corpus that only evaluates; repeatable.")] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="Protocol to evaluate by; repeatable; by default all.")
     ] = None,
@@ -108,7 +112,9 @@ def train(
 
     spec = TrainingSpec(
         recipe=recipe,
-        corpus=find_place(corpus).corpus.name,
+        corpus=find_place(corpus[0] if corpus else None).corpus.name,
+        others=tuple(corpus or ())[1:],
+        tried=tuple(tried or ()),
         protocols=tuple(protocol or ()),
         seeds=tuple(seed or [0]),
         epochs=epochs,
@@ -122,3 +128,24 @@ def train(
     if promote or not registry.has_champion():
         registry.promote(model.name)
     print(f"{model.name}\n\n{results_table(model.metrics())}")
+
+
+@commands.command(epilog="Example: python -m core pretrain --corpus emogator")
+def pretrain(
+    *,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus of sounds to learn from.")] = "emogator",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentations.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read and extract.")] = 2,
+) -> None:
+    """Teach an encoder on a corpus of other sounds, and store it; goes on where it was cut off."""
+    from core.corpus.catalogue import find_place
+    from core.learning.encoders import EncoderRecipe
+    from core.operations.pretraining import pretrain as teach_and_store
+
+    recipe = EncoderRecipe(seed=seed)
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=epochs)
+    with shown_progress() as report:
+        folder = teach_and_store(recipe, find_place(corpus), n_jobs=jobs, report=report)
+    print(folder.name)

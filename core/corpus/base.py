@@ -7,7 +7,7 @@ columns of ``core.corpus.index.scan``.
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -179,6 +179,8 @@ class Corpus:
         return {field.name: field for field in self.fields}
 
 
+CORPUS_PREFIX: Final = "corpus-"
+"""First part of the names of protocols that evaluate another corpus."""
 AUTOMATIC: Final = "speaker"
 """Protocol of corpora without folds of their own: speakers are dealt into folds."""
 
@@ -191,11 +193,22 @@ PROTOCOL_TEXTS: Final = {
 """What people must know of the protocols that every corpus has."""
 
 
-def protocol_texts(corpus: Corpus) -> dict[str, str]:
-    """Return what people must know of each protocol of a corpus."""
+def protocol_texts(corpus: Corpus, others: Sequence[str] = ()) -> dict[str, str]:
+    """Return what people must know of each protocol of a corpus, and of those that leave other corpora out."""
     known = PROTOCOL_TEXTS | dict(corpus.protocol_texts)
     names = ("reference", "random", *(corpus.folds or (AUTOMATIC,)))
-    return {name: known.get(name, "unseen speakers, by published folds") for name in names}
+    own = {name: known.get(name, "unseen speakers, by published folds") for name in names}
+    left_out = {corpus_protocol(name): f"another corpus, {name}, none of which was trained on" for name in others}
+    return own | left_out
+
+
+def corpus_protocol(name: str) -> str:
+    """Return the protocol that evaluates a whole other corpus.
+
+    >>> corpus_protocol("emovo")
+    'corpus-emovo'
+    """
+    return f"{CORPUS_PREFIX}{name}"
 
 
 def describe(clip: Clip, corpus: Corpus) -> str:

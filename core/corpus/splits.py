@@ -5,8 +5,9 @@ those of the report. It leaks by design. In the others, the clips that choose th
 the training side, and no clip is evaluated by a network that saw it. In the protocols of speakers the same holds for
 whole speakers: those of a corpus's own ``folds``, or ``speaker``, which deals speakers into folds.
 
-Sounds of unknown people (``UNKNOWN_SPEAKER``), which come from elsewhere, train in every split and are evaluated in
-none.
+Sounds of unknown people (``UNKNOWN_SPEAKER``) and of other corpora, which come from elsewhere, train in every split and
+are evaluated in none but ``corpus-<name>``, which evaluates all of another corpus by a model that met none of it. What
+is only tried trains nowhere.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from core.corpus.base import AUTOMATIC, Corpus
+from core.corpus.base import AUTOMATIC, CORPUS_PREFIX, Corpus
 from core.errors import CorpusError
 from core.labels import UNKNOWN_SPEAKER, order_channels
 
@@ -229,19 +230,29 @@ def split_all(index: pd.DataFrame, seed: int = 0) -> list[Split]:
     return [Split(fold=0, train=np.arange(len(index)), validation=nobody, test=nobody)]
 
 
-def split_clips(corpus: Corpus, protocol: str, index: pd.DataFrame, seed: int = 0) -> list[Split]:
-    """Split the clips of a corpus by a protocol, and add those of unknown people to every training side.
+def other_corpora(corpus: Corpus, index: pd.DataFrame) -> list[str]:
+    """Return the names of the other corpora in an index, in their order; sounds of unknown people are of none."""
+    known = index.loc[index["speaker"] != UNKNOWN_SPEAKER, "corpus"]
+    return [str(name) for name in known.unique() if name != corpus.name]
+
+
+def split_clips(
+    corpus: Corpus, protocol: str, index: pd.DataFrame, seed: int = 0, *, tried: Sequence[str] = ()
+) -> list[Split]:
+    """Split the clips of a corpus by a protocol, and add those from elsewhere to every training side.
 
     Parameters
     ----------
     corpus : Corpus
         Whose protocols count.
     protocol : str
-        A name in ``protocols_of``, or ``DEPLOYMENT``.
+        A name in ``protocols_of``, ``DEPLOYMENT``, or ``corpus-<name>`` for another corpus in the index.
     index : pandas.DataFrame
-        Distinct clips.
+        Distinct clips, with a column ``corpus``.
     seed : int
         As the protocol's function takes it.
+    tried : sequence of str
+        Corpora in the index that train nowhere.
 
     Returns
     -------
@@ -253,14 +264,20 @@ def split_clips(corpus: Corpus, protocol: str, index: pd.DataFrame, seed: int = 
     CorpusError
         If there are too few clips or speakers.
     """
-    is_unknown = (index["speaker"] == UNKNOWN_SPEAKER).to_numpy()
-    known, unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
+    of_corpus = index["corpus"].to_numpy(dtype=str)
+    is_known = (of_corpus == corpus.name) & (index["speaker"] != UNKNOWN_SPEAKER).to_numpy()
+    is_tried = np.isin(of_corpus, tried)
+    if protocol.startswith(CORPUS_PREFIX):
+        is_evaluated = of_corpus == protocol.removeprefix(CORPUS_PREFIX)
+        nobody = np.empty(0, dtype=np.intp)
+        return [Split(0, np.flatnonzero(~is_evaluated & ~is_tried), nobody, np.flatnonzero(is_evaluated))]
+    known, others = np.flatnonzero(is_known), np.flatnonzero(~is_known & ~is_tried)
     split = (protocols_of(corpus) | {DEPLOYMENT: split_all})[protocol]
     try:
         splits = split(index.iloc[known].reset_index(drop=True), seed)
     except ValueError as error:
         raise CorpusError(f"{corpus.title} is too small for the protocol {protocol!r} ({error}).") from error
     return [
-        Split(split.fold, np.append(known[split.train], unknown), known[split.validation], known[split.test])
+        Split(split.fold, np.append(known[split.train], others), known[split.validation], known[split.test])
         for split in splits
     ]

@@ -15,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.audio.decode import decode
-from core.audio.extraction import extract, extract_augmented
+from core.audio.extraction import extract_clip
 from core.audio.features.base import FeatureSet
 from core.config import Augmentation, configuration_hash
 from core.errors import AudioError, CorpusError
@@ -132,6 +132,4 @@ def _extract(root: Path, features: FeatureSet, augmentation: Augmentation | None
         waveform = decode(root / path)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
-    if augmentation is None:
-        return extract(waveform, features)
-    return extract_augmented(waveform, features, augmentation, Path(path).stem)
+    return extract_clip(waveform, features, augmentation, Path(path).stem)

@@ -46,7 +46,6 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
-from core.audio.features.voice import view_slices
 from core.corpus.splits import by_gender
 from core.learning.networks import (
     ABSENT,
@@ -161,8 +160,8 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
 def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
     """Return the inner fold of each training clip: by speaker, unless the evaluated clips are of the same speakers."""
     rng = np.random.default_rng([seed, N_INNER])
-    speakers = clips["speaker"].to_numpy(dtype=str)
-    if np.isin(evaluated["speaker"].to_numpy(dtype=str), speakers).any():
+    speakers = _people(clips)
+    if np.isin(_people(evaluated), speakers).any():
         inner = np.empty(len(clips), dtype=np.intp)
         n_folds = min(N_INNER, max(int(clips["emotion"].value_counts().min()), 2))
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
@@ -177,11 +176,16 @@ def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDAr
     return np.array([fold_of[speaker] for speaker in speakers.tolist()])
 
 
+def _people(clips: pd.DataFrame) -> NDArray[np.str_]:
+    """Return who speaks in each clip: corpora number their speakers alike."""
+    return np.asarray(clips["corpus"].to_numpy(dtype=str) + "/" + clips["speaker"].to_numpy(dtype=str))
+
+
 def _fit_views(
     recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int, inner: NDArray[np.intp]
 ) -> tuple[list[Discriminant], HeldOut]:
     """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
-    columns = view_slices(recipe.features)
+    columns = recipe.features.views
     log_proba = np.zeros((len(recipe.views), *Z.shape[:2], n_classes))
     log_outside = np.zeros(log_proba.shape[:-1])
     fitted = []

@@ -4,15 +4,9 @@ Everything random in an epoch (order of the clips, dropout) follows from seed an
 killed and resumed makes the weights that an undisturbed one makes.
 """
 
-import json
-import logging
 import math
-import os
-import shutil
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pandas as pd
@@ -20,14 +14,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from core.learning.backups import Backup, EndWithCoordinator, EpochSeeds, sound_backup_folder
 from core.learning.networks import build_reference
 from core.learning.recipes.reference import ReferenceRecipe
 from core.learning.runs import Fold, clean_history, write_scaler
-
-logger = logging.getLogger(__name__)
-
-BACKUP_INTERVAL: Final = 4
-"""Epochs between two backups: what a kill can cost. One after every epoch would slow a small network by 6 %."""
 
 
 def fit_network(
@@ -92,8 +82,8 @@ def _fit(
         shuffle=False,
         verbose=0,
         callbacks=[
-            _EndWithCoordinator(coordinator),
-            _EpochSeeds(batches),
+            EndWithCoordinator(coordinator),
+            EpochSeeds(batches),
             _AverageAccuracy(),
             keras.callbacks.ModelCheckpoint(
                 fold.weights_path,
@@ -104,22 +94,9 @@ def _fit(
                 initial_value_threshold=None if np.isnan(best) else float(best),
             ),
             keras.callbacks.CSVLogger(fold.history_path, append=True),
-            _Backup(_sound_backup_folder(fold), len(batches)),
+            Backup(sound_backup_folder(fold.folder), len(batches)),
         ],
     )
-
-
-def _sound_backup_folder(fold: Fold) -> Path:
-    """Return the folder of the fold's backup, emptied where a kill during the first one left nothing to go on from."""
-    folder = fold.folder / "backup"
-    weights = folder / "latest.weights.h5"
-    if weights.is_file() and not weights.with_name(f"{weights.name}.bkp").is_file():
-        try:
-            h5py.File(weights).close()
-        except OSError as error:
-            logger.warning("The backup of %s cannot be read (%s); the fold starts anew.", fold.folder, error)
-            shutil.rmtree(folder)
-    return folder
 
 
 class _Batches(keras.utils.PyDataset):
@@ -141,65 +118,12 @@ class _Batches(keras.utils.PyDataset):
         self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.X))
 
 
-class _EpochSeeds(keras.callbacks.Callback):
-    """Sets order and dropout masks of an epoch, so that they do not depend on where the process started."""
-
-    def __init__(self, batches: _Batches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        self.batches.shuffle(epoch)
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                state = layer.seed_generator.state
-                state.assign([int(state[0]), epoch * len(self.batches)])
-
-
-class _EndWithCoordinator(keras.callbacks.Callback):
-    """Ends a worker whose coordinating process was killed: nobody would use what it makes.
-
-    Only a child of the coordinator can notice (not on Windows, where a parent's number stays).
-    """
-
-    def __init__(self, coordinator: int | None) -> None:
-        super().__init__()
-        self.coordinator = coordinator if os.getppid() == coordinator else None
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        if self.coordinator is not None and os.getppid() != self.coordinator:
-            os._exit(1)
-
-
 class _AverageAccuracy(keras.callbacks.Callback):
     """Adds the reference's selection rule to the logs: the mean of training and validation accuracy."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         if logs is not None:
             logs["average_accuracy"] = (logs["accuracy"] + logs["val_accuracy"]) / 2
-
-
-class _Backup(keras.callbacks.BackupAndRestore):
-    """Keras' backup, with the epoch taken from the optimizer's step count.
-
-    Keras writes weights and epoch into two files; a process killed between the two would repeat an epoch on weights
-    that have already seen it.
-    """
-
-    def __init__(self, folder: Path, steps_per_epoch: int) -> None:
-        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
-        self.steps_per_epoch = steps_per_epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % BACKUP_INTERVAL == 0:
-            super().on_epoch_end(epoch, logs)
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        try:
-            super().on_train_begin(logs)
-        except json.JSONDecodeError as error:
-            logger.warning("The backup names no epoch, the optimizer's step count does: %s", error)
-        self.model._initial_epoch = int(self.model.optimizer.iterations) // self.steps_per_epoch
 
 
 def _fold_seed(fold: Fold) -> int:

@@ -36,6 +36,8 @@ class CorpusRecord:
     """What people must know of each protocol of the corpus."""
     n_feedback: int = 0
     """Clips besides, from users."""
+    others: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Clips besides, from other corpora, by name."""
 
 
 @dataclasses.dataclass(frozen=True)

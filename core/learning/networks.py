@@ -5,7 +5,6 @@ from typing import Final
 import keras
 from keras import layers, ops
 
-from core.audio.features.voice import view_slices
 from core.learning.recipes.reference import ReferenceRecipe
 from core.learning.recipes.voice import VoiceRecipe
 from core.learning.task import Task
@@ -53,7 +52,7 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     """
     inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
-    columns, kinds, n_classes = view_slices(recipe.features), n_kinds(recipe), task.n_classes
+    columns, kinds, n_classes = recipe.features.views, n_kinds(recipe), task.n_classes
     log_proba, outside = [], []
     for k, view in enumerate(recipe.views):
         part = x[:, columns[view]]

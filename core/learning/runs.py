@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.corpus.base import Corpus
-from core.corpus.splits import DEPLOYMENT, Split, protocols_of, split_clips
+from core.corpus.base import Corpus, corpus_protocol
+from core.corpus.splits import DEPLOYMENT, Split, other_corpora, protocols_of, split_clips
 from core.errors import TrainingError
 from core.files import write_atomically
 from core.learning.predictions import read_predictions
@@ -120,7 +120,13 @@ class TrainingResult:
 
 
 def plan_folds(
-    corpus: Corpus, index: pd.DataFrame, protocols: Sequence[str], seeds: Sequence[int], folder: Path
+    corpus: Corpus,
+    index: pd.DataFrame,
+    protocols: Sequence[str],
+    seeds: Sequence[int],
+    folder: Path,
+    *,
+    tried: Sequence[str] = (),
 ) -> tuple[Fold, ...]:
     """List the folds of a training.
 
@@ -129,13 +135,16 @@ def plan_folds(
     corpus : Corpus
         Whose clips and protocols they are.
     index : pandas.DataFrame
-        Distinct clips; those of unknown people train in every fold and are evaluated in none.
+        Distinct clips; those of unknown people and of other corpora train in every fold. Each other corpus is also
+        evaluated, by a training without it.
     protocols : sequence of str
         Names in ``core.corpus.splits.protocols_of``, or ``DEPLOYMENT``, which the first seed alone trains.
     seeds : sequence of int
         One training of every fold a seed.
     folder : path
         The run's folder.
+    tried : sequence of str
+        Other corpora in the index that are evaluated and train nowhere.
 
     Returns
     -------
@@ -152,12 +161,13 @@ def plan_folds(
         raise TrainingError(
             f"Choose protocols from {', '.join(known)} and seeds from 0; got {list(protocols)} and {list(seeds)}."
         )
-    task = Task.of(corpus, index)
+    task = Task.of(corpus, index[~index["corpus"].isin(tried)])
+    others = [corpus_protocol(name) for name in other_corpora(corpus, index)]
     return tuple(
         Fold(name, seed, split, folder / name / f"seed-{seed}" / f"fold-{split.fold}", task)
-        for name in dict.fromkeys(protocols)
+        for name in dict.fromkeys((*protocols, *others))
         for seed in dict.fromkeys(seeds[:1] if name == DEPLOYMENT else seeds)
-        for split in split_clips(corpus, name, index, seed)
+        for split in split_clips(corpus, name, index, seed, tried=tried)
     )
 
 
@@ -169,7 +179,7 @@ def measure_progress(folds: Sequence[Fold], n_epochs: int) -> Progress:
     return Progress(sum(epochs), n_epochs * len(folds), "epochs", "Training", larger=finished)
 
 
-def read_history(path: Path) -> pd.DataFrame:
+def read_history(path: Path, columns: Sequence[str] = HISTORY_COLUMNS) -> pd.DataFrame:
     """Read the rows of Keras' CSV log that are complete, one an epoch.
 
     A process that is killed can leave half a line; one that is resumed can write its last epoch again.
@@ -178,16 +188,18 @@ def read_history(path: Path) -> pd.DataFrame:
     ----------
     path : path
         The log; may be missing.
+    columns : sequence of str
+        Its columns, ``epoch`` among them.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``HISTORY_COLUMNS``; epochs count from 0, as Keras does.
+        These columns; epochs count from 0, as Keras does.
     """
     text = path.read_text() if path.is_file() else ""
     complete = text[: text.rfind("\n") + 1]
     rows = [row for row in csv.DictReader(io.StringIO(complete)) if None not in row.values()]
-    history = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype(float).astype({"epoch": int})
+    history = pd.DataFrame(rows, columns=list(columns)).astype(float).astype({"epoch": int})
     return history.drop_duplicates("epoch", keep="last").reset_index(drop=True)
 
 
@@ -197,9 +209,9 @@ def mark_chosen(history: pd.DataFrame) -> pd.DataFrame:
     return history.assign(epoch=history["epoch"] + 1, is_chosen=history.index == best)
 
 
-def clean_history(path: Path) -> pd.DataFrame:
+def clean_history(path: Path, columns: Sequence[str] = HISTORY_COLUMNS) -> pd.DataFrame:
     """Read a log as ``read_history`` does, and write it back without broken or repeated rows."""
-    history = read_history(path)
+    history = read_history(path, columns)
     if len(history):
         write_atomically(path, history.to_csv(index=False, lineterminator="\n").encode())
     else:

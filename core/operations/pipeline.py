@@ -80,11 +80,12 @@ def retrain(
     if clips.empty:
         raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
     sources = [_Source(clips, root, data_folder() / FEATURES)]
+    sources += [_other(name, corpus, n_jobs, report) for name in (*spec.others, *spec.tried)]
     if spec.feedback:
         sources.append(_contributed(everything, corpus, root, n_jobs, report))
     index = pd.concat([source.clips for source in sources], ignore_index=True)
     run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
-    plan = TrainingResult(recipe, plan_folds(corpus, index, spec.all_protocols, spec.seeds, run))
+    plan = TrainingResult(recipe, plan_folds(corpus, index, spec.all_protocols, spec.seeds, run, tried=spec.tried))
     plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
 
     registry, name = Registry(), model_name(plan, index)
@@ -110,6 +111,22 @@ def read_index(place: Place, *, n_jobs: int = 2, report: Report = ignore) -> pd.
 def _phase(report: Report, phase: str, part: int = 0, n_parts: int = 1) -> Report:
     """Return the report for a phase of a training, or for one of its parts, counted from 0."""
     return inside(inside(report, *PHASES[phase], phase=phase), part / n_parts, (part + 1) / n_parts)
+
+
+def _other(name: str, corpus: Corpus, n_jobs: int, report: Report) -> "_Source":
+    """Return the clips of another corpus whose emotions the corpus has too.
+
+    Raises
+    ------
+    CorpusError
+        If there are none.
+    """
+    place = find_place(name)
+    clips = distinct_clips(read_index(place, n_jobs=n_jobs, report=report))
+    clips = clips[clips["emotion"].isin(corpus.labels)].reset_index(drop=True)
+    if clips.empty:
+        raise CorpusError(f"{place.corpus.title} has no emotion of {corpus.title}. Leave it out.")
+    return _Source(clips, place.root, data_folder() / FEATURES)
 
 
 def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, report: Report) -> "_Source":

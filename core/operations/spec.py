@@ -30,6 +30,10 @@ class TrainingSpec:
     """Name of the recipe."""
     corpus: str = DEFAULT_CORPUS
     """Name of the corpus."""
+    others: tuple[str, ...] = ()
+    """Other corpora that train too."""
+    tried: tuple[str, ...] = ()
+    """Other corpora that only evaluate."""
     protocols: tuple[str, ...] = ()
     """Protocols to evaluate by; all of the corpus where none is named."""
     seeds: tuple[int, ...] = (0,)
@@ -88,6 +92,7 @@ def check_spec(spec: TrainingSpec) -> None:
         raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(parts.RECIPES)}.")
     recipe = get_recipe(spec.recipe)
     corpus = _known_corpus(spec.corpus)
+    _check_others(spec)
     if spec.protocols:
         _check_names("protocol", spec.protocols, tuple(protocols_of(corpus)))
     if len(set(spec.channels)) != len(spec.channels) or not all(isinstance(c, str) and c for c in spec.channels):
@@ -122,6 +127,15 @@ def check_studies(spec: TrainingSpec) -> None:
         raise JobError(
             f"Studies are made with protocol {main_protocol!r} and clips of speech. Choose both, or no studies."
         )
+
+
+def _check_others(spec: TrainingSpec) -> None:
+    """Refuse other corpora that are none, or that stand twice."""
+    names = (spec.corpus, *spec.others, *spec.tried)
+    for name in names:
+        _known_corpus(name)
+    if len(set(names)) != len(names):
+        raise JobError(f"Name each corpus once, not {', '.join(names)}.")
 
 
 def _has_speech(spec: TrainingSpec) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 from core.config import configuration_hash
 from core.corpus.base import Corpus, protocol_texts
 from core.corpus.index import corpus_digest
+from core.corpus.splits import other_corpora
 from core.labels import UNKNOWN_SPEAKER, labels_of, order_channels
 from core.learning.evaluation import decide, evaluate
 from core.learning.manifest import CorpusRecord, Decision, Manifest
@@ -104,7 +105,10 @@ def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
 def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decision: Decision) -> Manifest:
     recipe = dataclasses.asdict(result.recipe)
     del recipe["features"]
-    clips = index[index["speaker"] != UNKNOWN_SPEAKER]
+    is_unknown = index["speaker"] == UNKNOWN_SPEAKER
+    clips = index[(index["corpus"] == corpus.name) & ~is_unknown]
+    evaluated = other_corpora(corpus, index)
+    taught = index["corpus"].iloc[result.deployed.split.train].value_counts()
     features = result.recipe.features.seeded(result.deployed.seed)
     return Manifest(
         recipe=recipe,
@@ -120,8 +124,9 @@ def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decis
             n_speakers=int(clips["speaker"].nunique()),
             channels=tuple(order_channels(clips["channel"])),
             main_protocol=corpus.main_protocol,
-            protocols=protocol_texts(corpus),
-            n_feedback=len(index) - len(clips),
+            protocols=protocol_texts(corpus, evaluated),
+            n_feedback=int(is_unknown.sum()),
+            others={name: int(taught[name]) for name in evaluated if name in taught},
         ),
         protocol=result.deployed.protocol,
         seed=result.deployed.seed,

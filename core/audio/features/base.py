@@ -48,6 +48,8 @@ class FeatureSet(abc.ABC):
 
     reads_stretches: ClassVar[bool] = True
     """Whether it reads a stretch of voice alone; False for sets made for sounds with what stands around the voice."""
+    trains_on_stretches: ClassVar[bool] = False
+    """Whether trainings read clips as answers do: their voice alone, cleaned."""
     name: str
     """Name in ``core.parts.FEATURE_SETS``."""
     sr: int

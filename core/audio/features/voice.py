@@ -5,12 +5,13 @@ convolutions (``kernels``). They err differently, which is why both are there.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.descriptors import describe
+from core.audio.descriptors import VoiceFrames, describe
 from core.audio.features.base import FeatureSet, Picture, Scale
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.kernels import SUMMARIES, convolve
@@ -29,64 +30,17 @@ GROUP_PREFIXES: Final = {
 }  # fmt: skip
 """Beginnings of the names of functionals, by group."""
 
-
-def view_widths(config: VoiceConfig) -> dict[str, int]:
-    """Return the number of values of each view, in the order in which they stand in a vector."""
-    return {"functionals": len(FUNCTIONAL_NAMES), "kernels": config.n_kernels * len(SUMMARIES)}
+VIEW_TITLES: Final = {"kernels": "Random convolutions", "encoder": "Encoder of bursts"}
+"""What views whose values have no names of their own are called."""
 
 
-def view_slices(config: VoiceConfig) -> dict[str, slice]:
-    """Return where each view stands in a vector."""
-    widths = view_widths(config)
-    ends = np.cumsum(list(widths.values())).tolist()
-    return {view: slice(end - width, end) for (view, width), end in zip(widths.items(), ends, strict=True)}
-
-
-def voice_groups(config: VoiceConfig) -> dict[str, NDArray[np.intp]]:
-    """Return the columns of what belongs together, in words for people; every column stands in one group."""
+def functional_groups() -> dict[str, NDArray[np.intp]]:
+    """Return the columns of the functionals that belong together, in words for people; each stands in one group."""
     groups: dict[str, list[int]] = {name: [] for name in (*GROUP_PREFIXES, "Timing and loudness")}
     for column, functional in enumerate(FUNCTIONAL_NAMES):
         found = [name for name, prefixes in GROUP_PREFIXES.items() if functional.startswith(prefixes)]
         groups[found[0] if found else "Timing and loudness"].append(column)
-    kernels = view_slices(config)["kernels"]
-    groups["Random convolutions"] = list(range(kernels.start, kernels.stop))
     return {name: np.array(columns, dtype=np.intp) for name, columns in groups.items()}
-
-
-def extract_voice(y: NDArray[np.float32], sr: int, config: VoiceConfig | None = None) -> NDArray[np.float32]:
-    """Compute the voice features of a sound.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        Waveform, not silent. Only its first ``config.duration`` seconds are read.
-    sr : int
-        Sampling rate of ``y``, in Hz; must be ``config.sr``.
-    config : VoiceConfig, optional
-        Parameters.
-
-    Returns
-    -------
-    np.ndarray [shape=(d,), dtype=float32]
-        The views of ``view_widths``, one after another.
-
-    Raises
-    ------
-    ValueError
-        If ``sr`` is not the rate of the configuration, or ``y`` is empty or silent: a caller's mistake, since
-        ``decode`` and ``assess`` let neither through.
-
-    Examples
-    --------
-    >>> import librosa
-    >>> extract_voice(librosa.tone(440, sr=22050, duration=1.0), 22050).shape
-    (6512,)
-    """
-    config = config or VoiceConfig()
-    if sr != config.sr or y.ndim != 1 or y.size == 0 or not np.any(y):
-        raise ValueError(f"expected a sound of shape (n,) at {config.sr} Hz, got shape {y.shape} at {sr} Hz")
-    voice = describe(y, config)
-    return np.concatenate([functionals(voice, config), convolve(voice.mel, config)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +48,29 @@ class VoiceFeatures(VoiceConfig, FeatureSet):
     """The voice feature set: functionals and random convolutions, one after another."""
 
     @property
+    def view_widths(self) -> dict[str, int]:
+        """Number of values of each view, in the order in which they stand in a vector."""
+        return {"functionals": len(FUNCTIONAL_NAMES), "kernels": self.n_kernels * len(SUMMARIES)}
+
+    @property
+    def views(self) -> dict[str, slice]:
+        """Where each view stands in a vector."""
+        widths = self.view_widths
+        ends = np.cumsum(list(widths.values())).tolist()
+        return {view: slice(end - width, end) for (view, width), end in zip(widths.items(), ends, strict=True)}
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sound's features: one vector."""
-        return (sum(view_widths(self).values()),)
+        return (sum(self.view_widths.values()),)
 
     @property
     def groups(self) -> dict[str, NDArray[np.intp]]:
         """Columns of what belongs together."""
-        return voice_groups(self)
+        others = {
+            VIEW_TITLES[v]: np.arange(s.start, s.stop, dtype=np.intp) for v, s in self.views.items() if v in VIEW_TITLES
+        }
+        return functional_groups() | others
 
     @property
     def seed(self) -> int:
@@ -118,8 +87,40 @@ class VoiceFeatures(VoiceConfig, FeatureSet):
         return self.version == VoiceConfig.version
 
     def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
-        """Compute the features of a sound; see ``extract_voice``."""
-        return extract_voice(y, sr, self)
+        """Compute the features of a sound.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,), dtype=float32]
+            Waveform, not silent. Only its first ``duration`` seconds are read.
+        sr : int
+            Sampling rate of ``y``, in Hz; must be that of the set.
+
+        Returns
+        -------
+        np.ndarray [shape=(d,), dtype=float32]
+            The views, one after another.
+
+        Raises
+        ------
+        ValueError
+            If ``sr`` is not the rate of the set, or ``y`` is empty or silent: a caller's mistake, since ``decode`` and
+            ``assess`` let neither through.
+
+        Examples
+        --------
+        >>> import librosa
+        >>> VoiceFeatures().extract(librosa.tone(440, sr=22050, duration=1.0), 22050).shape
+        (6512,)
+        """
+        if sr != self.sr or y.ndim != 1 or y.size == 0 or not np.any(y):
+            raise ValueError(f"expected a sound of shape (n,) at {self.sr} Hz, got shape {y.shape} at {sr} Hz")
+        views = self.read_views(describe(y, self))
+        return np.concatenate([views[view] for view in self.view_widths])
+
+    def read_views(self, voice: VoiceFrames) -> Mapping[str, NDArray[np.float32]]:
+        """Return each view of a voice, by name."""
+        return {"functionals": functionals(voice, self), "kernels": convolve(voice.mel, self)}
 
     def picture(self, y: NDArray[np.float32], sr: int, scale: Scale) -> Picture:  # noqa: ARG002 - in dB, as it is read
         """Show the mel spectrogram that the convolutions read, trimmed and set to a level."""

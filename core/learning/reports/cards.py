@@ -151,6 +151,7 @@ def write_card(
     compared = describe_comparison(predictions, baseline) if baseline is not None else []
     if compared:
         compared = ["", "## Against the reference network", "", *compared, "", PAIRED]
+    besides = _describe_others(trained.others) + _describe_feedback(trained.n_feedback)
     known = get_recipe(recipe["name"])
     left_out = ["", "## What was left out", "", known.notes] if known.notes else []
     return f"""# Model card: {recipe["name"]}
@@ -160,7 +161,7 @@ def write_card(
 {known.describe(manifest)}
 - Output: probabilities of {", ".join(manifest.labels)}.
 - Corpus: {trained.title}, {trained.n_clips:,} clips of {trained.n_speakers} speakers
-  ({" and ".join(trained.channels)}); licence: {trained.licence}.{_describe_feedback(trained.n_feedback)}
+  ({" and ".join(trained.channels)}); licence: {trained.licence}.{besides}
 
 ## Figures
 
@@ -182,6 +183,16 @@ Made to study emotion recognition{domain}. It hears how a voice sounds, not what
 Not for decisions about people; in the European Union, inferring emotions at work or in education is prohibited
  (AI Act, Article 5(1)(f)).
 """
+
+
+def _describe_others(others: Mapping[str, int]) -> str:
+    """Return which other corpora were trained on, as a list item."""
+    if not others:
+        return ""
+    names = ", ".join(f"{name} ({n:,} clips)" for name, n in others.items())
+    return f"""
+- Besides: {names}, as far as their emotions are its own. Every fold was trained on them, but for those that
+  evaluate one of them whole."""
 
 
 def _describe_feedback(n_clips: int) -> str:

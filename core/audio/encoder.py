@@ -1,0 +1,84 @@
+"""Frozen encoders that stand ready to describe a voice: ONNX networks, found by name and checked by digest.
+
+An encoder is called ``<recipe>-<8 hex of its file's SHA-256>``, so what a name stands for cannot change. Those that
+ship lie beside the shipped models; one's own, from ``python -m core pretrain``, beside one's own models.
+"""
+
+import functools
+import re
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from core.audio.kernels import TYPICAL_DEVIATION, TYPICAL_LEVEL
+from core.config import PROJECT_ROOT, artifacts_folder
+from core.errors import ModelError
+from core.files import sha256_of_file
+
+FOLDER: Final = "encoders"
+"""Folder of the encoders, beside the models."""
+NETWORK_FILE: Final = "encoder.onnx"
+NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
+MIN_FRAMES: Final = 16
+"""Frames that an encoder reads at least; what is shorter is continued by its last frame."""
+STRIDE: Final = 8
+"""Frames under one step of an encoder's last map."""
+
+
+def encoder_folder(name: str) -> Path:
+    """Return the folder of an encoder.
+
+    Raises
+    ------
+    ModelError
+        If there is no encoder of this name.
+    """
+    if NAME_PATTERN.fullmatch(name):
+        for root in dict.fromkeys((artifacts_folder(), PROJECT_ROOT / "artifacts")):
+            folder = root / FOLDER / name
+            if (folder / NETWORK_FILE).is_file():
+                return folder
+    raise ModelError(f"There is no encoder {name!r}. Copy its folder to {artifacts_folder() / FOLDER}.")
+
+
+def encode(mel: NDArray[np.floating], name: str) -> NDArray[np.float32]:
+    """Describe a voice by an encoder.
+
+    Parameters
+    ----------
+    mel : np.ndarray [shape=(t, 64)]
+        Mel spectrogram in dB on its floor of noise, as in ``core.audio.descriptors.VoiceFrames.mel``.
+    name : str
+        Name of the encoder.
+
+    Returns
+    -------
+    np.ndarray [shape=(d,), dtype=float32]
+        Mean and deviation over time of each channel of its last map in each band.
+
+    Raises
+    ------
+    ModelError
+        If there is no such encoder, or its file was altered.
+    """
+    session = load_encoder(name)
+    x = ((mel - TYPICAL_LEVEL) / TYPICAL_DEVIATION).astype(np.float32)
+    if len(x) < MIN_FRAMES:
+        x = np.pad(x, ((0, MIN_FRAMES - len(x)), (0, 0)), mode="edge")
+    # Whole steps alone: a last one half filled would read zeros, which no sound has.
+    x = x[: len(x) // STRIDE * STRIDE]
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: x[None, :, :, None]})[0][0])
+
+
+@functools.lru_cache(maxsize=4)
+def load_encoder(name: str) -> ort.InferenceSession:
+    """Return an encoder ready to answer; see ``encode``."""
+    path = encoder_folder(name) / NETWORK_FILE
+    if sha256_of_file(path)[:8] != name.rpartition("-")[2]:
+        raise ModelError(f"The file of the encoder {name!r} was altered. Restore it from its source.")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

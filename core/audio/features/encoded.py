@@ -1,0 +1,35 @@
+"""The voice features, and with them what a frozen encoder says of the same mel spectrogram."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.audio.descriptors import VoiceFrames
+from core.audio.encoder import encode
+from core.audio.features.voice import VoiceFeatures
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedFeatures(VoiceFeatures):
+    """Functionals, random convolutions and the values of an encoder, one after another."""
+
+    trains_on_stretches: ClassVar[bool] = True
+    """As it answers: the voice alone, cleaned."""
+    name: str = "encoded"
+    """Name of the feature set."""
+    encoder: str = ""
+    """Name of the encoder."""
+    encoder_width: int = 2_560
+    """Values that it gives."""
+
+    @property
+    def view_widths(self) -> dict[str, int]:
+        """Number of values of each view, in the order in which they stand in a vector."""
+        return super().view_widths | {"encoder": self.encoder_width}
+
+    def read_views(self, voice: VoiceFrames) -> Mapping[str, NDArray[np.float32]]:
+        """Return each view of a voice, by name."""
+        return {**super().read_views(voice), "encoder": encode(voice.mel, self.encoder)}

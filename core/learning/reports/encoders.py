@@ -1,0 +1,46 @@
+"""The card of an encoder."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
+    """Return what an encoder is, what it was taught on, and how well it learned that, as Markdown.
+
+    Parameters
+    ----------
+    manifest : mapping
+        As ``core.operations.pretraining`` stores it.
+    history : pandas.DataFrame
+        A row an epoch, with columns ``accuracy`` and ``val_accuracy``.
+
+    Returns
+    -------
+    str
+    """
+    recipe, corpus, last = manifest["recipe"], manifest["corpus"], history.iloc[-1]
+    kinds, widths = corpus["kinds"], ", ".join(map(str, recipe["widths"]))
+    return f"""# {manifest["name"]}
+
+A network that describes a voice by {manifest["width"]:,} numbers: mean and deviation over time of the last map of a
+residual network of convolutions ({widths} channels) on the mel spectrogram. It is frozen: recipes read it as they read
+other features.
+
+## What it was taught on
+
+{corpus["n_clips"]:,} sounds of {corpus["n_speakers"]:,} people from {corpus["title"]} (licence: {corpus["licence"]}).
+Their {len(kinds)} kinds: {", ".join(kinds)}. No sound of a corpus that models of emotion are evaluated on.
+
+## How
+
+{len(history)} epochs, batches of {recipe["batch_size"]}, AdamW at {recipe["learning_rate"]:g} at most, seed
+{recipe["seed"]}. Sounds are cut to {recipe["n_frames"]} frames, warped in time and frequency, filtered, reverberated,
+covered with noise and mixed in pairs, anew in every epoch.
+
+## How well
+
+Of sounds of people that it was not taught on, {last["val_accuracy"]:.1%} are put into the right one of {len(kinds)}
+kinds (chance is {1 / len(kinds):.1%}). What that is worth for emotions, the cards of the models that read it tell.
+"""

@@ -1,0 +1,116 @@
+"""A pretraining from a corpus of other sounds to a stored encoder; goes on where it was cut off."""
+
+import dataclasses
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from core.audio.encoder import FOLDER, NETWORK_FILE
+from core.config import artifacts_folder, configuration_hash, data_folder
+from core.corpus.catalogue import Place
+from core.corpus.index import corpus_digest, distinct_clips
+from core.corpus.store import FeatureStore
+from core.files import sha256_of_file
+from core.operations.pipeline import FEATURES, read_index
+from core.operations.spec import RUNS
+from core.work.progress import Progress, Report, ignore, inside
+
+if TYPE_CHECKING:
+    from core.learning.encoders import EncoderRecipe
+
+logger = logging.getLogger(__name__)
+
+MIN_FRAMES: Final = 12
+"""Frames that a sound must have to be taught: 0.14 s."""
+STEPS: Final = {"index": (0.0, 0.05), "features": (0.05, 0.1), "epochs": (0.1, 1.0)}
+"""Where each step begins and ends, as shares of the whole."""
+
+
+def pretrain(recipe: "EncoderRecipe", place: Place, *, n_jobs: int = 2, report: Report = ignore) -> Path:
+    """Teach an encoder on a corpus, and store it.
+
+    Parameters
+    ----------
+    recipe : EncoderRecipe
+        How it is taught.
+    place : Place
+        The corpus: the kinds of its clips are what it learns to tell apart.
+    n_jobs : int
+        Processes that read and extract.
+    report : callable
+        Called with how far it is.
+
+    Returns
+    -------
+    path
+        Folder of the encoder, whose name is that of the encoder.
+
+    Raises
+    ------
+    SoundWebError
+        If the corpus holds nothing to learn from.
+    """
+    import keras
+
+    from core.learning.encoders import count_frames, teach
+
+    index = distinct_clips(read_index(place, n_jobs=n_jobs, report=inside(report, *STEPS["index"])))
+    store = FeatureStore(data_folder() / FEATURES, recipe.features)
+    store.update(index, place.root, n_jobs=n_jobs, report=inside(report, *STEPS["features"]))
+    levels = store.read(index["digest"].tolist()).astype(np.float16)
+    is_long = count_frames(levels) >= MIN_FRAMES
+    levels, index = levels[is_long], index[is_long].reset_index(drop=True)
+    kinds = np.searchsorted(place.corpus.labels, index["emotion"].to_numpy(dtype=str))
+    speakers = np.unique(index["speaker"])[recipe.held_out // 2 :: recipe.held_out]
+    is_held_out = index["speaker"].isin(speakers).to_numpy()
+
+    class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
+        """Reports the steps that are done."""
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+            done = self.epoch + (batch + 1) / self.params["steps"]
+            inside(report, *STEPS["epochs"])(Progress(done, recipe.epochs, "epochs", "Teaching the encoder"))
+
+    run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
+    encoder = teach(recipe, levels, kinds, is_held_out, run, (Reporter(),))
+    return _publish(encoder, recipe, place, index[~is_held_out], run)
+
+
+def _publish(encoder: Any, recipe: "EncoderRecipe", place: Place, taught: pd.DataFrame, run: Path) -> Path:
+    """Store an encoder with its history and card, named by its digest."""
+    from core.learning.reports.encoders import encoder_card
+
+    root = artifacts_folder() / FOLDER
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".") as folder:
+        aside = Path(folder)
+        encoder.export(aside / NETWORK_FILE, format="onnx", verbose=False)
+        name = f"{recipe.name}-{sha256_of_file(aside / NETWORK_FILE)[:8]}"
+        corpus = place.corpus
+        manifest = {
+            "name": name,
+            "recipe": dataclasses.asdict(recipe),
+            "width": int(encoder.output_shape[-1]),
+            "corpus": {
+                "name": corpus.name, "title": corpus.title, "licence": corpus.licence, "kinds": list(corpus.labels),
+                "digest": corpus_digest(taught), "n_clips": len(taught), "n_speakers": int(taught["speaker"].nunique()),
+            },
+            "sha256": sha256_of_file(aside / NETWORK_FILE),
+        }  # fmt: skip
+        (aside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        shutil.copy(run / "history.csv", aside / "history.csv")
+        (aside / "card.md").write_text(encoder_card(manifest, pd.read_csv(run / "history.csv")), encoding="utf-8")
+        target = root / name
+        if not target.exists():
+            shutil.copytree(aside, target)
+    logger.info("Stored the encoder %s", name)
+    return target
