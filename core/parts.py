@@ -8,6 +8,18 @@ from typing import Any, Final
 
 CORPORA: Final[dict[str, str]] = {
     "ravdess": "core.corpus.ravdess:RAVDESS",
+    "crema-d": "core.corpus.crema_d:CREMA_D",
+    "emo-db": "core.corpus.emo_db:EMO_DB",
+    "emogator": "core.corpus.emogator:EMOGATOR",
+    "emospeech": "core.corpus.emospeech:EMOSPEECH",
+    "emotiontts": "core.corpus.emotiontts:EMOTIONTTS",
+    "emov-db": "core.corpus.emov_db:EMOV_DB",
+    "emovo": "core.corpus.emovo:EMOVO",
+    "esd": "core.corpus.esd:ESD",
+    "jl-corpus": "core.corpus.jl_corpus:JL_CORPUS",
+    "savee": "core.corpus.savee:SAVEE",
+    "tess": "core.corpus.tess:TESS",
+    "turev": "core.corpus.turev:TUREV",
 }
 """Instances of ``core.corpus.base.Corpus``, by name; the default one first."""
 

@@ -9,6 +9,7 @@ from core.audio import cleaning, speech
 from core.audio.decode import LOUD_SAMPLE, LOUDEST_SAMPLE
 from core.config import PROJECT_ROOT
 from core.learning.reports.cards import results_table
+from core.parts import CORPORA, root_variable
 from core.serving.prediction import NOISY, Piece, summarize
 from core.serving.predictor import UNLIKE, UNLIKE_NARROW
 from core.serving.publishing import evaluate_again
@@ -103,6 +104,16 @@ def test_every_setting_is_documented():
     sources = [path for folder in ("core", "pages") for path in (PROJECT_ROOT / folder).rglob("*.py")]
     used = {name for path in sources for name in SETTING.findall(path.read_text())}
     assert used - FOR_TESTS <= set(SETTING.findall((PROJECT_ROOT / "docs/guides/deploy.md").read_text()))
+
+
+def test_guide_shows_a_corpus_as_it_is_and_names_all():
+    guide = (PROJECT_ROOT / "docs/guides/add-a-corpus.md").read_text()
+    source = "".join((PROJECT_ROOT / name).read_text() for name in ("core/corpus/crema_d.py", "core/parts.py"))
+    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 4
+    assert [block for block in blocks if block not in source] == []
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| .* \| `([A-Z_]+_ROOT)` \|$", guide, re.MULTILINE))
+    assert table == {name: root_variable(name) for name in CORPORA}
 
 
 def test_documentation_loads_nothing_from_elsewhere():

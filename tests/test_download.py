@@ -16,15 +16,22 @@ from pathlib import Path, PurePath
 import pytest
 
 from core.corpus import download, transfer
-from core.corpus.base import Archive, Clip, Corpus, Source
+from core.corpus.base import Clip, Corpus
 from core.corpus.catalogue import download_folder, list_places
 from core.corpus.download import download_corpus, download_from_kaggle
 from core.corpus.index import scan
 from core.corpus.ravdess import RAVDESS, parse_name
+from core.corpus.sources import Archive, Source
 from core.errors import DownloadError
 from core.work.background import BackgroundWork, WorkStopped
 from core.work.progress import Progress
 from tests.generated import generate_corpus
+
+
+class PatientServer(ThreadingHTTPServer):
+    """A server that lets more callers wait than the usual five: one that is turned away comes back a second later."""
+
+    request_queue_size = 64
 
 
 class Server:
@@ -36,6 +43,8 @@ class Server:
         """Bytes after which the next answers break off."""
         self.statuses: list[int] = []
         """What the next answers are instead."""
+        self.headers: dict[str, str] = {}
+        """What stands above these."""
         self.has_ranges = True
         self.requests: list[str] = []
         server = self
@@ -47,7 +56,7 @@ class Server:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = PatientServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.http.server_port}/"
 
@@ -56,7 +65,10 @@ class Server:
         self.requests.append(wanted)
         data = self.files.get(handler.path.lstrip("/"))
         if self.statuses or data is None:
-            handler.send_error(self.statuses.pop(0) if self.statuses else 404)
+            handler.send_response(self.statuses.pop(0) if self.statuses else 404)
+            for name, value in self.headers.items():
+                handler.send_header(name, value)
+            handler.end_headers()
             return
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.has_ranges else 0
         handler.send_response(206 if start else 200)

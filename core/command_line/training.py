@@ -1,13 +1,17 @@
 """Commands from the corpus to the trained model: index, download, train."""
 
 import dataclasses
+import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from core.command_line.bars import shown_progress
 from core.config import data_folder
+
+if TYPE_CHECKING:
+    from core.corpus.base import Corpus
 
 commands: Final = typer.Typer()
 
@@ -56,7 +60,7 @@ def download(
     ] = None,
     kaggle: Annotated[bool, typer.Option("--kaggle", help="From Kaggle, by the package kagglehub.")] = False,
     mirror: Annotated[
-        str | None, typer.Option(metavar="URL", help="Address of a folder with the archives of the record.")
+        str | None, typer.Option(metavar="URL", help="Address of a folder with the archives or files of the record.")
     ] = None,
 ) -> None:
     """Fetch a corpus; goes on where it was cut off."""
@@ -65,8 +69,9 @@ def download(
     from core.corpus.known import default_corpus, load_corpus
 
     wanted = load_corpus(corpus) if corpus else default_corpus()
-    channels = channel or list(source_of(wanted).archives)
+    channels = channel or list(source_of(wanted).counts)
     folder = folder or download_folder(wanted)
+    print(_describe(wanted), file=sys.stderr)
     with shown_progress() as report:
         if kaggle:
             download_from_kaggle(wanted, channels, folder, report=report)
@@ -76,6 +81,14 @@ def download(
     print(folder)
     if folder.resolve() not in [place.root.resolve() for place in list_places()]:
         print(f"Set {wanted.root_variable} to {folder} to use it.")
+
+
+def _describe(corpus: "Corpus") -> str:
+    """Return what a corpus is, by whom, and under which licence, in two lines."""
+    texts = corpus.texts
+    sources = ", ".join(filter(None, (texts.citation, texts.link)))
+    link = f" ({corpus.licence_link})" if corpus.licence_link else ""
+    return f"{corpus.title}: {texts.about} {sources}\nLicence: {corpus.licence}{link}"
 
 
 @commands.command(epilog="Example: python -m core train --recipe voice --protocol reference --seed 0 --seed 1")

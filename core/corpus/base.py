@@ -12,6 +12,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from core.corpus.sources import LooseFiles, Source
 from core.errors import CorpusError
 from core.labels import RESERVED
 from core.parts import root_variable
@@ -47,38 +48,6 @@ class Field:
     """What people call it."""
     values: tuple[Any, ...] = ()
     """Its values in the order in which they are shown; those that occur, sorted, where none are given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Archive:
-    """A packed part of a corpus."""
-
-    name: str
-    size: int
-    """Length, in bytes."""
-    md5: str
-    """Checksum, as its source gives it."""
-    n_clips: int
-    unpacked: int
-    """Room that its clips take, in bytes."""
-    kaggle: str = ""
-    """Name of the data set on Kaggle that holds the same clips, if one does."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where archives come from."""
-
-    base_url: str
-    """Address that an archive's name is put behind."""
-    archives: Mapping[str, Archive]
-    """Archives by the channel of their clips."""
-    place: Callable[[Archive, Clip], PurePath]
-    """Folder of a clip of an archive, below the corpus folder."""
-    max_clip_bytes: int = 4_000_000
-    """Longest file that is taken from an archive, in bytes."""
-    title: str = "Zenodo"
-    """What people call it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +99,7 @@ class Corpus:
     """Evaluated speakers of each fold, by protocol, the main one last; dealt automatically without them."""
     protocol_texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What people must know of the protocols of ``folds``."""
-    source: Source | None = None
+    source: Source | LooseFiles | None = None
     """Where it can be fetched."""
     texts: Texts = dataclasses.field(default_factory=Texts)
     """How it is spoken of."""

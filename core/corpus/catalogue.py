@@ -50,6 +50,12 @@ def download_folder(corpus: Corpus) -> Path:
     return data_folder() / corpus.name
 
 
+def download_command(corpus: Corpus) -> str:
+    """Return the command that fetches a corpus; the default one needs no name."""
+    named = "" if corpus is default_corpus() else f" --corpus {corpus.name}"
+    return f"python -m core download{named}"
+
+
 def list_places() -> list[Place]:
     """Return all corpora that have a folder, the default one first.
 
@@ -90,7 +96,7 @@ def find_place(name: str | None = None) -> Place:
             return place
     if name is None or name in CORPORA:
         corpus = default_corpus() if name is None else load_corpus(name)
-        fetch = "Fetch it by 'python -m core download', or set" if corpus.source else "Set"
+        fetch = f"Fetch it by '{download_command(corpus)}', or set" if corpus.source else "Set"
         raise CorpusError(f"There is no corpus {corpus.title}. {fetch} {corpus.root_variable} to its folder.")
     names = ", ".join([*CORPORA, *(place.corpus.name for place in places if place.corpus.name not in CORPORA)])
     raise CorpusError(f"There is no corpus {name!r}; known are {names}. Name its folder in {FOLDERS_VARIABLE}.")

@@ -1,6 +1,7 @@
 """A corpus from its record, or from Kaggle, into a folder.
 
-What is fetched and unpacked lies in a hidden folder until an archive is complete, so that a corpus is never seen half.
+What is fetched and unpacked lies in a hidden folder until an archive is complete, or all of a corpus of loose files, so
+that a corpus is never seen half.
 Only files named like clips leave an archive, under folders that are named here: paths in archives are not trusted.
 """
 
@@ -12,13 +13,15 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import Final
 
 from filelock import FileLock, Timeout
 
-from core.corpus.base import Archive, Clip, Corpus, Source
+from core.corpus.base import Clip, Corpus
 from core.corpus.index import find_clips
-from core.corpus.transfer import RemoteFile, fetch, size_of
+from core.corpus.loose import fetch_files, missing_room
+from core.corpus.sources import LooseFiles, Source
+from core.corpus.transfer import RemoteFile, fetch, size_of, write_whole
 from core.errors import DownloadError
 from core.work.progress import Progress, Report, ignore, inside
 
@@ -27,7 +30,7 @@ FETCHING: Final = 0.9
 """Share of the work on an archive that is its way here; the rest is unpacking."""
 
 
-def source_of(corpus: Corpus) -> Source:
+def source_of(corpus: Corpus) -> Source | LooseFiles:
     """Return where a corpus can be fetched.
 
     Raises
@@ -43,7 +46,7 @@ def source_of(corpus: Corpus) -> Source:
 def download_corpus(
     corpus: Corpus, channels: Iterable[str], folder: Path, *, mirror: str | None = None, report: Report = ignore
 ) -> Path:
-    """Fetch archives of the record, check and unpack them; goes on where an earlier call was cut off.
+    """Fetch archives of the record and unpack them, or loose files; goes on where an earlier call was cut off.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def download_corpus(
     folder : path
         Corpus folder; made where it is missing.
     mirror : str, optional
-        Address that the archives' names are put behind, instead of that of the record.
+        Address that the names of archives or files are put behind, instead of that of the record.
     report : callable
         Called with how far it is; may raise to stop, and what was fetched is kept.
 
@@ -66,7 +69,7 @@ def download_corpus(
     Raises
     ------
     DownloadError
-        If there is no room, the server cannot be reached, an archive is damaged, or another download goes on.
+        If there is no room, the server cannot be reached, what came is damaged, or another download goes on.
     """
     source = source_of(corpus)
     source = dataclasses.replace(source, base_url=mirror or source.base_url)
@@ -76,10 +79,11 @@ def download_corpus(
     work = _start(folder)
     try:
         with FileLock(work / "lock", timeout=0):
-            _refuse_full_disk(folder, [source.archives[channel] for channel in wanted])
-            for k, channel in enumerate(wanted):
-                part = inside(report, k / len(wanted), (k + 1) / len(wanted))
-                _fetch_archive(corpus, source, channel, folder, part)
+            if isinstance(source, LooseFiles):
+                _refuse_full_disk(folder, missing_room(source, folder, work))
+                fetch_files(source, folder, work, report=report)
+            else:
+                _fetch_archives(corpus, source, wanted, folder, report)
     except Timeout as error:
         raise DownloadError(f"Another download into {str(folder)!r} goes on. Wait for its end.") from error
     shutil.rmtree(work, ignore_errors=True)
@@ -94,12 +98,13 @@ def missing_channels(corpus: Corpus, channels: Iterable[str], folder: Path) -> l
     DownloadError
         If no channel or an unknown one is named.
     """
-    archives, chosen = source_of(corpus).archives, set(channels)
-    if not chosen or chosen - set(archives):
-        raise DownloadError(f"Choose {' or '.join(archives)} or both to download, not {sorted(chosen)}.")
+    counts, chosen = source_of(corpus).counts, set(channels)
+    if not chosen or chosen - set(counts):
+        both = " or both" if len(counts) > 1 else ""
+        raise DownloadError(f"Choose {' or '.join(counts)}{both} to download, not {sorted(chosen)}.")
     found = {clip["clip"]: clip["channel"] for _, clip in find_clips(folder, corpus)}
-    counts = collections.Counter(found.values())
-    return [channel for channel in archives if channel in chosen and counts[channel] < archives[channel].n_clips]
+    there = collections.Counter(found.values())
+    return [channel for channel in counts if channel in chosen and there[channel] < counts[channel]]
 
 
 def has_kaggle() -> bool:
@@ -129,9 +134,11 @@ def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, 
     Raises
     ------
     DownloadError
-        If ``kagglehub`` is not installed or fails.
+        If the corpus is not on Kaggle, or ``kagglehub`` is not installed or fails.
     """
     source, wanted = source_of(corpus), missing_channels(corpus, channels, folder)
+    if isinstance(source, LooseFiles) or not source.is_on_kaggle:
+        raise DownloadError(f"Kaggle has no {corpus.title}. Download it from {source.title}.")
     if not has_kaggle():
         raise DownloadError("Kaggle needs the package kagglehub. Install it by 'pip install kagglehub', or use Zenodo.")
     import kagglehub
@@ -146,8 +153,18 @@ def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, 
         clips = {path.name: (path, clip) for path, clip in find_clips(fetched, corpus)}
         for name, (path, clip) in clips.items():
             with path.open("rb") as content:
-                _write_whole(folder / source.place(archive, clip) / name, content)
+                write_whole(folder / source.place(archive, clip) / name, content)
     return folder
+
+
+def _fetch_archives(corpus: Corpus, source: Source, channels: Sequence[str], folder: Path, report: Report) -> None:
+    """Fetch the archives of some channels, if there is room for all."""
+    work, archives = folder / WORK_FOLDER, [source.archives[channel] for channel in channels]
+    there = sum(size_of(work / a.name) + size_of(work / f"{a.name}.part") for a in archives)
+    _refuse_full_disk(folder, source.room(channels) - there)
+    for k, channel in enumerate(channels):
+        part = inside(report, k / len(channels), (k + 1) / len(channels))
+        _fetch_archive(corpus, source, channel, folder, part)
 
 
 def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, report: Report) -> None:
@@ -191,18 +208,9 @@ def _unpack(corpus: Corpus, source: Source, channel: str, work: Path, report: Re
             member, target = members[name], work / source.place(archive, clip) / name
             if size_of(target) != member.file_size:
                 with packed.open(member) as content:
-                    _write_whole(target, content)
+                    write_whole(target, content)
             targets.append(target)
     return targets
-
-
-def _write_whole(target: Path, content: IO[bytes]) -> None:
-    """Write a file, and its folder where it is missing, that is never seen half."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    with partial.open("wb") as file:
-        shutil.copyfileobj(content, file)
-    partial.replace(target)
 
 
 def _start(folder: Path) -> Path:
@@ -214,12 +222,9 @@ def _start(folder: Path) -> Path:
     return work
 
 
-def _refuse_full_disk(folder: Path, archives: Sequence[Archive]) -> None:
-    """Refuse what would not fit: archives as far as they are not there, and their clips."""
-    work = folder / WORK_FOLDER
-    there = sum(size_of(work / a.name) + size_of(work / f"{a.name}.part") for a in archives)
-    needed = sum(archive.size + archive.unpacked for archive in archives) - there
-    free = shutil.disk_usage(work).free
+def _refuse_full_disk(folder: Path, needed: int) -> None:
+    """Refuse what would not fit, in bytes."""
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(
             f"{needed / 1e9:.2f} GB are needed in {str(folder)!r}, {free / 1e9:.2f} GB are free. Make room and retry."

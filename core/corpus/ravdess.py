@@ -19,7 +19,9 @@ import re
 from pathlib import PurePath
 from typing import Final
 
-from core.corpus.base import Archive, Clip, Corpus, Field, Listeners, Source, Texts
+from core.corpus.base import Clip, Corpus, Field, Listeners, Texts
+from core.corpus.names import match_name
+from core.corpus.sources import Archive, Source
 from core.errors import CorpusError
 from core.labels import EMOTIONS
 
@@ -41,7 +43,6 @@ SILENT_SINGER: Final = "18"
 """The actor without songs."""
 NO_SONG: Final = ("disgust", "surprised")
 NAME: Final = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
-SUFFIXES: Final = (".wav", ".flac")
 SAMPLE_ACTOR: Final = "12"
 
 
@@ -62,10 +63,10 @@ def parse(path: PurePath) -> Clip | None:
     ('speech', 'fearful', 'normal', '12', 'female')
     >>> parse(PurePath("notes.wav"))
     """
-    match = NAME.fullmatch(path.stem)
-    if match is None or path.suffix.lower() not in SUFFIXES:
+    found = match_name(NAME, path)
+    if found is None:
         return None
-    channel, emotion, intensity, statement, repetition, actor = match.groups()
+    channel, emotion, intensity, statement, repetition, actor = found
     return {
         "clip": path.stem,
         "channel": CHANNEL_CODES[channel],

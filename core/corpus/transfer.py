@@ -1,10 +1,11 @@
-"""One large file over HTTP: goes on after a break, and is used only if its checksum is right."""
+"""Files over HTTP: a large one goes on after a break and is used if its checksum is right, a small one comes whole."""
 
 import dataclasses
 import hashlib
+import shutil
 import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import requests
 
@@ -19,6 +20,8 @@ RETRIES: Final = 3
 """Attempts in a row without a new byte before giving up."""
 BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 """Answers of a server that may answer better a little later."""
+LONGEST_WAIT: Final = 60.0
+"""Longest wait that a server may ask for between two attempts, in seconds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,49 @@ def fetch(remote: RemoteFile, path: Path, *, report: Report = ignore, pause: flo
     _verify(remote, path)
 
 
+def fetch_bytes(url: str, *, limit: int, session: requests.Session, pause: float = 1.0) -> bytes:
+    """Return a small file, whole.
+
+    Parameters
+    ----------
+    url : str
+        Its address, which must not lead to another one.
+    limit : int
+        Longest file that is accepted, in bytes.
+    session : requests.Session
+        Keeps connections for the next files.
+    pause : float
+        Wait before a second attempt, in seconds; later ones wait longer, and as long as the server asks.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DownloadError
+        If the server cannot be reached, refuses, or sends more than the limit.
+    """
+    problem = ""
+    for attempt in range(1, RETRIES + 1):
+        try:
+            return _receive_bytes(url, limit, session)
+        except requests.RequestException as error:
+            problem = _reason(error)
+            if attempt < RETRIES:
+                time.sleep(max(pause * attempt, _asked_wait(error)))
+    raise DownloadError(f"{url} cannot be fetched: {problem}. Check the connection and retry.")
+
+
+def write_whole(target: Path, content: IO[bytes]) -> None:
+    """Write a file, and its folder where it is missing, that is never seen half."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    with partial.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    partial.replace(target)
+
+
 def size_of(path: Path) -> int:
     """Return the length of a file, in bytes; 0 where there is none."""
     return path.stat().st_size if path.is_file() else 0
@@ -84,10 +130,7 @@ def _receive(remote: RemoteFile, part: Path, report: Report) -> None:
     start = size_of(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code in BUSY:
-            raise requests.HTTPError(f"the server answers {answer.status_code}")
-        if answer.status_code not in (200, 206, 416):
-            raise DownloadError(f"The server answers {answer.status_code} for {remote.url}. Check the address.")
+        _check_status(answer, remote.url, (200, 206, 416))
         continues = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if answer.status_code == 416 or (answer.status_code == 206 and not continues):
             part.unlink()
@@ -99,6 +142,33 @@ def _receive(remote: RemoteFile, part: Path, report: Report) -> None:
                     raise DownloadError(f"{remote.url} is longer than the {remote.size:,} bytes of the record.")
                 file.write(block)
                 report(Progress(file.tell(), remote.size, "bytes", f"Fetching {part.stem}"))
+
+
+def _receive_bytes(url: str, limit: int, session: requests.Session) -> bytes:
+    """Return what one answer of the server brings."""
+    headers = {"Accept-Encoding": "identity"}
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False) as answer:
+        _check_status(answer, url, (200,))
+        data = bytearray()
+        for block in answer.iter_content(BLOCK):
+            data += block
+            if len(data) > limit:
+                raise DownloadError(f"{url} is longer than the {limit:,} bytes that its files may have.")
+    return bytes(data)
+
+
+def _check_status(answer: requests.Response, url: str, accepted: tuple[int, ...]) -> None:
+    """Refuse other answers: those of a busy server for now, the rest for good."""
+    if answer.status_code in BUSY:
+        raise requests.HTTPError(f"the server answers {answer.status_code}", response=answer)
+    if answer.status_code not in accepted:
+        raise DownloadError(f"The server answers {answer.status_code} for {url}. Check the address.")
+
+
+def _asked_wait(error: requests.RequestException) -> float:
+    """Return how long a busy server asks to be left alone, in seconds; 0 where it does not."""
+    asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    return min(float(asked), LONGEST_WAIT) if asked.isdecimal() else 0.0
 
 
 def _verify(remote: RemoteFile, path: Path) -> None:

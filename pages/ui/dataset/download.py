@@ -3,10 +3,11 @@
 import streamlit as st
 
 from core.corpus import download
-from core.corpus.base import Corpus, Source
-from core.corpus.catalogue import FOLDERS_VARIABLE, download_folder
+from core.corpus.base import Corpus
+from core.corpus.catalogue import FOLDERS_VARIABLE, download_command, download_folder
 from core.corpus.download import has_kaggle, missing_channels, source_of
 from core.corpus.known import default_corpus
+from core.corpus.sources import LooseFiles, Source
 from core.errors import SoundWebError
 from core.work.background import WorkState
 from pages.ui.shared import cache, state
@@ -28,7 +29,7 @@ def show_first_visit() -> None:
             f"{texts.citation}, [{texts.link.removeprefix('https://')}]({texts.link}). "
             f"Licence: [{corpus.licence}]({corpus.licence_link})."
         )
-    show_download(corpus, tuple(source_of(corpus).archives))
+    show_download(corpus, tuple(source_of(corpus).counts))
     with st.expander("A folder that is there already", icon=":material/folder_open:"):
         st.markdown(
             "Name it to the server before it starts. Any layout is found, as WAV or FLAC. The "
@@ -55,10 +56,10 @@ def show_download(corpus: Corpus, channels: tuple[str, ...]) -> None:
             channels,
             selection_mode="multi",
             default=channels,
-            format_func=lambda channel: _describe_archive(known, channel),
+            format_func=lambda channel: _describe_channel(known, channel),
             key=state.DOWNLOAD_CHANNELS,
         )
-        sources = [FROM_RECORD, *([FROM_KAGGLE] if has_kaggle() else [])]
+        sources = [FROM_RECORD, *([FROM_KAGGLE] if known.is_on_kaggle and has_kaggle() else [])]
         source = st.segmented_control(
             "From",
             sources,
@@ -67,29 +68,26 @@ def show_download(corpus: Corpus, channels: tuple[str, ...]) -> None:
             format_func=lambda name: known.title if name == FROM_RECORD else name,
             key=state.DOWNLOAD_FROM,
         )
-        if not has_kaggle():
+        if known.is_on_kaggle and not has_kaggle():
             st.caption("Kaggle is offered too where its package is installed: `pip install kagglehub`.")
-        archives = [known.archives[channel] for channel in chosen]
-        if archives:
-            packed, unpacked = (sum(sizes) for sizes in zip(*((a.size, a.unpacked) for a in archives), strict=True))
-            st.caption(
-                f"Needs {(packed + unpacked) / 1e9:.1f} GB of room, {packed / 1e9:.1f} GB of it until the clips are "
-                "unpacked. The checksum is verified."
-            )
+        if chosen:
+            unpacking = ""
+            if isinstance(known, Source):
+                unpacking = f", {known.size(chosen) / 1e9:.1f} GB of it until the clips are unpacked"
+            st.caption(f"Needs {known.room(chosen) / 1e9:.1f} GB of room{unpacking}. The checksum is verified.")
         st.button(
             "Download",
             type="primary",
             icon=":material/download:",
-            disabled=not archives,
+            disabled=not chosen,
             on_click=_start,
             args=(corpus, tuple(chosen), source),
         )
-        st.caption("On the command line: `python -m core download`. Both go on where they were cut off.")
+        st.caption(f"On the command line: `{download_command(corpus)}`. Both go on where they were cut off.")
 
 
-def _describe_archive(source: Source, channel: str) -> str:
-    archive = source.archives[channel]
-    return f"{channel.capitalize()} · {archive.n_clips:,} clips · {archive.size / 1e6:.0f} MB"
+def _describe_channel(source: Source | LooseFiles, channel: str) -> str:
+    return f"{channel.capitalize()} · {source.counts[channel]:,} clips · {source.size([channel]) / 1e6:.0f} MB"
 
 
 def _start(corpus: Corpus, channels: tuple[str, ...], source: str) -> None:
@@ -122,7 +120,7 @@ def _show_end(progress: WorkState) -> None:
 
 def show_completion(corpus: Corpus) -> None:
     """Offer what is missing in the downloaded corpus."""
-    archives = source_of(corpus).archives
-    channels = missing_channels(corpus, archives, download_folder(corpus))
+    known = tuple(source_of(corpus).counts)
+    channels = missing_channels(corpus, known, download_folder(corpus))
     if channels or cache.st_download().state.is_running:
-        show_download(corpus, tuple(channels) or tuple(archives))
+        show_download(corpus, tuple(channels) or known)
