@@ -6,9 +6,10 @@ import pytest
 from sklearn.metrics import classification_report, confusion_matrix, recall_score
 
 from core.corpus.ravdess import expected_clips, parse_name
-from core.labels import EMOTIONS
+from core.labels import EMOTIONS, EVALUATION_FIELDS
 from core.learning.evaluation import accuracy_at_coverage, evaluate, summarize
 from core.learning.metrics import expected_calibration_error
+from core.learning.reports.cards import describe_elsewhere
 from core.learning.reports.comparisons import tabulate_models, tabulate_protocols, tabulate_study
 from core.learning.reports.tables import (
     GROUPS,
@@ -224,3 +225,23 @@ def test_report_is_json_with_all_tables(rows):
     assert [row["group"] for row in report["by_gender"]] == ["female", "male"]
     assert report["by_speaker"][0]["recall_low"] is None
     assert len(report["classes"]) == len(EMOTIONS) + 2
+
+
+def test_a_card_tells_how_sure_a_model_is_of_people_from_elsewhere():
+    rows = [("corpus-other", "happy", 0.9), ("corpus-other", "sad", 0.8), ("corpus-other", "sad", 0.4)]
+    predictions = pd.DataFrame(
+        {
+            "protocol": [protocol for protocol, _, _ in rows],
+            "seed": 0,
+            "fold": 0,
+            "clip": ["a", "b", "c"],
+            "y_true": [emotion for _, emotion, _ in rows],
+            "happy": [p for _, _, p in rows],
+            "sad": [1 - p for _, _, p in rows],
+            **dict.fromkeys(EVALUATION_FIELDS, "x"),
+        }
+    )
+    # Answers: happy at 0.9 (right), happy at 0.8 (wrong), sad at 0.6 (right).
+    assert "| other | 3 | 66.7 | 75.0 | 76.7 | 66.7 | 50.0 |" in describe_elsewhere(predictions, 0.7)
+    assert "| other | 3 | 66.7 | 75.0 | 76.7 | 0.0 | - |" in describe_elsewhere(predictions, None)
+    assert describe_elsewhere(predictions.assign(protocol="random"), 0.7) == ""

@@ -10,12 +10,19 @@ from typing import Any, Final
 
 import pandas as pd
 
-from core.corpus.base import Corpus
+from core.corpus.base import CORPUS_PREFIX, Corpus
 from core.labels import order_channels
-from core.learning.evaluation import ALL_CLIPS, accuracy_at_coverage, compare, subsets_of, summarize_study
+from core.learning.evaluation import (
+    ALL_CLIPS,
+    accuracy_at_coverage,
+    compare,
+    subsets_of,
+    summarize,
+    summarize_study,
+)
 from core.learning.manifest import Decision, Manifest
 from core.learning.recipes.base import get_recipe
-from core.learning.reports.tables import select
+from core.learning.reports.tables import apply_threshold, select
 
 STUDIES: Final = {
     "robustness": ("condition", "as recorded", "On degraded sound"),
@@ -176,6 +183,7 @@ Accuracy and unweighted average recall (UAR; chance is {1 / len(manifest.labels)
 
 {_describe_decision(manifest.decision)}
 {_describe_surest(predictions, trained.main_protocol)}
+{describe_elsewhere(predictions, manifest.decision.threshold)}
 {"".join(f"{line}{chr(10)}" for line in [*compared, *describe_studies(studies, predictions), *left_out])}
 ## Use and limits
 
@@ -212,6 +220,47 @@ def _describe_surest(predictions: pd.DataFrame, protocol: str) -> str:
     return f"""
 Of the half of the unseen speakers' speech clips that it is surest of, {accuracy_at_coverage(rows, 0.5):.1%} are right
 (protocol `{protocol}`, mean over seeds).
+"""
+
+
+def describe_elsewhere(predictions: pd.DataFrame, threshold: float | None) -> str:
+    """Return how sure a model is of people from other corpora, and how often it is right then, as a Markdown table.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        A model's predictions by its protocols.
+    threshold : float or None
+        Confidence below which it is unsure.
+
+    Returns
+    -------
+    str
+        Empty where no other corpus was evaluated.
+    """
+    rows = []
+    for protocol in dict.fromkeys(predictions["protocol"]):
+        if not protocol.startswith(CORPUS_PREFIX):
+            continue
+        found = select(predictions, protocol)
+        figures, given = summarize(found), apply_threshold(found, threshold)
+        accuracy, confidence, risk = figures["accuracy"]["mean"], figures["mean_confidence"], given["risk"]
+        cells = (accuracy, figures["unweighted_average_recall"]["mean"], confidence, given["answered"])
+        right = "-" if risk is None else f"{100 * (1 - risk):.1f}"
+        shown = " | ".join(f"{100 * cell:.1f}" for cell in cells if cell is not None)
+        rows.append(f"| {protocol.removeprefix(CORPUS_PREFIX)} | {figures['n_clips']:,} | {shown} | {right} |")
+    if not rows:
+        return ""
+    lines = "\n".join(rows)
+    return f"""
+## On other corpora
+
+None of the corpus in a row was trained on. Its emotions are those of the same name; an answer with one that it lacks
+counts as wrong.
+
+| corpus | clips | accuracy % | UAR % | mean confidence % | answered surely % | of these right % |
+|---|---|---|---|---|---|---|
+{lines}
 """
 
 

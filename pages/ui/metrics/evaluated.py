@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
-from core.corpus.base import Listeners
+from core.corpus.base import CORPUS_PREFIX, Listeners
 from core.corpus.known import known_corpora
 from core.learning.evaluation import ALL_CLIPS, summarize
 from core.learning.reports.tables import apply_threshold
@@ -83,7 +83,9 @@ def choose_evaluated() -> Evaluated | None:
         name = st.selectbox("Model", names, key=state.METRICS_MODEL, bind="query-params", width=180)
         model = registry.load(name)
         trained = model.manifest.corpus
-        protocols = tuple(reversed(trained.protocols))  # those that count for new users first
+        # Those that count for new users first, other corpora last.
+        backwards = list(reversed(trained.protocols))
+        protocols = tuple(sorted(backwards, key=lambda name: name.startswith(CORPUS_PREFIX)))
         forget_other(state.METRICS_PROTOCOL, protocols)
         protocol = st.selectbox("Protocol", protocols, key=state.METRICS_PROTOCOL, bind="query-params", width=160)
         subsets = (ALL_CLIPS, *trained.channels)
