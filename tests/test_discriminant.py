@@ -145,7 +145,7 @@ def test_what_varies_within_classes_is_familiar_and_the_rest_is_not():
 
 
 def test_temperature_rises_with_the_score_as_held_out_clips_ask():
-    from core.learning.discriminant import HeldOut, fit_slope
+    from core.learning.calibration import HeldOut, fit_slope
 
     rng = np.random.default_rng(6)
     emotion = rng.integers(0, 8, 600)

@@ -23,7 +23,8 @@ from tests.conftest import tone
 
 KINDS = ("gasp", "hum", "whistle")
 NONE = Shares(0, 0, 0, 0, 0, 0, 0)
-WIDTH = 2 * 8 * 16
+WIDTHS = (2 * 16 * 8, 2 * 8 * 16)
+WIDTH = sum(WIDTHS)
 
 
 def small_recipe(**changes):
@@ -150,7 +151,7 @@ def test_the_stored_network_computes_what_the_taught_one_does(monkeypatch):
     rng = np.random.default_rng(0)
     taught.set_weights([rng.normal(0.3, 0.3, w.shape) for w in taught.get_weights()])
     X = rng.normal(size=(3, 40, 64, 1)).astype(np.float32)
-    expected = taught(X, training=False).numpy()
+    expected = taught(X, training=False)[0].numpy()
     assert expected.shape == (3, WIDTH)
     np.testing.assert_allclose(encoders.bake(taught, recipe)(X).numpy(), expected, rtol=1e-3, atol=1e-3)
 
@@ -192,7 +193,8 @@ def test_batches_follow_from_seed_and_epoch_and_hold_every_sound_once(bursts):
 def test_a_pretraining_stores_an_encoder_by_its_digest(taught):
     manifest = json.loads((taught / "manifest.json").read_text())
     assert taught.name == f"bursts-{manifest['sha256'][:8]}"
-    assert (manifest["width"], manifest["corpus"]["n_speakers"], manifest["corpus"]["n_clips"]) == (WIDTH, 4, 36)
+    assert (manifest["corpus"]["n_speakers"], manifest["corpus"]["n_clips"]) == (4, 36)
+    assert tuple(manifest["widths"]) == WIDTHS
     assert manifest["corpus"]["kinds"] == list(KINDS)
     history = (taught / "history.csv").read_text().splitlines()
     assert len(history) == 3
@@ -257,10 +259,10 @@ def test_an_encoder_that_is_missing_or_altered_is_refused_in_words(stored, tmp_p
 
 @pytest.mark.heavy
 def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
-    features = EncodedFeatures(n_kernels=30, encoder=stored, encoder_width=WIDTH)
+    features = EncodedFeatures(n_kernels=30, encoder=stored, shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
     X = extract(Waveform.of_samples(voice()), features)
     assert X.shape == features.shape
-    own = features.views["encoder"]
+    own = slice(features.views["shallow"].start, features.views["deep"].stop)
     np.testing.assert_array_equal(X[: own.start], extract(Waveform.of_samples(voice()), VoiceFeatures(n_kernels=30)))
     np.testing.assert_array_equal(X[own], encode(describe(voice(), features).mel, stored))
     assert sorted(np.concatenate(list(features.groups.values())).tolist()) == list(range(features.shape[0]))
@@ -268,7 +270,7 @@ def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
 
 @pytest.mark.heavy
 def test_trainings_read_clips_as_answers_do(stored):
-    features = EncodedFeatures(n_kernels=30, encoder=stored, encoder_width=WIDTH)
+    features = EncodedFeatures(n_kernels=30, encoder=stored, shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
     late = Waveform.of_samples(np.concatenate([np.zeros(2 * SAMPLE_RATE, np.float32), tone(440, 2.0), voice(1.5)]))
     whole = extract(late, features)
     clip = extract_clip(late, features, None, "late")

@@ -57,6 +57,29 @@ def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
     (folder / "scaler.json").write_bytes(scaler)
 
 
+def write_encoder(encoder: keras.Model, path: Path) -> None:
+    """Write an encoder as ONNX.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        As from ``core.learning.encoders.bake``.
+    path : path
+        File to write.
+
+    Raises
+    ------
+    ModelError
+        If the file does not compute what the encoder does.
+    """
+    encoder.export(path, format="onnx", verbose=False)
+    X = np.random.default_rng(0).normal(size=(2, 64, *encoder.input_shape[2:])).astype(np.float32)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    difference = np.abs(session.run(None, {session.get_inputs()[0].name: X})[0] - encoder(X).numpy()).max()
+    if not difference <= MAX_DIFFERENCE:
+        raise ModelError(f"The exported encoder differs from the taught one by {difference:.1e}.")
+
+
 def write_reference_files(model_folder: Path, target: Path) -> tuple[Path, Path]:
     """Write ``model.h5`` and ``scaler.pkl``, which the reference project's scripts load.
 

@@ -15,10 +15,15 @@ class's mean over all versions to that over this kind; the others share one. A c
 kinds. Classes are pairs of channel and emotion. The views' log probabilities are pooled with weights for speech and
 song; an emotion's probability is the sum over channels.
 
-Calibration uses clips, augmented and as they are, that inner folds held out. How fast the temperature rises with a
-sound's out-of-distribution score, the temperature slope, is learned from discriminants that met no augmentation, on
-augmented clips: sounds of a kind that training did not have. The pooling weights then minimise the log loss of the
-discriminants in use.
+Clips of other corpora, if there are any and the recipe says so, do not move the centres of the corpus itself: their
+differences from the common centres count as variation within the class, so that directions in which rooms, languages
+and ways to act differ are avoided, and each class gets one more centre, part of the way to its mean over these.
+
+Calibration (``core.learning.calibration``) uses clips, augmented and as they are, that inner folds held out. How fast
+the temperature rises with a sound's out-of-distribution score, the temperature slope, is learned from discriminants
+that met no augmentation, on augmented clips: sounds of a kind that training did not have. With other corpora, each of
+them is answered by discriminants that met none of it, and score and slope are chosen for these answers too. The
+pooling weights then minimise the log loss of the discriminants in use.
 
 References
 ----------
@@ -34,34 +39,33 @@ Analysis and Machine Intelligence 19: 696-710 (for the distance from a subspace 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import keras
 import numpy as np
 import pandas as pd
 import scipy.linalg
-import scipy.optimize
 import scipy.special
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
 from core.corpus.splits import by_gender
+from core.learning.calibration import Calibration, HeldOut, fit_caution, fit_pooling, fit_slope, pool, version_weights
 from core.learning.networks import (
     ABSENT,
     SCORE_SCALE,
     VALUE_LIMIT,
     build_voice,
     n_familiar,
+    n_kinds,
 )
-from core.learning.recipes.voice import AugmentationUse, VoiceRecipe
+from core.learning.recipes.voice import AugmentationUse, VoiceRecipe, version_shares
 from core.learning.runs import Fold, write_scaler, write_solved_history
 
 N_INNER: Final = 8
 """Inner folds that calibrate."""
-AUGMENTED_SHARE: Final = 0.5
-"""What the augmentations of a clip count together in calibration; the clip counts 1."""
-
 Array = NDArray[np.float32]
 
 
@@ -90,23 +94,26 @@ class Discriminant:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class HeldOut:
-    """What inner folds say of clips, augmented and as they are, that they did not train on."""
+class OtherClips:
+    """Clips of one other corpus, as they are, and sums over them."""
 
-    log_proba: NDArray[np.float64]
-    """Shape (views, n, 1 + augmentations, classes)."""
-    log_outside: NDArray[np.float64]
-    """Shape (views, n, 1 + augmentations)."""
+    Z: Array
+    """Standardised features, shape (n, 1, d)."""
+    classes: NDArray[np.intp]
+    """Shape (n,)."""
 
-    @property
-    def usual(self) -> float:
-        """The mean over views of ``log_outside`` of the median clip."""
-        return float(np.median(self.log_outside[:, :, 0].mean(axis=0)))
+    def counts(self, n_classes: int) -> Array:
+        """Return the clips in each class, shape (classes,)."""
+        return np.bincount(self.classes, minlength=n_classes).astype(np.float32)
 
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """Out-of-distribution score: how unlike the training clips each sound is, shape (n, 1 + augmentations)."""
-        return np.asarray(np.maximum(self.log_outside.mean(axis=0) - self.usual, 0))
+    def sums(self, n_classes: int) -> Array:
+        """Return the sum of each class, shape (classes, d)."""
+        return np.asarray(np.eye(n_classes, dtype=np.float32)[self.classes].T @ self.Z[:, 0])
+
+    def scatter_around(self, centres: Array) -> Array:
+        """Return the scatter of the clips around centres of (classes, d), shape (d, d)."""
+        difference = self.Z[:, 0] - centres[self.classes]
+        return np.asarray(difference.T @ difference)
 
 
 def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: Fold) -> keras.Model:
@@ -131,6 +138,8 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     rows = fold.known_rows
     if recipe.channels:
         rows = rows[index["channel"].iloc[rows].isin(recipe.channels)]
+    is_other = index["corpus"].iloc[rows].isin(fold.task.others).to_numpy() & (recipe.elsewhere is not None)
+    rows, other_rows = rows[~is_other], rows[is_other]
     clips = index.iloc[rows]
     clean = X[rows, 0]
     mean, scale = clean.mean(axis=0, dtype=np.float64), clean.std(axis=0, dtype=np.float64) + 1e-6
@@ -138,23 +147,53 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     Z = np.clip((X[rows] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT)
 
     task = fold.task
-    emotion = task.encode(clips["emotion"])
-    channel = np.searchsorted(task.channels, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
-    classes = emotion + len(task.labels) * channel
+    emotion, classes = task.encode(clips["emotion"]), _classes(recipe, fold, clips)
+    others = [
+        OtherClips(
+            np.clip((X[of_corpus, :1] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT),
+            _classes(recipe, fold, index.iloc[of_corpus]),
+        )
+        for of_corpus in _by_corpus(recipe, fold, index, other_rows, classes)
+    ]
     inner = inner_folds(clips, index.iloc[fold.split.test], fold.seed)
     unprepared = dataclasses.replace(
         recipe, copies=tuple(AugmentationUse(use.name, share=0, variation=0) for use in recipe.copies)
     )
-    slope = fit_slope(_fit_views(unprepared, Z, classes, task.n_classes, inner)[1], emotion, len(task.channels))
-    fitted, held_out = _fit_views(recipe, Z, classes, task.n_classes, inner)
-    pooling = _fit_pooling(held_out, emotion, slope, _version_weights(recipe), len(task.channels))
+    n_channels, weight = len(task.channels), version_weights(recipe)
+    slope = fit_slope(_fit_views(unprepared, Z, classes, task.n_classes, inner)[1], emotion, n_channels)
+    fitted, held_out, left_out = _fit_views(recipe, Z, classes, task.n_classes, inner, others)
+    calibration = Calibration(held_out.usual(), slope)
+    pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
+    if others:
+        answers = [(held_out, emotion, weight)]
+        answers += [(h, o.classes % len(task.labels), np.ones(1)) for h, o in zip(left_out, others, strict=True)]
+        calibration = fit_caution(answers, pooling)
+        pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
     network = build_voice(recipe, task)
-    _set_weights(network, fitted, pooling, slope, held_out.usual)
+    _set_weights(network, fitted, pooling, calibration)
     network.save_weights(fold.weights_path)
 
-    inner_proba = _pool(held_out.log_proba, held_out.score, pooling, slope)[:, 0]
+    inner_proba = pool(held_out.log_proba, held_out.score(calibration.usual), pooling, calibration.slope)[:, 0]
     write_solved_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
     return network
+
+
+def _classes(recipe: VoiceRecipe, fold: Fold, clips: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the class of each clip: its emotion, and its channel where channels have classes of their own."""
+    task = fold.task
+    channel = np.searchsorted(task.channels, clips["channel"].to_numpy(dtype=str)) if recipe.by_channel else 0
+    return np.asarray(task.encode(clips["emotion"]) + len(task.labels) * channel)
+
+
+def _by_corpus(
+    recipe: VoiceRecipe, fold: Fold, index: pd.DataFrame, rows: NDArray[np.intp], known: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """Return the rows of each other corpus whose classes the corpus itself has."""
+    clips = index.iloc[rows]
+    is_known = np.isin(_classes(recipe, fold, clips), known)
+    corpus = clips["corpus"].to_numpy(dtype=str)
+    found = (rows[is_known & (corpus == name)] for name in fold.task.others)
+    return [of_corpus for of_corpus in found if len(of_corpus)]
 
 
 def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
@@ -182,24 +221,41 @@ def _people(clips: pd.DataFrame) -> NDArray[np.str_]:
 
 
 def _fit_views(
-    recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int, inner: NDArray[np.intp]
-) -> tuple[list[Discriminant], HeldOut]:
-    """Return each view's discriminant fitted on all clips, and what inner folds say of the clips held out."""
+    recipe: VoiceRecipe,
+    Z: Array,
+    classes: NDArray[np.intp],
+    n_classes: int,
+    inner: NDArray[np.intp],
+    others: Sequence[OtherClips] = (),
+) -> tuple[list[Discriminant], HeldOut, list[HeldOut]]:
+    """Return each view's discriminant fitted on all clips, and what others say of clips that they did not meet.
+
+    Those of inner folds answer the clips held out; each other corpus is answered by discriminants without it.
+    """
     columns = recipe.features.views
     log_proba = np.zeros((len(recipe.views), *Z.shape[:2], n_classes))
     log_outside = np.zeros(log_proba.shape[:-1])
+    left_out = [
+        HeldOut(np.zeros((len(recipe.views), len(o.Z), 1, n_classes)), np.zeros((len(recipe.views), len(o.Z), 1)))
+        for o in others
+    ]
     fitted = []
     for v, view in enumerate(recipe.views):
         part = Z[..., columns[view]]
+        of_view = [OtherClips(other.Z[..., columns[view]], other.classes) for other in others]
         moments = [Moments.of(recipe, part[inner == k], classes[inner == k], n_classes) for k in range(N_INNER)]
         everything = Moments.total(moments)
         for k, of_fold in enumerate(moments):
             held_out = inner == k
-            discriminant = (everything - of_fold).solve(recipe)
+            discriminant = (everything - of_fold).solve(recipe, of_view)
             log_proba[v, held_out] = discriminant.log_proba(part[held_out])
             log_outside[v, held_out] = discriminant.log_outside(part[held_out])
-        fitted.append(everything.solve(recipe))
-    return fitted, HeldOut(log_proba, log_outside)
+        for k, (other, answers) in enumerate(zip(of_view, left_out, strict=True)):
+            discriminant = everything.solve(recipe, [*of_view[:k], *of_view[k + 1 :]])
+            answers.log_proba[v] = discriminant.log_proba(other.Z)
+            answers.log_outside[v] = discriminant.log_outside(other.Z)
+        fitted.append(everything.solve(recipe, of_view))
+    return fitted, HeldOut(log_proba, log_outside), left_out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -237,40 +293,61 @@ class Moments:
     def __sub__(self, other: "Moments") -> "Moments":
         return Moments(self.scatter - other.scatter, self.sums - other.sums, self.counts - other.counts)
 
-    def solve(self, recipe: VoiceRecipe) -> Discriminant:
+    def solve(self, recipe: VoiceRecipe, others: Sequence[OtherClips] = ()) -> Discriminant:
         """Return the discriminant; a class without clips gets a score that never wins."""
-        present = self.counts > 0
+        present, n_classes = self.counts > 0, len(self.counts)
         counts = self.counts[present, None]
         means = self.sums[:, present] / counts
         covariance = self.scatter.copy()
-        for share, mean in zip(_shares(recipe), means, strict=True):
+        for share, mean in zip(version_shares(recipe), means, strict=True):
             if share:
                 covariance -= np.float32(share) * (mean * counts).T @ mean
+        common = np.zeros((n_classes, len(covariance)), dtype=np.float32)
+        common[present] = np.average(means, axis=0, weights=version_shares(recipe))
+        if recipe.elsewhere is not None:
+            for other in others:
+                covariance += np.float32(recipe.elsewhere.variation) * other.scatter_around(common)
         covariance *= (1 - recipe.shrinkage) * len(covariance) / np.trace(covariance)
         size = n_familiar(recipe, len(covariance))
         familiar = randomized_range_finder(covariance, size=size, n_iter=4, random_state=0)
         covariance[np.diag_indices_from(covariance)] += recipe.shrinkage
 
         centres = class_centres(recipe, means)
+        if recipe.elsewhere is not None and others:
+            centres = np.concatenate(
+                [centres, _centres_elsewhere(recipe.elsewhere.shift, common, others)[None, present]]
+            )
         solved = scipy.linalg.solve(covariance, centres.reshape(-1, len(covariance)).T, assume_a="pos")
-        weights = np.zeros((len(covariance), len(centres), len(present)), dtype=np.float32)
-        bias = np.full((len(centres), len(present)), ABSENT, dtype=np.float32)
+        weights = np.zeros((len(covariance), n_kinds(recipe), n_classes), dtype=np.float32)
+        bias = np.full((n_kinds(recipe), n_classes), ABSENT, dtype=np.float32)
         solved = solved.reshape(len(covariance), *centres.shape[:2])
-        weights[:, :, present] = SCORE_SCALE * solved
-        bias[:, present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
-        return Discriminant(
-            weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), len(present)
-        )
+        weights[:, : len(centres), present] = SCORE_SCALE * solved
+        bias[: len(centres), present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
+        return Discriminant(weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), n_classes)
 
 
-def _shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
-    """Return what each version of a clip counts: the clip itself, then its augmentations."""
-    return np.array([1, *(use.share for use in recipe.copies)], dtype=np.float32)
+def _centres_elsewhere(shift: float, common: Array, others: Sequence[OtherClips]) -> Array:
+    """Return each class's centre in other corpora, shape (classes, d).
+
+    Each corpus counts alike, however many clips it has. A class that none of them has is moved as the others are on
+    average: it is not counted against it that it is lacking.
+    """
+    n_classes = len(common)
+    total, n_corpora = np.zeros_like(common), np.zeros((n_classes, 1), dtype=np.float32)
+    for other in others:
+        counts = other.counts(n_classes)[:, None]
+        total += other.sums(n_classes) / np.maximum(counts, 1)
+        n_corpora += counts > 0
+    occurs = n_corpora[:, 0] > 0
+    moved = total[occurs] / n_corpora[occurs] - common[occurs]
+    offset = np.tile(moved.mean(axis=0), (n_classes, 1))
+    offset[occurs] = moved
+    return np.asarray(common + np.float32(shift) * offset)
 
 
 def class_centres(recipe: VoiceRecipe, means: Array) -> Array:
     """Return the classes' centres in each kind of sound, (kinds, classes, d), from the means of each version."""
-    shares = _shares(recipe)
+    shares = version_shares(recipe)
     own = [k for k, use in enumerate(recipe.copies, start=1) if use.own_centres]
     usual = [k for k in range(len(means)) if k not in own]
     common = np.average(means, axis=0, weights=shares)
@@ -280,60 +357,8 @@ def class_centres(recipe: VoiceRecipe, means: Array) -> Array:
     return np.asarray(common + recipe.own_centres_shift * (by_kind - common), dtype=np.float32)
 
 
-def _pool(
-    log_proba: NDArray[np.float64], score: NDArray[np.float64], pooling: NDArray[np.float64], slope: float
-) -> NDArray[np.float64]:
-    """Return probabilities of emotions from (views, ..., classes) log probabilities."""
-    n_labels = log_proba.shape[-1] // pooling.shape[1]
-    by_class = np.repeat(pooling, n_labels, axis=1)
-    pooled = np.einsum("vc,v...c->...c", by_class, log_proba)
-    y_proba = scipy.special.softmax(pooled * np.exp(-slope * score)[..., None], axis=-1)
-    return np.asarray(y_proba.reshape(*y_proba.shape[:-1], -1, n_labels).sum(axis=-2))
-
-
-def _version_weights(recipe: VoiceRecipe) -> NDArray[np.float64]:
-    """Return what each version of a clip counts in calibration: 1, and ``AUGMENTED_SHARE`` in all where augmented."""
-    shares = _shares(recipe)[1:].astype(np.float64) + 1e-3
-    return np.append(1.0, AUGMENTED_SHARE * shares / shares.sum()) if len(shares) else np.ones(1)
-
-
-def _log_loss(y_proba: NDArray[np.float64], emotion: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the mean log loss of each version of the clips, shape (1 + augmentations,)."""
-    of_truth = np.take_along_axis(y_proba, emotion[:, None, None], axis=-1)[..., 0]
-    return np.asarray(-np.log(of_truth + 1e-12).mean(axis=0))
-
-
-def _fit_pooling(
-    held_out: HeldOut, emotion: NDArray[np.intp], slope: float, weight: NDArray[np.float64], n_channels: int
-) -> NDArray[np.float64]:
-    """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
-    shape = (len(held_out.log_proba), n_channels)
-    score = held_out.score
-
-    def loss(pooling: NDArray[np.float64]) -> float:
-        return float(weight @ _log_loss(_pool(held_out.log_proba, score, pooling.reshape(shape), slope), emotion))
-
-    start = np.full(shape[0] * shape[1], 0.5)
-    best = scipy.optimize.minimize(loss, start, bounds=[(0.02, 5.0)] * len(start), method="L-BFGS-B").x
-    return np.asarray(best.reshape(shape))
-
-
-def fit_slope(held_out: HeldOut, emotion: NDArray[np.intp], n_channels: int) -> float:
-    """Return the temperature slope that minimises the log loss on augmented clips, by discriminants that know none."""
-    n_augmentations = held_out.log_proba.shape[2] - 1
-    if not n_augmentations:
-        return 0.0
-    pooling = _fit_pooling(held_out, emotion, 0.0, np.append(1.0, np.zeros(n_augmentations)), n_channels)
-    log_proba, score = held_out.log_proba[:, :, 1:], held_out.score[:, 1:]
-
-    def loss(slope: float) -> float:
-        return float(_log_loss(_pool(log_proba, score, pooling, slope), emotion).mean())
-
-    return float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 5.0), method="bounded").x)
-
-
 def _set_weights(
-    network: keras.Model, fitted: list[Discriminant], pooling: NDArray[np.float64], slope: float, usual: float
+    network: keras.Model, fitted: list[Discriminant], pooling: NDArray[np.float64], calibration: Calibration
 ) -> None:
     for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])
@@ -342,5 +367,5 @@ def _set_weights(
     by_class = np.repeat(pooling, n_labels, axis=1)
     network.get_layer("pooling").set_weights([np.concatenate([np.diag(weights) for weights in by_class])])
     average = np.full((len(fitted), 1), 1 / len(fitted))
-    network.get_layer("out_of_distribution").set_weights([average, np.array([-usual])])
-    network.get_layer("temperature_slope").set_weights([np.array([[-slope]])])
+    network.get_layer("out_of_distribution").set_weights([average, np.array([-calibration.usual])])
+    network.get_layer("temperature_slope").set_weights([np.array([[-calibration.slope]])])

@@ -1,7 +1,9 @@
 """Encoders: networks that are taught on other sounds, then frozen, and describe voices to discriminants.
 
 A residual network of convolutions reads a mel spectrogram and learns to tell the kinds of a large corpus of short
-sounds apart. What it is stored for is its last map: mean and deviation over time of each channel in each band.
+sounds apart. What it is stored for are the maps that its two stages add up to, before they are rectified: mean and
+deviation over time of each channel in each band. Rectified maps tell less, and the first stage tells what the second one
+no longer does.
 
 No layer normalises activations: convolutions have standardised weights instead, which costs nothing per sound, trains
 as well, and runs in 16 bits. Where the processor multiplies matrices of bfloat16, training uses that, twice as fast.
@@ -118,7 +120,9 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
     Returns
     -------
     keras.Model
-        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, 2 * bands / 8 * channels).
+        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, d), the summaries of the first and
+        of the second stage, see ``stage_widths``. In training, a second output: the summary of the last rectified map,
+        which kinds are told by.
     """
     dtype = keras.DTypePolicy("mixed_bfloat16" if is_training and has_bfloat16() else "float32")
     names = iter(range(100))
@@ -133,7 +137,7 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
         return layers.Rescaling(RELU_SCALE / math.sqrt(variance), dtype=dtype)(layers.ReLU(dtype=dtype)(x))
 
     inputs = keras.Input((None, N_MEL_FINE, 1))
-    x = activate(convolve(inputs, recipe.widths[0], 5, 2))
+    x, summaries = activate(convolve(inputs, recipe.widths[0], 5, 2)), []
     for width, n_blocks in zip(recipe.widths[1:], recipe.blocks, strict=True):
         x = convolve(x, width, 3, 2)
         variance = 1.0
@@ -141,10 +145,22 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
             inside = activate(convolve(activate(x, variance), width))
             x = layers.Add(dtype=dtype)([x, convolve(inside, width, gain=RESIDUAL_SCALE)])
             variance += RESIDUAL_SCALE**2
+        summaries.append(_summarise(x))
         x = activate(x, variance)
+    description = ops.concatenate(summaries, axis=-1)
+    return keras.Model(inputs, [description, _summarise(x)] if is_training else description, name="encoder")
+
+
+def _summarise(x: Any) -> Any:
+    """Return mean and deviation over time of a map of (batch, t, bands, channels), shape (batch, 2 * cells)."""
     x = layers.Reshape((-1, x.shape[2] * x.shape[3]), dtype="float32")(ops.cast(x, "float32"))
-    mean, deviation = ops.mean(x, axis=1), ops.sqrt(ops.var(x, axis=1) + 1e-4)
-    return keras.Model(inputs, ops.concatenate([mean, deviation], axis=-1), name="encoder")
+    return ops.concatenate([ops.mean(x, axis=1), ops.sqrt(ops.var(x, axis=1) + 1e-4)], axis=-1)
+
+
+def stage_widths(recipe: EncoderRecipe) -> tuple[int, int]:
+    """Return the numbers by which each stage describes a sound: twice its channels times its bands."""
+    first, second = recipe.widths[1:]
+    return 2 * first * N_MEL_FINE // 4, 2 * second * N_MEL_FINE // STRIDE
 
 
 def bake(trained: keras.Model, recipe: EncoderRecipe) -> keras.Model:
@@ -270,7 +286,7 @@ def teach(
     sounds = Sounds(levels[~is_held_out], y_onehot[~is_held_out], recipe)
     clean_history(folder / "history.csv", ENCODER_HISTORY)
     encoder = build_encoder(recipe, is_training=True)
-    hidden = layers.Dense(N_HIDDEN, "relu")(layers.Dropout(recipe.dropout)(encoder.output))
+    hidden = layers.Dense(N_HIDDEN, "relu")(layers.Dropout(recipe.dropout)(encoder.outputs[1]))
     logits = layers.Dense(y_onehot.shape[1])(layers.Dropout(recipe.dropout)(hidden))
     network = keras.Model(encoder.input, logits)
     network.compile(

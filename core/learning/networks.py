@@ -19,7 +19,7 @@ ABSENT: Final = -1e4
 
 def n_kinds(recipe: VoiceRecipe) -> int:
     """Return the number of kinds of sound in which classes have centres of their own, the usual kind included."""
-    return 1 + sum(use.own_centres for use in recipe.copies)
+    return 1 + sum(use.own_centres for use in recipe.copies) + (recipe.elsewhere is not None)
 
 
 def n_familiar(recipe: VoiceRecipe, width: int) -> int:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.corpus.base import Corpus
+from core.corpus.splits import other_corpora
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +18,14 @@ class Task:
     """The emotions, in the order of every vector of probabilities."""
     channels: tuple[str, ...] = ("speech",)
     """Channels of the clips, sorted."""
+    others: tuple[str, ...] = ()
+    """Corpora that clips come from besides the one whose emotions these are."""
 
     @classmethod
     def of(cls, corpus: Corpus, index: pd.DataFrame) -> "Task":
         """Return the task of clips of a corpus."""
-        return cls(corpus.labels, tuple(sorted(map(str, index["channel"].unique()))))
+        channels = tuple(sorted(map(str, index["channel"].unique())))
+        return cls(corpus.labels, channels, tuple(other_corpora(corpus, index)))
 
     @property
     def n_classes(self) -> int:

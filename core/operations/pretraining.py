@@ -4,7 +4,6 @@ import dataclasses
 import json
 import logging
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,7 @@ from core.config import artifacts_folder, configuration_hash, data_folder
 from core.corpus.catalogue import Place
 from core.corpus.index import corpus_digest, distinct_clips
 from core.corpus.store import FeatureStore
-from core.files import sha256_of_file
+from core.files import partial_of, sha256_of_file, sync_folder
 from core.operations.pipeline import FEATURES, read_index
 from core.operations.spec import RUNS
 from core.work.progress import Progress, Report, ignore, inside
@@ -87,30 +86,40 @@ def pretrain(recipe: "EncoderRecipe", place: Place, *, n_jobs: int = 2, report: 
 
 def _publish(encoder: Any, recipe: "EncoderRecipe", place: Place, taught: pd.DataFrame, run: Path) -> Path:
     """Store an encoder with its history and card, named by its digest."""
+    from core.learning.conversion import write_encoder
+    from core.learning.encoders import stage_widths
     from core.learning.reports.encoders import encoder_card
 
     root = artifacts_folder() / FOLDER
     root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".") as folder:
-        aside = Path(folder)
-        encoder.export(aside / NETWORK_FILE, format="onnx", verbose=False)
-        name = f"{recipe.name}-{sha256_of_file(aside / NETWORK_FILE)[:8]}"
-        corpus = place.corpus
+    aside = partial_of(root / recipe.name)
+    aside.mkdir()
+    try:
+        write_encoder(encoder, aside / NETWORK_FILE)
+        digest, corpus = sha256_of_file(aside / NETWORK_FILE), place.corpus
         manifest = {
-            "name": name,
+            "name": f"{recipe.name}-{digest[:8]}",
             "recipe": dataclasses.asdict(recipe),
-            "width": int(encoder.output_shape[-1]),
+            "widths": list(stage_widths(recipe)),
             "corpus": {
-                "name": corpus.name, "title": corpus.title, "licence": corpus.licence, "kinds": list(corpus.labels),
-                "digest": corpus_digest(taught), "n_clips": len(taught), "n_speakers": int(taught["speaker"].nunique()),
+                "name": corpus.name,
+                "title": corpus.title,
+                "licence": corpus.licence,
+                "kinds": list(corpus.labels),
+                "digest": corpus_digest(taught),
+                "n_clips": len(taught),
+                "n_speakers": int(taught["speaker"].nunique()),
             },
-            "sha256": sha256_of_file(aside / NETWORK_FILE),
-        }  # fmt: skip
+            "sha256": digest,
+        }
         (aside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         shutil.copy(run / "history.csv", aside / "history.csv")
         (aside / "card.md").write_text(encoder_card(manifest, pd.read_csv(run / "history.csv")), encoding="utf-8")
-        target = root / name
+        sync_folder(aside)
+        target = root / f"{recipe.name}-{digest[:8]}"
         if not target.exists():
-            shutil.copytree(aside, target)
-    logger.info("Stored the encoder %s", name)
+            aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    logger.info("Stored the encoder %s", target.name)
     return target

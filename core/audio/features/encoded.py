@@ -22,14 +22,21 @@ class EncodedFeatures(VoiceFeatures):
     """Name of the feature set."""
     encoder: str = ""
     """Name of the encoder."""
-    encoder_width: int = 2_560
-    """Values that it gives."""
+    shallow_width: int = 2_048
+    """Values that its first stage gives."""
+    deep_width: int = 2_560
+    """Values that its second stage gives."""
 
     @property
     def view_widths(self) -> dict[str, int]:
         """Number of values of each view, in the order in which they stand in a vector."""
-        return super().view_widths | {"encoder": self.encoder_width}
+        return super().view_widths | {"shallow": self.shallow_width, "deep": self.deep_width}
 
     def read_views(self, voice: VoiceFrames) -> Mapping[str, NDArray[np.float32]]:
         """Return each view of a voice, by name."""
-        return {**super().read_views(voice), "encoder": encode(voice.mel, self.encoder)}
+        values = encode(voice.mel, self.encoder)
+        return {
+            **super().read_views(voice),
+            "shallow": values[: self.shallow_width],
+            "deep": values[self.shallow_width :],
+        }

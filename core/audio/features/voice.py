@@ -30,7 +30,11 @@ GROUP_PREFIXES: Final = {
 }  # fmt: skip
 """Beginnings of the names of functionals, by group."""
 
-VIEW_TITLES: Final = {"kernels": "Random convolutions", "encoder": "Encoder of bursts"}
+VIEW_TITLES: Final = {
+    "kernels": "Random convolutions",
+    "shallow": "Encoder, first stage",
+    "deep": "Encoder, second stage",
+}
 """What views whose values have no names of their own are called."""
 
 

@@ -1,7 +1,7 @@
 """The voice recipe: discriminants on voice features, solved in one step, with calibrated confidence."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,16 @@ class AugmentationUse:
     """How much the difference between augmented clip and clip counts as variation within a class."""
     own_centres: bool = False
     """Whether classes have centres of their own in such sounds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """How a training uses clips of other corpora: other rooms, languages and ways to act."""
+
+    variation: float = 0.5
+    """How much a clip's difference from the centre of its class counts as variation within the class."""
+    shift: float = 0.5
+    """Share of the way from a class's common centre to the one of its own in other corpora."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +74,8 @@ class VoiceRecipe(Recipe):
     """Whether speech and song have classes of their own."""
     channels: tuple[str, ...] = ()
     """Channels whose clips are trained on; all where none is named."""
+    elsewhere: ClassVar["Elsewhere | None"] = None
+    """What clips of other corpora do; None where they count as the corpus's own."""
     epochs: int = 1
     """Times that each training clip is seen: the solution has a closed form."""
     deployed_protocol: str = "all"
@@ -124,6 +136,11 @@ class VoiceRecipe(Recipe):
   clips, and what they differ by as variation within a class, with these weights: {weights}. Classes have centres of
   their own in sounds with {own}. The deployed model is trained on all speakers; the figures are those of
   models of the same recipe that had not heard the evaluated clips."""
+
+
+def version_shares(recipe: VoiceRecipe) -> NDArray[np.float32]:
+    """Return what each version of a clip counts: the clip itself, then its augmentations."""
+    return np.array([1, *(use.share for use in recipe.copies)], dtype=np.float32)
 
 
 RECIPE: Final = VoiceRecipe(

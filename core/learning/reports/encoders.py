@@ -1,5 +1,6 @@
 """The card of an encoder."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,20 +25,23 @@ def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
     kinds, widths = corpus["kinds"], ", ".join(map(str, recipe["widths"]))
     return f"""# {manifest["name"]}
 
-A network that describes a voice by {manifest["width"]:,} numbers: mean and deviation over time of the last map of a
-residual network of convolutions ({widths} channels) on the mel spectrogram. It is frozen: recipes read it as they read
-other features.
+A residual network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by
+{sum(manifest["widths"]):,} numbers: mean and deviation over time of what its two stages add up to, in each channel and
+band. It is frozen: recipes read it as they read other features.
 
 ## What it was taught on
 
 {corpus["n_clips"]:,} sounds of {corpus["n_speakers"]:,} people from {corpus["title"]} (licence: {corpus["licence"]}).
-Their {len(kinds)} kinds: {", ".join(kinds)}. No sound of a corpus that models of emotion are evaluated on.
+Their {len(kinds)} kinds:
+{textwrap.fill(", ".join(kinds), 118)}.
+
+No sound of a corpus that models of emotion are evaluated on.
 
 ## How
 
 {len(history)} epochs, batches of {recipe["batch_size"]}, AdamW at {recipe["learning_rate"]:g} at most, seed
-{recipe["seed"]}. Sounds are cut to {recipe["n_frames"]} frames, warped in time and frequency, filtered, reverberated,
-covered with noise and mixed in pairs, anew in every epoch.
+{recipe["seed"]}. Sounds are cut to {recipe["n_frames"]} frames, warped in time and frequency, filtered,
+reverberated, covered with noise and mixed in pairs, anew in every epoch.
 
 ## How well
 

@@ -1,0 +1,43 @@
+"""The encoded recipe: the voice recipe with a frozen encoder as one more view, and other corpora to be cautious by."""
+
+import dataclasses
+from typing import Final
+
+from core.audio.features.encoded import EncodedFeatures
+from core.learning.manifest import Manifest
+from core.learning.recipes.voice import Elsewhere, VoiceRecipe
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedRecipe(VoiceRecipe):
+    """Discriminants on voice features and on what an encoder says; other corpora teach what differs between them."""
+
+    features: EncodedFeatures = dataclasses.field(default_factory=EncodedFeatures)
+    """What the discriminants read."""
+    views: tuple[str, ...] = ("functionals", "kernels", "shallow", "deep")
+    """Parts of the features with a discriminant each."""
+    elsewhere: Elsewhere | None = dataclasses.field(default_factory=Elsewhere)  # type: ignore[misc]
+    """What clips of other corpora do."""
+
+    def variants(self) -> dict[str, VoiceRecipe]:
+        """Return recipes with one thing missing or changed each, by what that is."""
+        one_left_out = {
+            f"without {view}": dataclasses.replace(self, views=tuple(v for v in self.views if v != view))
+            for view in self.views
+        }
+        alone = {"encoder alone": dataclasses.replace(self, views=("shallow", "deep"))}
+        kept = {name: recipe for name, recipe in super().variants().items() if not name.endswith("alone")}
+        return {**one_left_out, **alone, **kept}
+
+    def describe(self, manifest: Manifest) -> str:
+        """Return what a stored model reads and how it was trained, as Markdown list items."""
+        encoder = manifest.features["encoder"]
+        return f"""{super().describe(manifest)}
+- Encoder: `{encoder}`, frozen; its card stands in `artifacts/encoders/{encoder}`."""
+
+
+RECIPE: Final = EncodedRecipe(
+    name="encoded",
+    summary="Linear discriminants on statistics of voice descriptors, on random convolutions and on an encoder that "
+    "learned to tell bursts of voice apart. Degraded clips and other corpora teach what to ignore and when to doubt.",
+)
