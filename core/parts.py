@@ -27,6 +27,7 @@ FEATURE_SETS: Final[dict[str, str]] = {
     "reference-62": "core.audio.features.reference:ReferenceFeatures",
     "voice": "core.audio.features.voice:VoiceFeatures",
     "statistics": "core.audio.features.statistics:StatisticsFeatures",
+    "encoded": "core.audio.features.encoded:EncodedFeatures",
 }
 """Subclasses of ``core.audio.features.base.FeatureSet``, by the name that each stores in a model's manifest."""
 
@@ -34,6 +35,7 @@ RECIPES: Final[dict[str, str]] = {
     "reference": "core.learning.recipes.reference:RECIPE",
     "voice": "core.learning.recipes.voice:RECIPE",
     "statistics": "core.learning.recipes.statistics:RECIPE",
+    "encoded": "core.learning.recipes.encoded:RECIPE",
 }
 """Instances of subclasses of ``core.learning.recipes.base.Recipe``, by name."""
 

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 
-from core.audio.decode import Waveform
+from core.audio.decode import Waveform, decode
 from core.audio.descriptors import describe, mel_floor, mel_power
 from core.audio.encoder import FOLDER, NETWORK_FILE, encode, encoder_folder, load_encoder
 from core.audio.extraction import extract, extract_clip
@@ -18,6 +19,7 @@ from core.audio.features.voice import VoiceFeatures
 from core.audio.mel_augmentation import MelAugmentation, Shares, active_power, from_db, interpolate, warp
 from core.config import SAMPLE_RATE, Augmentation, VoiceConfig
 from core.corpus.catalogue import find_place
+from core.corpus.samples import list_samples
 from core.errors import ModelError
 from tests.conftest import tone
 
@@ -112,7 +114,9 @@ def test_every_augmentation_alters_sounds_and_keeps_their_level(name):
     augment = MelAugmentation(VoiceConfig(), dataclasses.replace(NONE, **{name: 1.0}))
     altered = augment(S, np.random.default_rng(0))
     np.testing.assert_allclose(active_power(altered), active_power(S), rtol=0.02)
-    assert (np.abs(10 * np.log10(altered + 1e-4) - 10 * np.log10(S + 1e-4)).max(axis=(1, 2)) > 1).all()
+    largest = np.abs(10 * np.log10(altered + 1e-4) - 10 * np.log10(S + 1e-4)).max(axis=(1, 2))
+    assert largest.min() > 0.05
+    assert np.median(largest) > 1
     assert np.ptp(altered.sum(axis=1), axis=0).max() > 0
     np.testing.assert_array_equal(augment(S, np.random.default_rng(0)), altered)
 
@@ -127,7 +131,7 @@ def test_telephones_lose_lows_and_highs_and_rooms_ring_on():
     S[:, 60:] = 1e-9
     telephone = MelAugmentation(VoiceConfig(), dataclasses.replace(NONE, telephone=1.0))(S, np.random.default_rng(0))
     share = telephone.sum(axis=1) / telephone.sum(axis=(1, 2))[:, None]
-    assert share[:, :2].max() < 1e-3
+    assert share[:, 0].max() < 1e-4
     assert share[:, -5:].max() < 1e-4
     room = MelAugmentation(VoiceConfig(), dataclasses.replace(NONE, room=1.0))(S, np.random.default_rng(0))
     assert (room[:, 62].sum(axis=1) > 100 * S[:, 62].sum(axis=1)).all()
@@ -186,7 +190,8 @@ def test_batches_follow_from_seed_and_epoch_and_hold_every_sound_once(bursts):
     np.testing.assert_array_equal(sounds[1][0], X)
     assert count_frames(levels)[0] < count_frames(levels)[12] <= 176
     middle = cut_out(levels, count_frames(levels), 32)
-    np.testing.assert_array_equal(middle[-1], levels[-1, 72:104])
+    start = (count_frames(levels)[-1] - 32) // 2
+    np.testing.assert_array_equal(middle[-1], levels[-1, start : start + 32])
 
 
 @pytest.mark.heavy
@@ -217,17 +222,15 @@ def test_a_pretraining_that_was_cut_off_goes_on(bursts, tmp_path, monkeypatch):
     levels[:16, :, :20] += 20
     kinds, is_held_out = np.repeat([0, 1], 16), np.arange(32) % 4 == 0
 
-    class Killed(keras.callbacks.Callback):
+    class Stopped(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):  # noqa: ARG002
-            raise KeyboardInterrupt
+            self.model.stop_training = True
 
     def losses(folder: Path) -> list[float]:
-        rows = list(csv.DictReader((folder / "history.csv").open()))
-        return [float(row["loss"]) for row in rows]
+        return pd.read_csv(folder / "history.csv")["loss"].tolist()
 
     whole = teach(recipe, levels, kinds, is_held_out, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        teach(recipe, levels, kinds, is_held_out, tmp_path / "cut", (Killed(),))
+    teach(recipe, levels, kinds, is_held_out, tmp_path / "cut", (Stopped(),))
     assert len(losses(tmp_path / "cut")) == 1
     resumed = teach(recipe, levels, kinds, is_held_out, tmp_path / "cut")
     np.testing.assert_allclose(losses(tmp_path / "cut"), losses(tmp_path / "whole"), rtol=0.02)
@@ -271,7 +274,8 @@ def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
 @pytest.mark.heavy
 def test_trainings_read_clips_as_answers_do(stored):
     features = EncodedFeatures(n_kernels=30, encoder=stored, shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
-    late = Waveform.of_samples(np.concatenate([np.zeros(2 * SAMPLE_RATE, np.float32), tone(440, 2.0), voice(1.5)]))
+    spoken = decode(next(sample.path for sample in list_samples() if sample.is_real)).y
+    late = Waveform.of_samples(np.concatenate([tone(440, SAMPLE_RATE, 2.0), spoken]))
     whole = extract(late, features)
     clip = extract_clip(late, features, None, "late")
     assert clip.shape == whole.shape

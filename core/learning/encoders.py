@@ -2,8 +2,8 @@
 
 A residual network of convolutions reads a mel spectrogram and learns to tell the kinds of a large corpus of short
 sounds apart. What it is stored for are the maps that its two stages add up to, before they are rectified: mean and
-deviation over time of each channel in each band. Rectified maps tell less, and the first stage tells what the second one
-no longer does.
+deviation over time of each channel in each band. Rectified maps tell less, and the first stage tells what the second
+one no longer does.
 
 No layer normalises activations: convolutions have standardised weights instead, which costs nothing per sound, trains
 as well, and runs in 16 bits. Where the processor multiplies matrices of bfloat16, training uses that, twice as fast.
@@ -120,9 +120,9 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
     Returns
     -------
     keras.Model
-        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, d), the summaries of the first and
-        of the second stage, see ``stage_widths``. In training, a second output: the summary of the last rectified map,
-        which kinds are told by.
+        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, d), the summaries of the first
+        and of the second stage, see ``stage_widths``. In training, a second output: the summary of the last rectified
+        map, which kinds are told by.
     """
     dtype = keras.DTypePolicy("mixed_bfloat16" if is_training and has_bfloat16() else "float32")
     names = iter(range(100))

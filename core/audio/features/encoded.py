@@ -20,7 +20,7 @@ class EncodedFeatures(VoiceFeatures):
     """As it answers: the voice alone, cleaned."""
     name: str = "encoded"
     """Name of the feature set."""
-    encoder: str = ""
+    encoder: str = "bursts-4a2acf00"
     """Name of the encoder."""
     shallow_width: int = 2_048
     """Values that its first stage gives."""
