@@ -122,6 +122,16 @@ def test_people_are_drawn_beside_speech_alone():
     assert len(metrics.protocol_bars(table, chance=1 / 8, listeners=None).layout.annotations) == 1
 
 
+@pytest.mark.parametrize(
+    ("protocol", "newness"),
+    [("reference", "same clips"), ("random", "same voices"), ("speaker", "new voices"), ("corpus-emovo", "new corpus")],
+)
+def test_protocols_say_what_is_new_about_their_clips(protocol, newness):
+    row = {"protocol": protocol, "n_clips": 9, "recall": 0.5, "recall_low": 0.4, "recall_high": 0.6}
+    (bars,) = metrics.protocol_bars(pd.DataFrame([row]), chance=1 / 8, listeners=None).data
+    assert list(bars.x) == [f"{protocol}<br>{newness}"]
+
+
 def test_reliability_stands_over_the_number_of_answers():
     bins = pd.DataFrame({"low": [0.4, 0.8], "high": [0.6, 1.0], "n_answers": [3, 5]})
     _, line, bars = metrics.reliability_diagram(bins.assign(confidence=[0.5, 0.9], accuracy=[0.4, 1.0]), 0.05).data

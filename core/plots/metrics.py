@@ -8,14 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.corpus.base import Listeners
+from core.corpus.base import CORPUS_PREFIX, Listeners
 from core.learning.reports.cards import LEAKING
 from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, SEQUENTIAL_SCALE, WAVE_COLOR, frame
 
 RECALL: Final = "right, averaged over emotions (%)"
 _LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 _NEWNESS: Final = dict(zip(LEAKING, ("same clips", "same voices"), strict=True))
-"""What the evaluated clips share with those trained on; in the other protocols nothing."""
+"""What the evaluated clips share with those trained on; in the other protocols not even the voices."""
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
 
 
@@ -238,7 +238,7 @@ def protocol_bars(table: pd.DataFrame, *, chance: float, listeners: Listeners | 
     -------
     plotly.graph_objects.Figure
     """
-    names = [f"{protocol}<br>{_NEWNESS.get(protocol, 'new voices')}" for protocol in table["protocol"]]
+    names = [f"{protocol}<br>{_newness(protocol)}" for protocol in table["protocol"]]
     colors = np.where(table["protocol"].isin(list(_NEWNESS)), MUTED_COLOR, WAVE_COLOR)
     figure = go.Figure(_recall_bars(table, names, colors))
     _add_line(figure, 100 * chance, "chance")
@@ -306,3 +306,8 @@ def _add_line(figure: go.Figure, value: float, name: str) -> None:
 
 def _recall_frame(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
     return frame(figure, title, 380, yaxis={"title": RECALL, "range": [0, 104]}, margin={"r": 58}, **layout)
+
+
+def _newness(protocol: str) -> str:
+    """Return in two words what the evaluated clips share with those trained on, or what is new about them."""
+    return "new corpus" if protocol.startswith(CORPUS_PREFIX) else _NEWNESS.get(protocol, "new voices")
