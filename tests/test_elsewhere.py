@@ -90,16 +90,16 @@ def test_a_class_that_a_corpus_lacks_is_not_counted_against_it(corpora):
 
 
 def test_each_corpus_counts_alike_in_the_centres(corpora):
-    from core.learning.discriminant import _centres_elsewhere
+    from core.learning.discriminant import centres_elsewhere
 
     _, _, other, centres = corpora
     common = centres.astype(np.float32)
-    one = _centres_elsewhere(1.0, common, [other])
+    one = centres_elsewhere(1.0, common, [other])
     doubled = dataclasses.replace(other, Z=np.tile(other.Z, (3, 1, 1)), classes=np.tile(other.classes, 3))
     shifted = dataclasses.replace(other, Z=other.Z + np.float32(2))
-    both = _centres_elsewhere(1.0, common, [doubled, shifted])
+    both = centres_elsewhere(1.0, common, [doubled, shifted])
     np.testing.assert_allclose(both, one + 1, atol=1e-4)
-    half = _centres_elsewhere(0.5, common, [other])
+    half = centres_elsewhere(0.5, common, [other])
     np.testing.assert_allclose(half, (common + one) / 2, atol=1e-5)
 
 

@@ -315,7 +315,7 @@ class Moments:
         centres = class_centres(recipe, means)
         if recipe.elsewhere is not None and others:
             centres = np.concatenate(
-                [centres, _centres_elsewhere(recipe.elsewhere.shift, common, others)[None, present]]
+                [centres, centres_elsewhere(recipe.elsewhere.shift, common, others)[None, present]]
             )
         solved = scipy.linalg.solve(covariance, centres.reshape(-1, len(covariance)).T, assume_a="pos")
         weights = np.zeros((len(covariance), n_kinds(recipe), n_classes), dtype=np.float32)
@@ -326,7 +326,7 @@ class Moments:
         return Discriminant(weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), n_classes)
 
 
-def _centres_elsewhere(shift: float, common: Array, others: Sequence[OtherClips]) -> Array:
+def centres_elsewhere(shift: float, common: Array, others: Sequence[OtherClips]) -> Array:
     """Return each class's centre in other corpora, shape (classes, d).
 
     Each corpus counts alike, however many clips it has. A class that none of them has is moved as the others are on
