@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,9 @@ from core.parts import CORPORA, root_variable
 from core.settings import check_folder, read_count, read_folder
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+
+STORED_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
+"""Names of stored models and encoders: recipe, and eight hex digits of what decides them."""
 
 SAMPLE_RATE: Final = 22_050
 """Rate of every waveform inside the package, in Hz."""

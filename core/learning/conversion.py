@@ -12,6 +12,7 @@ import joblib
 import keras
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from core.errors import ModelError
@@ -21,7 +22,7 @@ from core.learning.runs import Fold
 logger = logging.getLogger(__name__)
 
 MAX_DIFFERENCE: Final = 1e-3
-"""Largest difference between probabilities of Keras and ONNX that is taken for rounding: scores can be large."""
+"""Largest difference between outputs of Keras and ONNX that is taken for rounding: scores can be large."""
 
 
 def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
@@ -45,15 +46,8 @@ def convert_fold(recipe: Recipe, fold: Fold, folder: Path) -> None:
     network = recipe.network(fold.task)
     network.load_weights(fold.weights_path)
     X = np.random.default_rng(0).normal(size=(8, *recipe.features.shape)).astype(np.float32)
-    expected = network(X, training=False).numpy()
-
     network.save(folder / "network.keras")
-    network.export(folder / "network.onnx", format="onnx", verbose=False)
-    session = ort.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
-    difference = np.abs(session.run(None, {session.get_inputs()[0].name: X})[0] - expected).max()
-    if not difference <= MAX_DIFFERENCE:
-        raise ModelError(f"The exported network differs from the trained one by {difference:.1e} in probability.")
-    logger.info("ONNX and Keras agree within %.1e", difference)
+    _export(network, folder / "network.onnx", X)
     (folder / "scaler.json").write_bytes(scaler)
 
 
@@ -72,12 +66,19 @@ def write_encoder(encoder: keras.Model, path: Path) -> None:
     ModelError
         If the file does not compute what the encoder does.
     """
-    encoder.export(path, format="onnx", verbose=False)
     X = np.random.default_rng(0).normal(size=(2, 64, *encoder.input_shape[2:])).astype(np.float32)
+    _export(encoder, path, X)
+
+
+def _export(network: keras.Model, path: Path, X: NDArray[np.float32]) -> None:
+    """Write a network as ONNX, if that gives the same for ``X``."""
+    expected = network(X, training=False).numpy()
+    network.export(path, format="onnx", verbose=False)
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-    difference = np.abs(session.run(None, {session.get_inputs()[0].name: X})[0] - encoder(X).numpy()).max()
+    difference = np.abs(session.run(None, {session.get_inputs()[0].name: X})[0] - expected).max()
     if not difference <= MAX_DIFFERENCE:
-        raise ModelError(f"The exported encoder differs from the taught one by {difference:.1e}.")
+        raise ModelError(f"The exported network differs from the trained one by {difference:.1e} in its output.")
+    logger.info("ONNX and Keras agree within %.1e", difference)
 
 
 def write_reference_files(model_folder: Path, target: Path) -> tuple[Path, Path]:

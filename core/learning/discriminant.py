@@ -144,15 +144,15 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     clean = X[rows, 0]
     mean, scale = clean.mean(axis=0, dtype=np.float64), clean.std(axis=0, dtype=np.float64) + 1e-6
     write_scaler(fold, mean, scale)
-    Z = np.clip((X[rows] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT)
 
-    task = fold.task
+    def standardise(values: Array) -> Array:
+        scaled = (values - mean.astype(np.float32)) / scale.astype(np.float32)
+        return np.asarray(np.clip(scaled, -VALUE_LIMIT, VALUE_LIMIT))
+
+    Z, task = standardise(X[rows]), fold.task
     emotion, classes = task.encode(clips["emotion"]), _classes(recipe, fold, clips)
     others = [
-        OtherClips(
-            np.clip((X[of_corpus, :1] - mean.astype(np.float32)) / scale.astype(np.float32), -VALUE_LIMIT, VALUE_LIMIT),
-            _classes(recipe, fold, index.iloc[of_corpus]),
-        )
+        OtherClips(standardise(X[of_corpus, :1]), _classes(recipe, fold, index.iloc[of_corpus]))
         for of_corpus in _by_corpus(recipe, fold, index, other_rows, classes)
     ]
     inner = inner_folds(clips, index.iloc[fold.split.test], fold.seed)

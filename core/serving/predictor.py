@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-import onnxruntime as ort
 import soundfile as sf
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from core.audio.containers import duration_of
 from core.audio.decode import AudioSource, Waveform, decode, read_bytes
 from core.audio.extraction import extract
 from core.audio.features.base import get_features
+from core.audio.network import open_network
 from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.audio.stream import stream
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
@@ -48,10 +48,7 @@ class Predictor:
         self.model = model
         numbers = json.loads((model.folder / "scaler.json").read_text())
         self._mean, self._scale = np.asarray(numbers["mean"]), np.asarray(numbers["scale"])
-        options = ort.SessionOptions()
-        # One clip is too little work to share: more threads only wait for each other.
-        options.intra_op_num_threads = 1
-        self._session = ort.InferenceSession(model.folder / "network.onnx", options, providers=["CPUExecutionProvider"])
+        self._session = open_network(model.folder / "network.onnx")
         self._input = self._session.get_inputs()[0].name
 
     @classmethod

@@ -10,7 +10,6 @@ import datetime
 import importlib.metadata
 import json
 import logging
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock, Timeout
 
 from core.audio.features.base import FeatureSet, read_features
-from core.config import artifacts_folder, configuration_hash
+from core.config import STORED_NAME, artifacts_folder, configuration_hash
 from core.corpus.base import is_label_set
 from core.corpus.known import load_corpus
 from core.errors import ModelError
@@ -43,7 +42,6 @@ MODEL_FILES: Final = (
 STUDY_FILES: Final = ("robustness.csv", "ablations.csv", "baseline.csv")
 """Files that a model has if its training was asked for studies."""
 CHAMPION_FILE: Final = "champion.json"
-NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
 LOCK_TIMEOUT: Final = 10.0
 """Longest wait for another process that changes which model is in use, in seconds."""
 LIBRARIES: Final = ("tensorflow", "keras", "scikit-learn", "librosa", "numpy", "onnxruntime")
@@ -118,7 +116,7 @@ class Registry:
         """Return the names of all models that have been published, sorted."""
         if not self.root.is_dir():
             return []
-        folders = (p for p in self.root.iterdir() if NAME_PATTERN.fullmatch(p.name))
+        folders = (p for p in self.root.iterdir() if STORED_NAME.fullmatch(p.name))
         return sorted(p.name for p in folders if (p / "manifest.json").is_file())
 
     def names_of(self, recipe: str) -> list[str]:
@@ -181,7 +179,7 @@ class Registry:
         Parameters
         ----------
         name : str
-            As ``NAME_PATTERN``; must be new.
+            As ``STORED_NAME``; must be new.
         manifest : Manifest
             What the model is; name, libraries, time and the files' hashes are added.
         write_files : callable
@@ -210,7 +208,7 @@ class Registry:
         Parameters
         ----------
         name : str
-            As ``NAME_PATTERN``; must be new.
+            As ``STORED_NAME``; must be new.
         write_files : callable
             Called with an empty folder; writes ``MODEL_FILES`` and ``manifest.json`` into it.
 
@@ -227,7 +225,7 @@ class Registry:
 
     def _store(self, name: str, write_files: Callable[[Path], None]) -> StoredModel:
         """Write a model aside, check it, and move it into place in one step."""
-        if NAME_PATTERN.fullmatch(name) is None:
+        if STORED_NAME.fullmatch(name) is None:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
         if (self.root / name).exists():
             raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
@@ -306,7 +304,7 @@ class Registry:
         return used[-2] if len(used) > 1 else None
 
     def _check_stored(self, name: str) -> None:
-        if NAME_PATTERN.fullmatch(name) is None or not (self.root / name / "manifest.json").is_file():
+        if STORED_NAME.fullmatch(name) is None or not (self.root / name / "manifest.json").is_file():
             raise ModelError(f"There is no model {name!r}. Stored are: {', '.join(self.names()) or 'none'}.")
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from core.audio.decode import decode
 from core.audio.sound import Sound
-from core.config import DecodeLimits, data_folder
+from core.config import STORED_NAME, DecodeLimits, data_folder
 from core.corpus.base import LABEL_PATTERN
 from core.errors import FeedbackError
 from core.files import write_atomically
@@ -24,7 +24,6 @@ from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.database import now, reading, writing
 from core.operations.tables import feedback
-from core.serving.registry import NAME_PATTERN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,7 +192,7 @@ def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: s
     total = math.fsum(probabilities.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise FeedbackError(f"The probabilities sum to {total:.4f}, not to 1.")
-    if NAME_PATTERN.fullmatch(model) is None or _DIGEST.fullmatch(clip) is None:
+    if STORED_NAME.fullmatch(model) is None or _DIGEST.fullmatch(clip) is None:
         raise FeedbackError(f"{model!r} is not a model's name, or {clip!r} not the SHA-256 of a sound.")
     ordered = {emotion: float(probabilities[emotion]) for emotion in sorted(probabilities)}
     answer = max(ordered, key=lambda emotion: ordered[emotion])

@@ -3,12 +3,11 @@
 import os
 from typing import TYPE_CHECKING, Final
 
-from core.config import data_folder
+from core.config import STORED_NAME, data_folder
 from core.learning.runs import HISTORY_COLUMNS, mark_chosen, read_history
 from core.operations.jobs.process import job_folder
 from core.operations.jobs.record import Job
 from core.operations.spec import RUNS
-from core.serving.registry import NAME_PATTERN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +44,7 @@ def read_curves(job: Job) -> "pd.DataFrame":
     import pandas as pd
 
     parts = []
-    if NAME_PATTERN.fullmatch(job.run):
+    if STORED_NAME.fullmatch(job.run):
         run = data_folder() / RUNS / job.run
         for protocol in job.spec.all_protocols:
             for seed in job.spec.seeds:

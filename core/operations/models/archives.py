@@ -12,12 +12,13 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from core.config import STORED_NAME
 from core.errors import ModelError
 from core.learning.manifest import Manifest
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.models.inspection import check_content
-from core.serving.registry import MODEL_FILES, NAME_PATTERN, STUDY_FILES, Registry, StoredModel
+from core.serving.registry import MODEL_FILES, STUDY_FILES, Registry, StoredModel
 
 MANIFEST: Final = "manifest.json"
 MAX_ARCHIVE: Final = 100 * 2**20
@@ -125,6 +126,6 @@ def _read_manifest(files: dict[str, bytes]) -> Manifest:
         raise ModelError("The manifest in the archive cannot be read. Export the model again.") from error
     if listed != set(files) - {MANIFEST}:
         raise ModelError("The manifest does not list the files of the archive. Export the model again.")
-    if NAME_PATTERN.fullmatch(manifest.name) is None:
+    if STORED_NAME.fullmatch(manifest.name) is None:
         raise ModelError(f"{manifest.name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
     return manifest
