@@ -418,8 +418,9 @@ def test_a_corpus_that_is_only_tried_trains_nothing(both, tmp_path, monkeypatch)
     assert "corpus-nine" in tried.metrics()
 
 
-def test_each_corpus_is_named_once(both):
+@pytest.mark.parametrize("act", [check_spec, retrain])
+def test_each_corpus_is_named_once(both, act):
     with pytest.raises(JobError, match="Name each corpus once"):
-        check_spec(TrainingSpec(recipe="statistics", corpus="five-voices", others=("five-voices",)))
+        act(TrainingSpec(recipe="statistics", corpus="five-voices", others=("five-voices",)))
     with pytest.raises(JobError, match="no corpus 'eleven'"):
-        check_spec(TrainingSpec(recipe="statistics", corpus="five-voices", tried=("eleven",)))
+        act(TrainingSpec(recipe="statistics", corpus="five-voices", tried=("eleven",)))

@@ -25,7 +25,7 @@ from core.learning.recipes.base import Recipe
 from core.learning.runs import TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
-from core.operations.spec import RUNS, TrainingSpec, check_studies, chosen_recipe
+from core.operations.spec import RUNS, TrainingSpec, check_corpora, check_studies, chosen_recipe
 from core.serving.publishing import model_name, publish_training
 from core.serving.registry import Registry, StoredModel
 from core.work.progress import Progress, Report, ignore, inside
@@ -70,6 +70,7 @@ def retrain(
     SoundWebError
         If the corpus is missing, the training cannot be planned, or the model not be stored.
     """
+    check_corpora(spec)
     check_studies(spec)
     place = find_place(spec.corpus)
     corpus, root = place.corpus, place.root

@@ -92,7 +92,7 @@ def check_spec(spec: TrainingSpec) -> None:
         raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(parts.RECIPES)}.")
     recipe = get_recipe(spec.recipe)
     corpus = _known_corpus(spec.corpus)
-    _check_others(spec)
+    check_corpora(spec)
     if spec.protocols:
         _check_names("protocol", spec.protocols, tuple(protocols_of(corpus)))
     if len(set(spec.channels)) != len(spec.channels) or not all(isinstance(c, str) and c for c in spec.channels):
@@ -129,8 +129,14 @@ def check_studies(spec: TrainingSpec) -> None:
         )
 
 
-def _check_others(spec: TrainingSpec) -> None:
-    """Refuse other corpora that are none, or that stand twice."""
+def check_corpora(spec: TrainingSpec) -> None:
+    """Refuse corpora that there are none of, or that stand twice: a clip's twin would be trained on beside it.
+
+    Raises
+    ------
+    JobError
+        If a corpus is unknown or named twice.
+    """
     names = (spec.corpus, *spec.others, *spec.tried)
     for name in names:
         _known_corpus(name)
