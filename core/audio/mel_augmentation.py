@@ -26,13 +26,13 @@ EDGE_SLOPE: Final = 48.0
 class Shares:
     """Share of the sounds that each augmentation alters."""
 
-    room: float = 0.21
-    tilt: float = 0.42
-    equaliser: float = 0.42
-    telephone: float = 0.15
-    without_lows: float = 0.07
-    without_highs: float = 0.08
-    noise: float = 0.5
+    room: float = 0.08
+    tilt: float = 0.3
+    equaliser: float = 0.15
+    telephone: float = 0.04
+    without_lows: float = 0.03
+    without_highs: float = 0.03
+    noise: float = 0.25
 
 
 class MelAugmentation:
@@ -92,12 +92,9 @@ class MelAugmentation:
         tilt = rng.uniform(-4, 4, (n, 1)) * self._octaves * _some(shares.tilt, n, rng)
         points = rng.normal(0, 4, (n, n_points))
         curve = interpolate(points, np.linspace(0, n_points - 1, len(self._f))) * _some(shares.equaliser, n, rng)
-        kind = rng.random((n, 1))
         edges = np.cumsum([shares.telephone, shares.without_lows, shares.without_highs])
-        is_telephone, is_low_cut, is_high_cut = (
-            (kind < edge) & (kind >= edge - share)
-            for edge, share in zip(edges, (shares.telephone, shares.without_lows, shares.without_highs), strict=True)
-        )
+        kind = np.searchsorted(edges, rng.random((n, 1)), side="right")
+        is_telephone, is_low_cut, is_high_cut = (kind == k for k in range(len(edges)))
         low = np.where(
             is_telephone, rng.uniform(200, 400, (n, 1)), np.where(is_low_cut, rng.uniform(100, 400, (n, 1)), 1)
         )
@@ -120,7 +117,7 @@ class MelAugmentation:
         return np.asarray(S + (power[:, None] * shape)[:, None, :].astype(np.float32) * fluctuation, dtype=np.float32)
 
 
-def warp(S_db: Batch, n_frames: int, rng: np.random.Generator) -> Batch:
+def warp(S_db: Batch, n_frames: int, rng: np.random.Generator, *, stretch: float = 0.02, shift: float = 0.5) -> Batch:
     """Resample levels in time and frequency: another speed and another size of the speaker, drawn for the batch.
 
     Parameters
@@ -131,13 +128,16 @@ def warp(S_db: Batch, n_frames: int, rng: np.random.Generator) -> Batch:
         Frames wanted.
     rng : np.random.Generator
         Draws stretch and shift of the frequencies.
+    stretch, shift : float
+        Standard deviations of the logarithm by which frequencies are stretched, and of the bands that they are shifted
+        by.
 
     Returns
     -------
     np.ndarray [shape=(batch, n_frames, bands), dtype=float32]
     """
     n_bands = S_db.shape[2]
-    source = np.clip(np.arange(n_bands) * np.exp(rng.normal(0, 0.05)) + rng.normal(0, 1), 0, n_bands - 1)
+    source = np.clip(np.arange(n_bands) * np.exp(rng.normal(0, stretch)) + rng.normal(0, shift), 0, n_bands - 1)
     S_db = interpolate(S_db, source)
     if S_db.shape[1] != n_frames:
         S_db = interpolate(S_db.swapaxes(1, 2), np.linspace(0, S_db.shape[1] - 1, n_frames)).swapaxes(1, 2)

@@ -16,6 +16,7 @@ Zhang H et al. (2018). mixup: beyond empirical risk minimization. ICLR, arXiv:17
 """
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +27,10 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from core.audio.descriptors import N_MEL_FINE, mel_floor
+from core.audio.encoder import STRIDE
 from core.audio.features.mel import SILENCE, MelFeatures
-from core.audio.kernels import TYPICAL_DEVIATION, TYPICAL_LEVEL
-from core.audio.mel_augmentation import MelAugmentation, from_db, warp
+from core.audio.kernels import scale_level
+from core.audio.mel_augmentation import MelAugmentation, Shares, from_db, warp
 from core.config import VoiceConfig
 from core.learning.backups import Backup, EpochSeeds, sound_backup_folder
 from core.learning.runs import clean_history
@@ -39,8 +41,6 @@ RESIDUAL_SCALE: Final = 0.2
 """Scale of what a block adds, at the start."""
 ENCODER_HISTORY: Final = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 N_HIDDEN: Final = 256
-STRIDE: Final = 8
-"""Frames and bands that stand under one cell of the last map."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +51,25 @@ class EncoderRecipe:
     """First part of its encoders' names."""
     features: MelFeatures = dataclasses.field(default_factory=MelFeatures)
     """What is stored of the sounds."""
-    widths: tuple[int, int, int] = (32, 64, 160)
+    widths: tuple[int, int, int] = (32, 64, 128)
     """Channels of the stem and of the two stages."""
-    blocks: tuple[int, int] = (1, 2)
+    blocks: tuple[int, int] = (1, 1)
     """Residual blocks of the two stages."""
     n_frames: int = 128
     """Frames that it is taught on at once: 1.5 s."""
-    epochs: int = 20
+    epochs: int = 14
     batch_size: int = 128
     learning_rate: float = 2e-3
     """Highest one: reached after a tenth of the steps, then falling by a cosine."""
     weight_decay: float = 0.02
+    augmentation: Shares = dataclasses.field(default_factory=Shares)
+    """How often each augmentation alters a sound."""
+    speed: float = 0.09
+    """Standard deviation of the logarithm of the speed."""
+    stretch: float = 0.02
+    """Standard deviation of the logarithm by which frequencies are stretched."""
+    shift: float = 0.5
+    """Standard deviation of the bands that frequencies are shifted by."""
     mixup: float = 0.3
     """Parameter of the beta distribution by which two sounds are mixed."""
     dropout: float = 0.3
@@ -125,10 +133,10 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
         map, which kinds are told by.
     """
     dtype = keras.DTypePolicy("mixed_bfloat16" if is_training and has_bfloat16() else "float32")
-    names = iter(range(100))
+    numbers = itertools.count()
 
     def convolve(x: Any, width: int, size: int = 3, strides: int = 1, gain: float = 1.0) -> Any:
-        name = f"conv_{next(names)}"
+        name = f"conv_{next(numbers)}"
         if not is_training:
             return layers.Conv2D(width, size, strides, "same", name=name)(x)
         return StandardisedConv(width, size, strides, "same", gain=gain, name=name, dtype=dtype)(x)
@@ -160,7 +168,7 @@ def _summarise(x: Any) -> Any:
 def stage_widths(recipe: EncoderRecipe) -> tuple[int, int]:
     """Return the numbers by which each stage describes a sound: twice its channels times its bands."""
     first, second = recipe.widths[1:]
-    return 2 * first * N_MEL_FINE // 4, 2 * second * N_MEL_FINE // STRIDE
+    return 2 * first * N_MEL_FINE // (STRIDE // 2), 2 * second * N_MEL_FINE // STRIDE
 
 
 def bake(trained: keras.Model, recipe: EncoderRecipe) -> keras.Model:
@@ -170,14 +178,12 @@ def bake(trained: keras.Model, recipe: EncoderRecipe) -> keras.Model:
         if isinstance(layer, layers.Conv2D):
             taught = trained.get_layer(layer.name)
             layer.set_weights([np.asarray(taught.standardised_kernel()), np.asarray(taught.bias)])
-    plain(np.zeros((1, recipe.n_frames, N_MEL_FINE, 1), np.float32))  # only what was called can be exported
     return plain
 
 
-def normalise(S: NDArray[np.floating], config: VoiceConfig) -> NDArray[np.float32]:
-    """Return what an encoder reads: levels of power on the floor of ``config``, about from -3 to 3."""
-    level = 10 * np.log10(S + mel_floor(config).astype(np.float32))
-    return np.asarray((level - TYPICAL_LEVEL) / TYPICAL_DEVIATION, dtype=np.float32)
+def normalise(S: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return what an encoder reads: levels of power on the floor of the voice features, about from -3 to 3."""
+    return scale_level(10 * np.log10(S + mel_floor(VoiceConfig()).astype(np.float32)))
 
 
 def has_bfloat16() -> bool:
@@ -202,7 +208,7 @@ class Sounds(keras.utils.PyDataset):
     def __init__(self, levels: NDArray[np.floating], y_onehot: NDArray[np.float32], recipe: EncoderRecipe) -> None:
         super().__init__()
         self.levels, self.y_onehot, self.recipe = levels, y_onehot, recipe
-        self.augment = MelAugmentation(VoiceConfig())
+        self.augment = MelAugmentation(VoiceConfig(), recipe.augmentation)
         self.durations = count_frames(levels)
         self.shuffle(0)
 
@@ -218,9 +224,10 @@ class Sounds(keras.utils.PyDataset):
         recipe, size = self.recipe, self.recipe.batch_size
         rng = np.random.default_rng([recipe.seed, self.epoch, index])
         rows = self.order[index * size : (index + 1) * size]
-        n = round(recipe.n_frames * math.exp(rng.normal(0, 0.09)))
-        S_db = warp(cut_out(self.levels[rows], self.durations[rows], n, rng), recipe.n_frames, rng)
-        X = normalise(self.augment(from_db(S_db), rng), VoiceConfig())
+        n = round(recipe.n_frames * math.exp(rng.normal(0, recipe.speed)))
+        S_db = cut_out(self.levels[rows], self.durations[rows], n, rng)
+        S_db = warp(S_db, recipe.n_frames, rng, stretch=recipe.stretch, shift=recipe.shift)
+        X = normalise(self.augment(from_db(S_db), rng))
         width = int(rng.integers(0, 9))
         low = int(rng.integers(0, X.shape[2] - width))
         X[:, :, low : low + width] = X.mean()
@@ -230,9 +237,9 @@ class Sounds(keras.utils.PyDataset):
 
 
 def count_frames(levels: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the frames of each sound before the silence that fills it up, at least 1, shape (n,)."""
+    """Return the frames of each sound before the silence that fills it up, shape (n,)."""
     is_heard = np.any(levels > SILENCE, axis=2)
-    return np.asarray(np.maximum(is_heard.shape[1] - is_heard[:, ::-1].argmax(axis=1), 1) * is_heard.any(axis=1))
+    return np.asarray((is_heard.shape[1] - is_heard[:, ::-1].argmax(axis=1)) * is_heard.any(axis=1))
 
 
 def cut_out(
@@ -315,7 +322,7 @@ def _held_out(
     levels: NDArray[np.floating], recipe: EncoderRecipe, y_onehot: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     S_db = cut_out(levels, count_frames(levels), recipe.n_frames)
-    return normalise(from_db(S_db), VoiceConfig())[..., None], y_onehot
+    return normalise(from_db(S_db))[..., None], y_onehot
 
 
 def _schedule(recipe: EncoderRecipe, n_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
