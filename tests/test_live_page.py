@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE
-from core.corpus.samples import list_synthesized
+from core.corpus.samples import list_samples, list_synthesized
 from core.serving.baseline import enrol
 from core.serving.live import LiveSlots, LiveWorker
 from core.serving.predictor import Predictor
@@ -108,10 +108,21 @@ def test_a_take_stands_as_a_report_and_can_be_removed(live, published, talk):
     assert "Nobody speaks yet" in texts(live)
 
 
-def test_a_long_take_has_an_overview_and_shows_a_stretch(live):
+@pytest.mark.heavy
+def test_of_a_take_that_holds_a_recording_of_the_training_the_honest_answer_is_told(live):
+    predictor, clip = Predictor.load(), list_samples()[0]
+    samples = np.round(decode(clip.path).y * 32_767).astype(np.int16)
+    windows = [Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None) for k in range(3)]
+    live.session_state[state.LIVE_TAKE] = SimpleNamespace(take=samples, taken=windows, predictor=predictor)
+    live.run()
+    assert not live.exception
+    assert f"that this model was trained on ({clip.path.stem}" in texts(live)
+
+
+def test_a_long_take_has_an_overview_and_shows_a_stretch(live, published):
     windows = [Window(k * SAMPLE_RATE, 0, (k + 1) * SAMPLE_RATE, None, -20.0, None) for k in range(300)]
     take = np.zeros(300 * SAMPLE_RATE, np.int16)
-    live.session_state[state.LIVE_TAKE] = SimpleNamespace(take=take, taken=windows)
+    live.session_state[state.LIVE_TAKE] = SimpleNamespace(take=take, taken=windows, predictor=Predictor(published))
     live.run()
     assert not live.exception
     stretch = live.select_slider(key=f"{state.TIMELINE_STRETCH}-take")

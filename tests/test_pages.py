@@ -126,6 +126,17 @@ def test_features_of_an_upload_are_drawn_and_only_the_open_tab(features_page):
     assert len(features_page.get("plotly_chart")) == 1
 
 
+@pytest.mark.heavy
+def test_what_moved_an_answer_comes_with_the_honest_one_for_a_recording_of_the_training():
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    app.switch_page("pages/features.py").run()
+    app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
+    app.session_state[state.FEATURES_TAB] = "Model"
+    app.run()
+    assert not app.exception
+    assert f"that this model was trained on ({list_samples()[0].path.stem}" in texts(app)
+
+
 def test_a_sound_survives_a_change_of_page(app):
     app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
     features_page = app.switch_page("pages/features.py").run()

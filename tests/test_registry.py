@@ -225,3 +225,20 @@ def _copy(registry, published, name, write_files=None):
 def _copy_files(published, folder):
     for file in MODEL_FILES:
         (folder / file).write_bytes((published.folder / file).read_bytes())
+
+
+@pytest.mark.parametrize("recipe", ["reference", "voice"])
+def test_the_predictions_of_a_clip_are_those_of_the_table(recipe):
+    """The shipped models: the reference's table is of the first format, which names no speaker."""
+    registry = Registry()
+    model = registry.load(registry.names_of(recipe)[0])
+    table = model.predictions()
+    clip = table["clip"].iloc[0]
+    rows = table[table["clip"] == clip]
+    found = model.predictions_of(clip)
+    assert len(found) == len(rows) > 1
+    for field in ("protocol", "y_true", "speaker", "intensity"):
+        assert [row[field] for row in found] == rows[field].tolist()
+    label = model.manifest.labels[0]
+    assert [float(row[label]) for row in found] == pytest.approx(rows[label].tolist())
+    assert model.predictions_of(clip[:-1]) == []

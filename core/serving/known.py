@@ -74,19 +74,18 @@ def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
 
 def _unheard(clip: str, model: StoredModel) -> KnownClip | None:
     """Return what models of the recipe that never heard its speaker say of a clip."""
-    rows = model.predictions()
-    rows = rows[(rows["clip"] == clip) & (rows["protocol"] == model.main_protocol)]
-    if rows.empty:
+    rows = [row for row in model.predictions_of(clip) if row["protocol"] == model.main_protocol]
+    if not rows:
         return None
-    labels = list(model.manifest.labels)
-    probabilities = {label: float(rows[label].mean()) for label in labels}
+    labels = model.manifest.labels
+    probabilities = {label: sum(float(row[label]) for row in rows) / len(rows) for label in labels}
     answer = max(probabilities, key=lambda label: probabilities[label])
     threshold = model.threshold
     return KnownClip(
         corpus=model.manifest.corpus.name,
         clip=clip,
-        emotion=str(rows["y_true"].iloc[0]),
-        speaker=str(rows["speaker"].iloc[0]),
+        emotion=rows[0]["y_true"],
+        speaker=rows[0]["speaker"],
         protocol=model.main_protocol,
         answer=answer,
         probabilities=probabilities,

@@ -5,6 +5,7 @@ holds the SHA-256 of each. ``champion.json`` beside the folders names the model 
 """
 
 import contextlib
+import csv
 import dataclasses
 import datetime
 import importlib.metadata
@@ -12,7 +13,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PREDICTIONS_FILE: Final = "predictions.csv"
 MODEL_FILES: Final = (
     "network.keras",
     "network.onnx",
     "scaler.json",
     "history.csv",
     "metrics.json",
-    "predictions.csv",
+    PREDICTIONS_FILE,
     "card.md",
 )
 STUDY_FILES: Final = ("robustness.csv", "ablations.csv", "baseline.csv")
@@ -81,7 +83,18 @@ class StoredModel:
 
     def predictions(self) -> "pd.DataFrame":
         """Return the out-of-fold probabilities; see ``core.learning.predictions``."""
-        return self._read_predictions("predictions.csv")
+        return self._read_predictions(PREDICTIONS_FILE)
+
+    def predictions_of(self, clip: str) -> list[dict[str, str]]:
+        """Return the rows of ``predictions`` about a clip, as texts: in milliseconds; the table takes a second."""
+        quoted = clip.replace('"', '""')
+        with (self.folder / PREDICTIONS_FILE).open(encoding="utf-8") as file:
+            rows = list(csv.DictReader([next(file), *(line for line in file if quoted in line)]))
+        rows = [row for row in rows if row["clip"] == clip]
+        if self.manifest.format == FIRST_FORMAT:
+            told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
+            rows = [row | {field: str(value) for field, value in told.items()} for row in rows]
+        return rows
 
     def studies(self) -> "dict[str, pd.DataFrame]":
         """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""

@@ -6,6 +6,7 @@ from core.audio.sound import Sound
 from core.plots import explanation as plots
 from core.plots.style import SAVING
 from pages.ui.shared import cache
+from pages.ui.shared.answer import note_known
 
 
 def show_explanation(sound: Sound, key: str) -> None:
@@ -16,13 +17,15 @@ def show_explanation(sound: Sound, key: str) -> None:
     model = st.selectbox(
         "Model", names, format_func=lambda name: f"{name} (in use)" if name == used else name, key=f"{key}-name"
     )
-    picture, explanation = cache.explanation(sound, cache.predictor(model))
+    predictor = cache.predictor(model)
+    picture, explanation = cache.explanation(sound, predictor)
     start, end = explanation.most_important_stretch
     group = max(explanation.fall_by_group, key=lambda name: explanation.fall_by_group[name])
     st.markdown(
         f"**{explanation.emotion.capitalize()}** ({explanation.probability:.2f}), most moved by "
         f"**{start:.1f} to {end:.1f} s** and by **{group.lower() if group != 'MFCC' else group}**."
     )
+    note_known(cache.known(sound, predictor.model))
     waveform = cache.waveform(sound)
     charts = {
         "time": plots.occlusion_by_time(explanation, waveform.y, waveform.sr),

@@ -2,17 +2,24 @@
 
 import streamlit as st
 
+from core.audio.sound import Sound
+from core.config import SAMPLE_RATE
 from core.serving.exports import wav_bytes
+from core.serving.known import LISTENED
 from core.serving.live import TAKE_DURATION, LiveWorker
-from pages.ui.shared import state
+from pages.ui.shared import cache, state
+from pages.ui.shared.answer import note_known
 from pages.ui.shared.timeline import show_timeline
 
 
 def show_report(worker: LiveWorker) -> None:
     """Show the take of a worker that has ended."""
     st.subheader("The take")
-    sound = wav_bytes(worker.take)
+    samples = worker.take
+    sound = wav_bytes(samples)
     st.audio(sound, format="audio/wav")
+    opening = Sound("opening.wav", wav_bytes(samples[: int(LISTENED * SAMPLE_RATE)]))
+    note_known(cache.known(opening, worker.predictor.model))
     with st.container(horizontal=True):
         st.download_button("WAV", sound, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
         st.button("Remove the take", icon=":material/delete:", on_click=_remove)

@@ -43,10 +43,22 @@ def show_answer(prediction: Prediction) -> None:
             st.caption("The model in use, which remembers this recording, answers")
             _show_emotion(prediction.emotion, prediction.is_uncertain, "####")
             _show_certainty(prediction)
-    held = [str(prediction.known)] if prediction.known and known is None else []
-    for reason in (*prediction.reasons, *held):
-        st.caption(f":material/info: {plain(reason[0].upper() + reason[1:])}.")
+    for reason in prediction.reasons:
+        st.caption(f":material/info: {_sentence(reason)}")
+    if known is None:
+        note_known(prediction.known)
     st.caption(DOMAIN_NOTICE)
+
+
+def note_known(known: KnownClip | None) -> None:
+    """Say of a recording that a model was trained on that it is one, and what the honest answer is."""
+    if known is not None:
+        st.caption(f":material/history: {_sentence(str(known))}")
+
+
+def _sentence(words: str) -> str:
+    """Return words as a sentence, as plain text."""
+    return plain(f"{words[0].upper()}{words[1:]}.")
 
 
 def _show_emotion(emotion: str, is_uncertain: bool, level: str) -> None:  # noqa: FBT001 - a field passed on

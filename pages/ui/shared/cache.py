@@ -29,6 +29,7 @@ from core.learning.reports.tables import select
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
+from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
 from core.serving.predictor import Predictor, warm_up
@@ -132,6 +133,12 @@ def prediction(sound: Sound, predictor: Predictor, personal: Shift | None) -> Pr
     if duration(sound) > DecodeLimits().max_duration:
         return predictor.predict_file(sound.data, part=sound.part, shift=personal.values if personal else None)
     return predictor.predict(waveform(sound), assessment(sound), shift=personal.values if personal else None)
+
+
+@st.cache_data(**own(128))
+def known(sound: Sound, model: StoredModel) -> KnownClip | None:
+    """Look up a sound among the recordings that a model was trained on."""
+    return recognise(waveform(sound), model)
 
 
 @st.cache_resource(**own(4))
