@@ -65,7 +65,15 @@ def test_opening_is_what_librosa_loads_in_four_seconds(tmp_path):
     path = tmp_path / "long.wav"
     path.write_bytes(encode(y, 48_000))
     expected, _ = librosa.load(path, duration=4)
-    np.testing.assert_array_equal(decode(path).opening, expected)
+    waveform = decode(path)
+    assert "opening" not in vars(waveform), "computed when it is asked for"
+    np.testing.assert_array_equal(waveform.opening, expected)
+    assert waveform.opening is waveform.opening
+
+
+def test_opening_of_a_short_sound_is_the_sound():
+    waveform = decode(encode(tone(), 48_000))
+    np.testing.assert_array_equal(waveform.opening, waveform.y)
 
 
 def test_whole_sound_is_what_librosa_loads(tmp_path):

@@ -6,6 +6,7 @@ Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.co
 """
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -35,9 +36,6 @@ class Waveform:
 
     y: NDArray[np.float32]
     """Samples, mono, shape (n,)."""
-    opening: NDArray[np.float32]
-    """The first 4 s, cut before resampling: what ``librosa.load(duration=4)`` gives and the reference features need.
-    It differs from the beginning of ``y`` in the last milliseconds alone, where the filter met the cut."""
     sr: int
     """Sampling rate of ``y``, in Hz."""
     file_rate: int
@@ -54,6 +52,18 @@ class Waveform:
     """Names of the channels or tracks that hold other voices than this one, and its own; empty where there are none."""
     part: str = ""
     """Which of ``parts`` this is."""
+    head: NDArray[np.float32] | None = None
+    """The first 4 s at ``file_rate``, shape (n,); None where there is no more than that, or it was not resampled."""
+
+    @functools.cached_property
+    def opening(self) -> NDArray[np.float32]:
+        """The first 4 s, cut before resampling: what ``librosa.load(duration=4)`` gives and the reference needs.
+
+        It differs from the beginning of ``y`` in the last milliseconds alone, where the filter met the cut.
+        """
+        if self.head is None:
+            return self.y[: int(OPENING_DURATION * self.sr)]
+        return np.asarray(librosa.resample(self.head, orig_sr=self.file_rate, target_sr=self.sr))
 
     @property
     def duration(self) -> float:
@@ -63,10 +73,8 @@ class Waveform:
     @classmethod
     def of_samples(cls, y: NDArray[np.float32]) -> "Waveform":
         """Return samples at ``core.config.SAMPLE_RATE`` as ``decode`` gives a file of them."""
-        opening = y[: int(OPENING_DURATION * SAMPLE_RATE)]
         return cls(
             y,
-            opening,
             SAMPLE_RATE,
             file_rate=SAMPLE_RATE,
             channels=1,
@@ -115,11 +123,9 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
         rate, channels, coding, notes = track.rate, track.channels, track.coding, track.notes
     share = clipped_share(mono, is_float=any(word in coding.upper() for word in ("FLOAT", "DOUBLE", "PCM_F")))
     mono, gain_note = _at_scale(mono)
-    y = librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE)
-    head = mono[: int(OPENING_DURATION * rate)]
+    n_head = int(OPENING_DURATION * rate)
     return Waveform(
-        y=y,
-        opening=y if len(head) == len(mono) else librosa.resample(head, orig_sr=rate, target_sr=SAMPLE_RATE),
+        y=librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE),
         sr=SAMPLE_RATE,
         file_rate=rate,
         channels=channels,
@@ -128,6 +134,8 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
         notes=(*notes, *gain_note, *mix.notes),
         parts=mix.parts,
         part=mix.part,
+        # A copy: a view would keep the whole sound at the file's rate.
+        head=mono[:n_head].copy() if n_head < len(mono) else None,
     )
 
 
