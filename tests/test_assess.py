@@ -19,6 +19,14 @@ def test_level_of_a_tone_is_its_root_mean_square():
     assert assess_samples(at_level(-20)).level == pytest.approx(-20, abs=0.05)
 
 
+def test_peak_level_is_that_of_the_loudest_50_ms_and_the_end_counts():
+    y = at_level(-40)
+    y[-100:] = 0.1
+    assert assess_samples(y).peak_level == pytest.approx(-20, abs=0.05)
+    y[:-100] *= 100
+    assert assess_samples(y).peak_level == pytest.approx(0, abs=0.05)
+
+
 @pytest.mark.parametrize(("duration", "refused"), [(MIN_DURATION - 0.01, True), (MIN_DURATION + 0.01, False)])
 def test_too_short_is_refused(duration, refused):
     refusal = assess_samples(tone(220, 22_050, duration)).refusal

@@ -80,11 +80,15 @@ def level_of(y: NDArray[np.float32]) -> float:
     float
         In dBFS; -inf for digital silence.
     """
-    power = float(np.mean(np.square(y, dtype=np.float64)))
-    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
+    return _decibels(float(np.mean(np.square(y, dtype=np.float64))))
 
 
 def _loudest_level(y: NDArray[np.float32], sr: int) -> float:
     """Return the level of the loudest 50 ms in dBFS."""
-    n = max(int(_FRAME * sr), 1)
-    return max(level_of(y[i : i + n]) for i in range(0, len(y), n))
+    starts = np.arange(0, len(y), max(int(_FRAME * sr), 1))
+    sums = np.add.reduceat(np.square(y, dtype=np.float64), starts)
+    return _decibels(float((sums / np.diff(starts, append=len(y))).max()))
+
+
+def _decibels(power: float) -> float:
+    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
