@@ -26,6 +26,17 @@ def test_bits_follow_their_definition():
     np.testing.assert_array_equal(fingerprint(0.01 * noise(2), SR), bits)
 
 
+def test_what_lies_above_the_bands_makes_no_difference():
+    y, t = noise(2), np.arange(2 * SR) / SR
+    whistle = y + np.sin(2 * np.pi * 7_000 * t).astype(np.float32)
+    assert (fingerprint(whistle, SR) != fingerprint(y, SR)).mean() < 0.005
+
+
+@pytest.mark.parametrize("n", [1, 511, 512, 4 * SR + 1])
+def test_a_sound_of_any_length_has_a_frame_each_512_samples(n):
+    assert fingerprint(np.ones(n, np.float32), SR).shape == (N_BITS, n // 512)
+
+
 def test_the_same_sound_is_found_at_any_shift_and_another_is_not():
     long, short = noise(6), noise(6)[2 * SR : 4 * SR]
     others = [fingerprint(y, SR) for y in (long, noise(6, 1), noise(0.5), np.concatenate([noise(3, 2), short]))]

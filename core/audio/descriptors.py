@@ -15,6 +15,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from core.audio.pitch import REFERENCE_PITCH, track_pitch
+from core.audio.spectra import hann, stft
 from core.config import VoiceConfig
 
 TRIM_DB: Final = 35.0
@@ -99,7 +100,7 @@ def describe(y: NDArray[np.float32], config: VoiceConfig) -> VoiceFrames:
     power = fine[:, ::2]
     spectrum_db = _db(power)
     level = _db(power.sum(axis=1) / LEVEL_BINS)
-    pitch = track_pitch(fine, _window(n), level - level.max(), sr)
+    pitch = track_pitch(fine, hann(n), level - level.max(), sr)
 
     mel = _db(power @ _mel_bank(sr, n, N_MEL, *MEL_RANGE).T + _MEL_FLOOR)
     speech_band = _db(power @ _mel_bank(sr, n, N_MEL_SPEECH_BAND, *SPEECH_BAND).T + _SPEECH_BAND_FLOOR)
@@ -151,9 +152,7 @@ def mel_floor(config: VoiceConfig) -> NDArray[np.float64]:
 def _level_spectra(y: NDArray[np.float32], config: VoiceConfig) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return power spectra of (t, n + 1) bins of the trimmed sound at level 0 dB, and which frames are active."""
     n = config.n_fft
-    padded = np.pad(y, n // 2)
-    segments = np.lib.stride_tricks.sliding_window_view(padded, n)[:: config.hop_length]
-    fine = np.abs(scipy.fft.rfft(segments * _window(n), 2 * n, axis=1)).astype(np.float64) ** 2
+    fine = np.abs(stft(y, n_fft=n, hop_length=config.hop_length, size=2 * n)).astype(np.float64) ** 2
     level = _db(fine[:, ::2].sum(axis=1) + _TINY)
     loudest = level.max()
     heard = np.flatnonzero(level > max(loudest - TRIM_DB, min(np.percentile(level, 5) + 4, loudest - 15)))
@@ -259,11 +258,6 @@ def _db(power: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _column(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values[:, None]
-
-
-@functools.lru_cache(maxsize=4)
-def _window(n: int) -> NDArray[np.float32]:
-    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=8)

@@ -20,6 +20,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from core.audio.spectra import hann
+
 RATE: Final = 16_000
 """Sampling rate that the detector reads, in Hz."""
 WINDOW, CONTEXT = 512, 64
@@ -47,7 +49,7 @@ def read_windows(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     windows = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + WINDOW)[::WINDOW]
     mirrored = np.concatenate([windows, windows[:, -2 : -CONTEXT - 2 : -1]], axis=1)
     frames = np.lib.stride_tricks.sliding_window_view(mirrored, N_FFT, axis=1)[:, ::HOP]
-    x = np.abs(scipy.fft.rfft(frames * _hann(), axis=2))
+    x = np.abs(scipy.fft.rfft(frames * hann(N_FFT), axis=2))
     x = _layer(_neighbours(x), "stage_1")
     x = _layer(_neighbours(x)[:, ::2], "stage_2")
     # Two frames are left, then one: the neighbours that they lack are zeros, and stand in no product.
@@ -97,11 +99,6 @@ def _neighbours(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5))
-
-
-@functools.cache
-def _hann() -> NDArray[np.float32]:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 
 
 @functools.cache
