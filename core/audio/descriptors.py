@@ -97,14 +97,13 @@ def describe(y: NDArray[np.float32], config: VoiceConfig) -> VoiceFrames:
     """
     n, sr = config.n_fft, config.sr
     fine, is_active = _level_spectra(y[: int(config.duration * sr)], config)
-    power = fine[:, ::2]
-    spectrum_db = _db(power)
+    fine_db = _db(fine)
+    power, spectrum_db = (np.ascontiguousarray(bins[:, ::2]) for bins in (fine, fine_db))
     level = _db(power.sum(axis=1) / LEVEL_BINS)
     pitch = track_pitch(fine, hann(n), level - level.max(), sr)
 
     mel = _db(power @ _mel_bank(sr, n, N_MEL, *MEL_RANGE).T + _MEL_FLOOR)
     speech_band = _db(power @ _mel_bank(sr, n, N_MEL_SPEECH_BAND, *SPEECH_BAND).T + _SPEECH_BAND_FLOOR)
-    fine_db = _db(fine)
     frames = np.concatenate(
         [
             mel,
@@ -152,14 +151,16 @@ def mel_floor(config: VoiceConfig) -> NDArray[np.float64]:
 def _level_spectra(y: NDArray[np.float32], config: VoiceConfig) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return power spectra of (t, n + 1) bins of the trimmed sound at level 0 dB, and which frames are active."""
     n = config.n_fft
-    fine = np.abs(stft(y, n_fft=n, hop_length=config.hop_length, size=2 * n)).astype(np.float64) ** 2
+    fine = np.square(np.abs(stft(y, n_fft=n, hop_length=config.hop_length, size=2 * n)), dtype=np.float64)
     level = _db(fine[:, ::2].sum(axis=1) + _TINY)
     loudest = level.max()
     heard = np.flatnonzero(level > max(loudest - TRIM_DB, min(np.percentile(level, 5) + 4, loudest - 15)))
     kept = slice(max(heard[0] - MARGIN, 0), heard[-1] + MARGIN + 1)
     fine, is_active = fine[kept], level[kept] > loudest - ACTIVE_DB
     unit = fine[is_active, ::2].sum(axis=1).mean() / LEVEL_BINS
-    return fine / unit + 10 ** (config.floor_db / 10), is_active
+    fine /= unit
+    fine += 10 ** (config.floor_db / 10)
+    return fine, is_active
 
 
 def _shape(power: NDArray[np.float64], spectrum_db: NDArray[np.float64], sr: int) -> list[NDArray[np.float64]]:
@@ -168,16 +169,19 @@ def _shape(power: NDArray[np.float64], spectrum_db: NDArray[np.float64], sr: int
     f = np.linspace(0, sr / 2, power.shape[1])[band]
     total = power[:, band].sum(axis=1)
     p = power[:, band] / total[:, None]
-    centroid = p @ f
-    distance = f - centroid[:, None]
-    bandwidth = np.sqrt((p * distance**2).sum(axis=1))
-    skewness = (p * distance**3).sum(axis=1) / bandwidth**3
-    kurtosis = np.log((p * distance**4).sum(axis=1) / bandwidth**4)
+    middle = f.mean()
+    first, *raw = (p @ np.stack([(f - middle) ** k for k in range(1, 5)], axis=1)).T
+    # Moments around the centroid from those around the middle of the band.
+    second = raw[0] - first**2
+    third = raw[1] - 3 * first * raw[0] + 2 * first**3
+    fourth = raw[2] - 4 * first * raw[1] + 6 * first**2 * raw[0] - 3 * first**4
     below = np.cumsum(p, axis=1)
-    roll_offs = [np.log(f[np.minimum((below < share).sum(axis=1), len(f) - 1)]) for share in ROLL_OFFS]
-    entropy = -(p * np.log(p)).sum(axis=1)
+    roll_offs = [np.log(f[np.minimum(np.count_nonzero(below < share, axis=1), len(f) - 1)]) for share in ROLL_OFFS]
+    entropy = np.log(total) - np.log(10) / 10 * np.einsum("tf,tf->t", p, spectrum_db[:, band])
     flatness = spectrum_db[:, band].mean(axis=1) - _db(total / len(f))
-    return [centroid / 1000, bandwidth / 1000, skewness, kurtosis, entropy, *roll_offs, flatness]
+    bandwidth = np.sqrt(second)
+    shape = [(middle + first) / 1000, bandwidth / 1000, third / bandwidth**3, np.log(fourth / second**2)]
+    return [*shape, entropy, *roll_offs, flatness]
 
 
 def _balance(power: NDArray[np.float64], spectrum_db: NDArray[np.float64], sr: int) -> list[NDArray[np.float64]]:
@@ -219,7 +223,7 @@ def _flux(power: NDArray[np.float64]) -> NDArray[np.float64]:
 def _cepstral_peak(fine_db: NDArray[np.float64], sr: int) -> NDArray[np.float64]:
     """Return the prominence of the cepstral peak between 70 and 600 Hz over a straight line (Hillenbrand 1994)."""
     quefrency = np.arange(int(sr / 600), int(sr / 70))
-    cepstrum = scipy.fft.irfft(fine_db, axis=1)[:, quefrency]
+    cepstrum = scipy.fft.dct(fine_db, type=1, axis=1)[:, quefrency] / (2 * (fine_db.shape[1] - 1))
     x = quefrency - quefrency.mean()
     slope = cepstrum @ x / (x @ x)
     best = cepstrum.argmax(axis=1)
@@ -253,7 +257,8 @@ def _bins(low: float, high: float, n_bins: int, sr: int) -> slice:
 
 
 def _db(power: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.asarray(10 * np.log10(power), dtype=np.float64)
+    # Half the time of log10.
+    return np.asarray(10 / np.log(10) * np.log(power), dtype=np.float64)
 
 
 def _column(values: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -66,7 +66,8 @@ def track_pitch(
     PitchTrack
     """
     n = len(window)
-    autocorrelation = scipy.fft.irfft(power, axis=1)[:, :n]
+    # The inverse transform of a spectrum without phases, which is even, is a cosine transform.
+    autocorrelation = scipy.fft.dct(power, type=1, axis=1)
     of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)[:n]
     shortest, longest = int(sr / PITCH_RANGE[1]), int(sr / PITCH_RANGE[0]) + 2
     r = autocorrelation[:, shortest - 1 : longest + 1] / autocorrelation[:, :1]
@@ -155,14 +156,17 @@ def _candidates(
     """Return log2 frequency, strength and height of the strongest peaks of each frame, shape (t, candidates)."""
     before, here, after = r[:, :-2], r[:, 1:-1], r[:, 2:]
     is_peak = (here > before) & (here >= after) & (here > _MIN_STRENGTH)
-    curvature = before - 2 * here + after
-    shift = np.where(is_peak, 0.5 * (before - after) / np.where(np.abs(curvature) < 1e-9, 1, curvature), 0)
-    lag = shortest + np.arange(here.shape[1]) + shift
-    height = np.minimum(here - 0.25 * (before - after) * shift, 0.9999)
-    strength = np.where(is_peak, height - _OCTAVE_COST * np.log2(PITCH_RANGE[0] * lag / sr), -9.0)
+    first, top, last = before[is_peak], here[is_peak], after[is_peak]
+    curvature = first - 2 * top + last
+    shift = 0.5 * (first - last) / np.where(np.abs(curvature) < 1e-9, 1, curvature)
+    lag = shortest + np.nonzero(is_peak)[1] + shift
+    log_f, strength, height = np.zeros(here.shape), np.full(here.shape, -9.0), np.zeros(here.shape)
+    log_f[is_peak] = np.log2(sr / lag)
+    height[is_peak] = np.minimum(top - 0.25 * (first - last) * shift, 0.9999)
+    strength[is_peak] = height[is_peak] - _OCTAVE_COST * np.log2(PITCH_RANGE[0] * lag / sr)
     strongest = np.argpartition(-strength, _N_CANDIDATES, axis=1)[:, :_N_CANDIDATES]
     rows = np.arange(len(r))[:, None]
-    return np.log2(sr / lag[rows, strongest]), strength[rows, strongest], height[rows, strongest]
+    return log_f[rows, strongest], strength[rows, strongest], height[rows, strongest]
 
 
 def _best_path(
@@ -176,14 +180,13 @@ def _best_path(
     cost = np.full((n_frames, n_states, n_states), _VOICING_COST)
     cost[:, 0, 0] = 0
     cost[1:, 1:, 1:] = _JUMP_COST * np.abs(log_f[:-1, :, None] - log_f[1:, None, :])
-    total, states = local[0], np.arange(n_states)
-    origin = np.zeros((n_frames, n_states), dtype=np.intp)
+    totals = np.empty_like(local)
+    totals[0] = local[0]
     for t in range(1, n_frames):
-        ways = total[:, None] - cost[t]
-        origin[t] = ways.argmax(axis=0)
-        total = ways[origin[t], states] + local[t]
+        totals[t] = (totals[t - 1, :, None] - cost[t]).max(axis=0) + local[t]
+    origin = (totals[:-1, :, None] - cost[1:]).argmax(axis=1)
     path = np.zeros(n_frames, dtype=np.intp)
-    path[-1] = total.argmax()
+    path[-1] = totals[-1].argmax()
     for t in range(n_frames - 1, 0, -1):
-        path[t - 1] = origin[t, path[t]]
+        path[t - 1] = origin[t - 1, path[t]]
     return path
