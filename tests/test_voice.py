@@ -63,6 +63,14 @@ def test_every_value_has_a_name():
     assert CONFIG.extract(voice(), SR).shape == (len(FUNCTIONAL_NAMES) + 50 * len(SUMMARIES),)
 
 
+def test_spectral_shape_of_white_noise_is_that_of_a_flat_spectrum():
+    assert functional(noise(), "bandwidth.mean") == pytest.approx(8.94 / np.sqrt(12), abs=0.05)
+    assert functional(noise(), "skewness.mean") == pytest.approx(0, abs=0.05)
+    assert functional(noise(), "kurtosis.mean") == pytest.approx(np.log(1.8), abs=0.05)
+    # The power of each of 416 bins is exponential: the entropy falls short of their logarithm by 1 - Euler's constant.
+    assert functional(noise(), "entropy.mean") == pytest.approx(np.log(416) - 1 + np.euler_gamma, abs=0.05)
+
+
 def test_named_values_are_what_they_are_called():
     assert functional(noise(), "zero_crossing_rate.mean") == pytest.approx(0.5, abs=0.02)
     assert functional(noise(), "centroid.mean") == pytest.approx(4.53, abs=0.1)

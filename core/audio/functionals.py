@@ -71,7 +71,7 @@ def functionals(voice: VoiceFrames, config: VoiceConfig) -> NDArray[np.float32]:
 
 def _statistics(X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ``STATISTICS`` of each column of (t, d), one statistic after another; slopes run from -1 to 1."""
-    q = np.percentile(X, PERCENTILES, axis=0)
+    q = _percentiles(X)
     t = np.linspace(-1, 1, len(X))[:, None]
     bow = t**2 - (t**2).mean()
     centred = X - X.mean(axis=0)
@@ -90,6 +90,15 @@ def _statistics(X: NDArray[np.float64]) -> NDArray[np.float64]:
             (steps > 0).mean(axis=0),
         ]
     )
+
+
+def _percentiles(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``PERCENTILES`` of each column, as ``np.percentile`` does in three times the time."""
+    ordered, last = np.sort(X, axis=0), len(X) - 1
+    position = np.array(PERCENTILES) / 100 * last
+    below = position.astype(int)
+    low, high = ordered[below], ordered[np.minimum(below + 1, last)]
+    return np.asarray(low + (high - low) * (position - below)[:, None])
 
 
 def _delta(X: NDArray[np.float64]) -> NDArray[np.float64]:
