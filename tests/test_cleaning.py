@@ -55,6 +55,12 @@ def test_pulses_of_a_voice_are_no_clicks(voice):
     assert repair_clicks(pulses, SR) is pulses
 
 
+def test_a_pause_of_one_line_alone_has_that_line_up_to_its_power():
+    power = float(np.mean(np.square(sine(1_000)[:SR])))
+    assert find_lines(sine(1_000), SR, least=0.99 * power) == pytest.approx([1_000], abs=0.1)
+    assert find_lines(sine(1_000), SR, least=1.01 * power) == []
+
+
 def test_lines_of_a_pause_are_found_and_taken_away(voice):
     hum = sine(50, 0.05) + sine(150, 0.02) + sine(8_000, 0.01)
     pause = noise(1e-4) + hum

@@ -10,6 +10,7 @@ Ephraim Y, Malah D (1984). Speech enhancement using a minimum mean-square error 
 IEEE Transactions on Acoustics, Speech, and Signal Processing 32: 1109-1121 (for the decision-directed gain).
 """
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,8 @@ _MIN_JUMP: Final = 1e-3
 _NEIGHBOURHOOD: Final = 120.0
 """Width of the neighbourhood of a line, in Hz."""
 _NOTCH_WIDTH: Final = 3.0
+_MOST_LINE: Final = 4.1
+"""Power of a line over that of the whole pause, at most: twice the noise bandwidth of the window, by Cauchy-Schwarz."""
 
 
 class HighPass:
@@ -55,7 +58,7 @@ class HighPass:
     """
 
     def __init__(self, sr: int) -> None:
-        self._sos = scipy.signal.butter(4, CUTOFF, "highpass", fs=sr, output="sos")
+        self._sos, self._settled = _high_pass(sr)
         self._state: NDArray[np.float64] | None = None
 
     def __call__(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,9 +66,16 @@ class HighPass:
         if not len(y):
             return y
         if self._state is None:
-            self._state = scipy.signal.sosfilt_zi(self._sos) * float(y[0])
+            self._state = self._settled * float(y[0])
         filtered, self._state = scipy.signal.sosfilt(self._sos, y, zi=self._state)
         return np.asarray(filtered, dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _high_pass(sr: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sections of the filter, and its state after a long time at 1."""
+    sos = scipy.signal.butter(4, CUTOFF, "highpass", fs=sr, output="sos")
+    return sos, scipy.signal.sosfilt_zi(sos)
 
 
 def repair_clicks(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -92,8 +102,9 @@ def repair_clicks(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
         return y
     peaks = curvature[: n * size].reshape(n, size).max(axis=1)
     around = np.pad(peaks, _CLICK_REACH, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(around, 2 * _CLICK_REACH + 1)
-    others = np.maximum(windows[:, : _CLICK_REACH - 1].max(axis=1), windows[:, _CLICK_REACH + 2 :].max(axis=1))
+    # The highest of the blocks before each, and of those behind it, without its neighbours.
+    side = scipy.ndimage.maximum_filter1d(around, _CLICK_REACH - 1)[_CLICK_REACH // 2 - 1 :]
+    others = np.maximum(side[:n], side[_CLICK_REACH + 2 :][:n])
     found = np.flatnonzero((peaks > CLICK_RATIO * others) & (peaks > _MIN_JUMP))
     if not len(found):
         return y
@@ -125,6 +136,8 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     if len(y) < MIN_PAUSE * sr or not np.any(y):
         return []
     y = y[-int(MAX_PAUSE * sr) :]
+    if _MOST_LINE * float(np.mean(np.square(y))) < least:
+        return []
     size = scipy.fft.next_fast_len(4 * len(y), real=True)
     window = scipy.signal.get_window("blackmanharris", len(y))  # the skirts of a strong line are no lines
     power = 2 * np.square(np.abs(scipy.fft.rfft(y * window, size)) / window.sum())

@@ -75,8 +75,9 @@ class Stretch:
     @property
     def is_narrow(self) -> bool:
         """Whether it holds nothing above what a telephone passes."""
-        power = np.square(np.abs(scipy.fft.rfft(self.y)))
-        upper = power[int(NARROW_FROM / SAMPLE_RATE * len(self.y)) :]
+        size = scipy.fft.next_fast_len(len(self.y), real=True)
+        power = np.square(np.abs(scipy.fft.rfft(self.y, size)))
+        upper = power[int(NARROW_FROM / SAMPLE_RATE * size) :]
         return bool(upper.sum() < NARROW_SHARE * power.sum())
 
 

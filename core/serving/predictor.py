@@ -272,7 +272,7 @@ class Predictor:
             return (NO_VOICE,)
         doubts = self._doubts_of(confidence)
         score = float(np.mean(np.square(np.clip(self.scale(features), -VALUE_LIMIT, VALUE_LIMIT))))
-        if score > (UNLIKE_NARROW if stretch.is_narrow else UNLIKE):
+        if score > UNLIKE and (score > UNLIKE_NARROW or not stretch.is_narrow):
             unlike = f"unlike the recordings that the model learned from: out-of-distribution score {score:.1f}"
             doubts = (unlike, *doubts)
         if stretch.snr < NOISY:
