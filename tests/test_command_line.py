@@ -9,6 +9,7 @@ import pytest
 from core.audio.decode import decode
 from core.command_line.application import main
 from core.command_line.bars import LINE_INTERVAL, shown_progress
+from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry
@@ -30,7 +31,7 @@ import sys
 import testscript
 sys.argv[1:] = [{sound!r}]
 assert testscript.main() == 0
-loaded = [name for name in ("typer", "pydantic", "rich") if name in sys.modules]
+loaded = [name for name in ("typer", "pydantic", "rich", "numba", "pandas", "sklearn", "joblib") if name in sys.modules]
 assert not loaded, loaded
 """
 COMMANDS = (
@@ -161,7 +162,9 @@ def test_download_offline_is_one_line_and_status_2(run, tmp_path):
 
 
 @pytest.mark.heavy
-def test_script_loads_nothing_that_an_answer_does_not_need(run, sound):
+def test_script_loads_nothing_that_an_answer_of_the_model_in_use_does_not_need(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
+    sound = list_samples()[0].path
     subprocess.run([sys.executable, "-c", LIGHT.format(sound=str(sound))], cwd=ROOT, check=True)
 
 

@@ -1,9 +1,9 @@
-import librosa
 import numpy as np
 import pytest
 
 from core.audio.decode import decode
 from core.audio.network import open_network
+from core.audio.resampling import resample
 from core.audio.silero.__main__ import network_path, read_weights
 from core.audio.silero.network import CONTEXT, RATE, WEIGHTS, WINDOW, read_windows, run_memory
 from core.corpus.samples import list_samples, list_synthesized
@@ -28,7 +28,7 @@ def run(network, sound):
 
 def speech(path):
     waveform = decode(path)
-    return librosa.resample(waveform.y, orig_sr=waveform.sr, target_sr=RATE)
+    return resample(waveform.y, waveform.sr, RATE)
 
 
 def sounds():

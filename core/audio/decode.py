@@ -11,12 +11,12 @@ import os
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.containers import opened
 from core.audio.mixdown import choose_mix
+from core.audio.resampling import resample
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 
@@ -63,7 +63,7 @@ class Waveform:
         """
         if self.head is None:
             return self.y[: int(OPENING_DURATION * self.sr)]
-        return np.asarray(librosa.resample(self.head, orig_sr=self.file_rate, target_sr=self.sr))
+        return resample(self.head, self.file_rate, self.sr)
 
     @property
     def duration(self) -> float:
@@ -125,7 +125,7 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
     mono, gain_note = _at_scale(mono)
     n_head = int(OPENING_DURATION * rate)
     return Waveform(
-        y=librosa.resample(mono, orig_sr=rate, target_sr=SAMPLE_RATE),
+        y=resample(mono, rate, SAMPLE_RATE),
         sr=SAMPLE_RATE,
         file_rate=rate,
         channels=channels,

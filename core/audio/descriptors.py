@@ -5,17 +5,15 @@ spectrum, so nothing is random and nothing is filtered.
 """
 
 import dataclasses
-import functools
 import itertools
 from typing import Final
 
-import librosa
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from core.audio.pitch import REFERENCE_PITCH, track_pitch
-from core.audio.spectra import hann, stft
+from core.audio.spectra import hann, mel_weights, stft
 from core.config import VoiceConfig
 
 TRIM_DB: Final = 35.0
@@ -102,8 +100,8 @@ def describe(y: NDArray[np.float32], config: VoiceConfig) -> VoiceFrames:
     level = _db(power.sum(axis=1) / LEVEL_BINS)
     pitch = track_pitch(fine, hann(n), level - level.max(), sr)
 
-    mel = _db(power @ _mel_bank(sr, n, N_MEL, *MEL_RANGE).T + _MEL_FLOOR)
-    speech_band = _db(power @ _mel_bank(sr, n, N_MEL_SPEECH_BAND, *SPEECH_BAND).T + _SPEECH_BAND_FLOOR)
+    mel = _db(power @ mel_weights(sr, n, N_MEL, *MEL_RANGE).T + _MEL_FLOOR)
+    speech_band = _db(power @ mel_weights(sr, n, N_MEL_SPEECH_BAND, *SPEECH_BAND).T + _SPEECH_BAND_FLOOR)
     frames = np.concatenate(
         [
             mel,
@@ -138,9 +136,9 @@ def mel_power(y: NDArray[np.float32], config: VoiceConfig) -> NDArray[np.float64
     return np.asarray(fine[:, ::2] @ mel_bank(config).T)
 
 
-def mel_bank(config: VoiceConfig) -> NDArray[np.float64]:
+def mel_bank(config: VoiceConfig) -> NDArray[np.float32]:
     """Return the weights of the bins of a spectrum in 64 mel bands, shape (64, n_fft / 2 + 1)."""
-    return _mel_bank(config.sr, config.n_fft, N_MEL_FINE, *MEL_RANGE)
+    return mel_weights(config.sr, config.n_fft, N_MEL_FINE, *MEL_RANGE)
 
 
 def mel_floor(config: VoiceConfig) -> NDArray[np.float64]:
@@ -263,8 +261,3 @@ def _db(power: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _column(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values[:, None]
-
-
-@functools.lru_cache(maxsize=8)
-def _mel_bank(sr: int, n_fft: int, n_mels: int, low: float, high: float) -> NDArray[np.float64]:
-    return np.asarray(librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=low, fmax=high, norm=None))

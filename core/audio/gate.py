@@ -10,10 +10,10 @@ Silero Team (2024). Silero VAD: pre-trained enterprise-grade voice activity dete
 
 from typing import Final
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.resampling import resample
 from core.audio.silero.network import CONTEXT, RATE, WINDOW, read_windows, run_memory
 
 WINDOW_DURATION: Final = WINDOW / RATE
@@ -66,7 +66,7 @@ class VoiceScan:
         # A sound that begins at once has no silence before it: the step would be an attack, such as a voice has.
         heard = np.concatenate([before[-onset:], y])
         heard = np.pad(heard, (max(onset - len(before), 0), 0), mode="reflect" if len(heard) > 1 else "edge")
-        sound = librosa.resample(heard * np.float32(np.sqrt(10 ** (LEVEL / 10) / level)), orig_sr=sr, target_sr=RATE)
+        sound = resample(heard * np.float32(np.sqrt(10 ** (LEVEL / 10) / level)), sr, RATE)
         return _evaluate(np.clip(sound, -1, 1).astype(np.float32), n_windows)
 
 
@@ -107,6 +107,7 @@ def has_voice(y: NDArray[np.float32], sr: int) -> bool:
 
     Examples
     --------
+    >>> import librosa
     >>> has_voice(librosa.tone(440, sr=22050, duration=1.0).astype("float32"), 22050)
     False
     """

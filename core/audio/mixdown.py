@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
-import librosa
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from core.audio.containers import MAX_TRACKS, opened
+from core.audio.resampling import resample
 from core.config import DecodeLimits
 from core.errors import AudioError
 
@@ -159,7 +159,7 @@ def _parts(data: bytes, limits: DecodeLimits) -> Iterator[_Part]:
         for k, row in enumerate(rows):
             if power[k] > DEAD * power.max():
                 name = _name(number if n_tracks > 1 else None, None if one else k, len(rows))
-                y = librosa.resample(row, orig_sr=rate, target_sr=_RATE)
+                y = resample(row, rate, _RATE)
                 yield _Part(number, None if one else k, name, y, voice_duration(y, _RATE))
 
 

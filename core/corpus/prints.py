@@ -12,10 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.fingerprint import N_BITS, Fingerprint, similarities
@@ -24,6 +23,9 @@ from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
 from core.files import write_atomically
 from core.work.parallel import map_blocks
 from core.work.progress import Progress, Report, ignore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHIPPED: Final = Path(__file__).parent / "known_recordings"
 MIN_WORDS: Final = 3
@@ -148,7 +150,7 @@ def _read(path: Path, stamp: int) -> Prints | None:
     return Prints(tuple(clips.astype(str).tolist()), starts.astype(np.int64), frames.astype(np.uint32))
 
 
-def write_prints(index: pd.DataFrame, root: Path, path: Path, *, n_jobs: int = 2, report: Report = ignore) -> None:
+def write_prints(index: "pd.DataFrame", root: Path, path: Path, *, n_jobs: int = 2, report: Report = ignore) -> None:
     """Fingerprint the clips of a corpus.
 
     Parameters

@@ -6,22 +6,24 @@ A copy that was played faster or slower by 5 % is not found.
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from core.audio.decode import decode
 from core.audio.fingerprint import Fingerprint, fingerprint, similarities
 from core.work.parallel import map_blocks
 from core.work.progress import Progress, Report, ignore
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SAME_RECORDING: Final = 0.25
 """Similarity from which a sound counts as a recording of the corpus: rather too often than too rarely."""
 
 
 def find_recordings(
-    sounds: Sequence[Fingerprint], index: pd.DataFrame, root: Path, *, n_jobs: int = 2, report: Report = ignore
+    sounds: Sequence[Fingerprint], index: "pd.DataFrame", root: Path, *, n_jobs: int = 2, report: Report = ignore
 ) -> list[str]:
     """Return for each sound the clip that it is a recording of.
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from joblib import Parallel, delayed
-
 Result = TypeVar("Result")
 
 BLOCK: Final = 64
@@ -28,6 +26,8 @@ def map_blocks(function: Callable[[str], Result], paths: Sequence[str], n_jobs: 
     list
         Results of up to ``BLOCK`` paths.
     """
+    from joblib import Parallel, delayed
+
     blocks = [paths[i : i + BLOCK] for i in range(0, len(paths), BLOCK)]
     parallel = Parallel(n_jobs=n_jobs if len(blocks) > 1 else 1, return_as="generator")
     yield from parallel(delayed(_map_block)(function, block) for block in blocks)
