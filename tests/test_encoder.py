@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile as sf
 
 from core.audio.decode import Waveform, decode
 from core.audio.descriptors import describe, mel_floor, mel_power
-from core.audio.encoder import FOLDER, NETWORK_FILE, encode, encoder_folder, load_encoder
+from core.audio.encoder import FOLDER, NETWORK_FILE, encode, encoder_folder, load_encoder, taught_on
 from core.audio.extraction import extract, extract_clip
 from core.audio.features.encoded import EncodedFeatures
 from core.audio.features.mel import SILENCE, MelFeatures
@@ -20,7 +21,8 @@ from core.audio.mel_augmentation import MelAugmentation, Shares, active_power, f
 from core.config import SAMPLE_RATE, Augmentation, VoiceConfig
 from core.corpus.catalogue import find_place
 from core.corpus.samples import list_samples
-from core.errors import ModelError
+from core.errors import CorpusError, JobError, ModelError
+from core.learning.recipes import get_recipe
 from tests.conftest import tone
 
 KINDS = ("gasp", "hum", "whistle")
@@ -32,9 +34,8 @@ WIDTH = sum(WIDTHS)
 def small_recipe(**changes):
     from core.learning.encoders import EncoderRecipe
 
-    return dataclasses.replace(
-        EncoderRecipe(), widths=(8, 8, 16), blocks=(1, 1), n_frames=32, epochs=2, batch_size=8, held_out=3, **changes
-    )
+    small = EncoderRecipe(widths=(8, 8, 16), blocks=(1, 1), n_frames=32, epochs=2, batch_size=8, held_out=3)
+    return dataclasses.replace(small, **changes)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ def taught(bursts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("SOUNDWEB_CORPORA", str(bursts))
         patch.setenv("SOUNDWEB_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
-        return pretrain(small_recipe(), find_place(bursts.name), n_jobs=1)
+        return pretrain(small_recipe(), [find_place(bursts.name)], n_jobs=1)
 
 
 @pytest.fixture
@@ -195,12 +196,13 @@ def test_batches_follow_from_seed_and_epoch_and_hold_every_sound_once(bursts):
 
 
 @pytest.mark.heavy
-def test_a_pretraining_stores_an_encoder_by_its_digest(taught):
+def test_a_pretraining_stores_an_encoder_by_its_digest(taught, bursts):
     manifest = json.loads((taught / "manifest.json").read_text())
     assert taught.name == f"bursts-{manifest['sha256'][:8]}"
-    assert (manifest["corpus"]["n_speakers"], manifest["corpus"]["n_clips"]) == (4, 36)
+    [corpus] = manifest["corpora"]
+    assert (corpus["name"], corpus["n_speakers"], corpus["n_clips"]) == (bursts.name, 4, 36)
     assert tuple(manifest["widths"]) == WIDTHS
-    assert manifest["corpus"]["kinds"] == list(KINDS)
+    assert corpus["kinds"] == sorted(KINDS)
     history = (taught / "history.csv").read_text().splitlines()
     assert len(history) == 3
     card = (taught / "card.md").read_text()
@@ -208,6 +210,36 @@ def test_a_pretraining_stores_an_encoder_by_its_digest(taught):
     assert "licence: not stated" in card
     last = dict(zip(history[0].split(","), history[-1].split(","), strict=True))
     assert f"{float(last['val_accuracy']):.1%} are put into the right one of 3" in card
+
+
+@pytest.mark.heavy
+def test_a_pretraining_on_two_corpora_learns_the_kinds_of_each(bursts, tmp_path, monkeypatch):
+    from core.operations.pretraining import pretrain
+
+    other = tmp_path / "others"
+    shutil.copytree(bursts, other)
+    monkeypatch.setenv("SOUNDWEB_CORPORA", f"{bursts}{os.pathsep}{other}")
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "artifacts"))
+    places = [find_place(bursts.name), find_place("others")]
+    folder = pretrain(small_recipe(epochs=1), places, n_jobs=1)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert [corpus["name"] for corpus in manifest["corpora"]] == [bursts.name, "others"]
+    assert "right one of 6" in (folder / "card.md").read_text()
+    assert taught_on(folder.name) == (bursts.name, "others")
+    with pytest.raises(CorpusError, match="Name each corpus once"):
+        pretrain(small_recipe(), [*places, places[0]], n_jobs=1)
+
+
+@pytest.mark.heavy
+def test_a_model_is_not_evaluated_on_what_its_encoder_was_taught_on(monkeypatch):
+    from core.operations.spec import TrainingSpec, check_corpora
+
+    heard = get_recipe("encoded").features.taught_on
+    assert heard
+    check_corpora(TrainingSpec(recipe="voice", tried=heard))
+    with pytest.raises(JobError, match=f"was taught on {heard[0]}"):
+        check_corpora(TrainingSpec(recipe="encoded", tried=heard[:1]))
 
 
 @pytest.mark.heavy

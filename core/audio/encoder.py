@@ -5,6 +5,7 @@ ship lie beside the shipped models; one's own, from ``python -m core pretrain``,
 """
 
 import functools
+import json
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,21 @@ def encoder_folder(name: str) -> Path:
             if (folder / NETWORK_FILE).is_file():
                 return folder
     raise ModelError(f"There is no encoder {name!r}. Copy its folder to {artifacts_folder() / FOLDER}.")
+
+
+def taught_on(name: str) -> tuple[str, ...]:
+    """Return the names of the corpora that an encoder was taught on.
+
+    Raises
+    ------
+    ModelError
+        If there is no such encoder, or its manifest does not tell.
+    """
+    path = encoder_folder(name) / "manifest.json"
+    try:
+        return tuple(str(corpus["name"]) for corpus in json.loads(path.read_text(encoding="utf-8"))["corpora"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The manifest of the encoder {name!r} does not tell what it was taught on.") from error
 
 
 def encode(mel: NDArray[np.floating], name: str) -> NDArray[np.float32]:

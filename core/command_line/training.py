@@ -146,12 +146,14 @@ def train(
 @commands.command(epilog="Example: python -m core pretrain --corpus emogator")
 def pretrain(
     *,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus of sounds to learn from.")] = "emogator",
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Name of a corpus of sounds to learn from; emogator by default.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentations.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that read and extract.")] = 2,
 ) -> None:
-    """Teach an encoder on a corpus of other sounds, and store it; goes on where it was cut off."""
+    """Teach an encoder on corpora of other sounds, and store it; goes on where it was cut off."""
     from core.corpus.catalogue import find_place
     from core.learning.encoders import EncoderRecipe
     from core.operations.pretraining import pretrain as teach_and_store
@@ -160,5 +162,5 @@ def pretrain(
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=epochs)
     with shown_progress() as report:
-        folder = teach_and_store(recipe, find_place(corpus), n_jobs=jobs, report=report)
+        folder = teach_and_store(recipe, list(map(find_place, corpus or ["emogator"])), n_jobs=jobs, report=report)
     print(folder.name)

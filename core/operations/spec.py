@@ -130,18 +130,21 @@ def check_studies(spec: TrainingSpec) -> None:
 
 
 def check_corpora(spec: TrainingSpec) -> None:
-    """Refuse corpora that there are none of, or that stand twice: a clip's twin would be trained on beside it.
+    """Refuse corpora whose clips would be evaluated after they were heard.
 
     Raises
     ------
     JobError
-        If a corpus is unknown or named twice.
+        If a corpus is unknown, named twice, or one that the features were taught on.
     """
     names = (spec.corpus, *spec.others, *spec.tried)
     for name in names:
         _known_corpus(name)
     if len(set(names)) != len(names):
         raise JobError(f"Name each corpus once, not {', '.join(names)}.")
+    heard = set(names) & set(get_recipe(spec.recipe).features.taught_on)
+    if heard:
+        raise JobError(f"The encoder of the recipe {spec.recipe!r} was taught on {', '.join(sorted(heard))}.")
 
 
 def _has_speech(spec: TrainingSpec) -> bool:

@@ -58,6 +58,11 @@ class FeatureSet(abc.ABC):
     """Raised whenever the computation changes."""
 
     @property
+    def taught_on(self) -> tuple[str, ...]:
+        """Names of the corpora that what computes the features was taught on; models are not evaluated on these."""
+        return ()
+
+    @property
     @abc.abstractmethod
     def analysed_duration(self) -> float:
         """Longest stretch of voice that is read at once, in seconds."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.descriptors import VoiceFrames
-from core.audio.encoder import encode
+from core.audio.encoder import encode, taught_on
 from core.audio.features.voice import VoiceFeatures
 
 
@@ -31,6 +31,11 @@ class EncodedFeatures(VoiceFeatures):
     def view_widths(self) -> dict[str, int]:
         """Number of values of each view, in the order in which they stand in a vector."""
         return super().view_widths | {"shallow": self.shallow_width, "deep": self.deep_width}
+
+    @property
+    def taught_on(self) -> tuple[str, ...]:
+        """Names of the corpora that the encoder was taught on."""
+        return taught_on(self.encoder)
 
     def read_views(self, voice: VoiceFrames) -> Mapping[str, NDArray[np.float32]]:
         """Return each view of a voice, by name."""

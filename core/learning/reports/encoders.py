@@ -21,8 +21,9 @@ def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
     -------
     str
     """
-    recipe, corpus, last = manifest["recipe"], manifest["corpus"], history.iloc[-1]
-    kinds, widths = corpus["kinds"], ", ".join(map(str, recipe["widths"]))
+    recipe, last = manifest["recipe"], history.iloc[-1]
+    widths, n_kinds = ", ".join(map(str, recipe["widths"])), sum(len(corpus["kinds"]) for corpus in manifest["corpora"])
+    taught_on = "\n".join(map(_describe, manifest["corpora"]))
     return f"""# {manifest["name"]}
 
 A residual network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by
@@ -31,11 +32,9 @@ band. It is frozen: recipes read it as they read other features.
 
 ## What it was taught on
 
-{corpus["n_clips"]:,} sounds of {corpus["n_speakers"]:,} people from {corpus["title"]} (licence: {corpus["licence"]}).
-Their {len(kinds)} kinds:
-{textwrap.fill(", ".join(kinds), 118)}.
+{taught_on}
 
-No sound of a corpus that models of emotion are evaluated on.
+A model that reads it is not evaluated on any of these corpora.
 
 ## How
 
@@ -45,6 +44,15 @@ reverberated, covered with noise and mixed in pairs, anew in every epoch.
 
 ## How well
 
-Of sounds of people that it was not taught on, {last["val_accuracy"]:.1%} are put into the right one of {len(kinds)}
-kinds (chance is {1 / len(kinds):.1%}). What that is worth for emotions, the cards of the models that read it tell.
+Of sounds of people that it was not taught on, {last["val_accuracy"]:.1%} are put into the right one of {n_kinds}
+kinds (chance is {1 / n_kinds:.1%}). What that is worth for emotions, the cards of the models that read it tell.
 """
+
+
+def _describe(corpus: Mapping[str, Any]) -> str:
+    """Return what an encoder heard of a corpus, as an item of a list."""
+    text = (
+        f"{corpus['n_clips']:,} sounds of {corpus['n_speakers']:,} people from {corpus['title']} (licence: "
+        f"{corpus['licence']}), of the kinds {', '.join(corpus['kinds'])}."
+    )
+    return textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
