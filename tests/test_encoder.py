@@ -294,7 +294,7 @@ def test_an_encoder_that_is_missing_or_altered_is_refused_in_words(stored, tmp_p
 
 @pytest.mark.heavy
 def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
-    features = EncodedFeatures(n_kernels=30, encoder=stored, shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
+    features = EncodedFeatures(n_kernels=30, encoders=(stored,), shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
     X = extract(Waveform.of_samples(voice()), features)
     assert X.shape == features.shape
     own = slice(features.views["shallow"].start, features.views["deep"].stop)
@@ -305,7 +305,7 @@ def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
 
 @pytest.mark.heavy
 def test_trainings_read_clips_as_answers_do(stored):
-    features = EncodedFeatures(n_kernels=30, encoder=stored, shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
+    features = EncodedFeatures(n_kernels=30, encoders=(stored,), shallow_width=WIDTHS[0], deep_width=WIDTHS[1])
     spoken = decode(next(sample.path for sample in list_samples() if sample.is_real)).y
     late = Waveform.of_samples(np.concatenate([tone(440, SAMPLE_RATE, 2.0), spoken]))
     whole = extract(late, features)

@@ -157,5 +157,6 @@ def read_features(fields: Mapping[str, Any]) -> FeatureSet:
     place = parts.FEATURE_SETS.get(fields["name"])
     if place is None:
         raise TypeError(f"no feature set is called {fields['name']!r}")
-    found: FeatureSet = parts.load_part(place)(**fields)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    found: FeatureSet = parts.load_part(place)(**values)
     return found

@@ -1,4 +1,4 @@
-"""The encoded recipe: the voice recipe with a frozen encoder as one more view, and other corpora to be cautious by."""
+"""The encoded recipe: the voice recipe with frozen encoders as further views, and other corpora to be cautious by."""
 
 import dataclasses
 from typing import Final
@@ -10,7 +10,7 @@ from core.learning.recipes.voice import Elsewhere, VoiceRecipe
 
 @dataclasses.dataclass(frozen=True)
 class EncodedRecipe(VoiceRecipe):
-    """Discriminants on voice features and on what an encoder says; other corpora teach what differs between them."""
+    """Discriminants on voice features and on what encoders say; other corpora teach what differs between them."""
 
     features: EncodedFeatures = dataclasses.field(default_factory=EncodedFeatures)
     """What the discriminants read."""
@@ -25,15 +25,15 @@ class EncodedRecipe(VoiceRecipe):
             f"without {view}": dataclasses.replace(self, views=tuple(v for v in self.views if v != view))
             for view in self.views
         }
-        alone = {"encoder alone": dataclasses.replace(self, views=("shallow", "deep"))}
+        alone = {"encoders alone": dataclasses.replace(self, views=("shallow", "deep"))}
         kept = {name: recipe for name, recipe in super().variants().items() if not name.endswith("alone")}
         return {**one_left_out, **alone, **kept}
 
     def describe(self, manifest: Manifest) -> str:
         """Return what a stored model reads and how it was trained, as Markdown list items."""
-        encoder = manifest.features["encoder"]
+        encoders = ", ".join(f"`{encoder}`" for encoder in manifest.features["encoders"])
         return f"""{super().describe(manifest)}
-- Encoder: `{encoder}`, frozen; its card stands in `artifacts/encoders/{encoder}`."""
+- Encoders, frozen: {encoders}; their cards stand in `artifacts/encoders`."""
 
 
 RECIPE: Final = EncodedRecipe(
