@@ -37,6 +37,26 @@ class NotSignedIn(SoundWebError):  # noqa: N818 - a state, said as one
     """The action needs an administrator who is signed in."""
 
 
+class KeyRefused(SoundWebError):  # noqa: N818 - a state, said as one
+    """A program sent no key, or one that is unknown or was revoked."""
+
+
+class TooManyRequests(SoundWebError):  # noqa: N818 - the name that HTTP gives it
+    """A program asks for more than its key may.
+
+    Parameters
+    ----------
+    message : str
+        What the limit is.
+    wait : int
+        Time after which it may ask again, in seconds.
+    """
+
+    def __init__(self, message: str, wait: int) -> None:
+        super().__init__(f"{message} Try again in {wait:,} s.")
+        self.wait = wait
+
+
 class SignInError(SoundWebError):
     """A password or an unlock code is wrong, comes too soon, or does not follow the rules."""
 

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.ui.admin.feedback import show_feedback
 from pages.ui.admin.jobs import show_training
 from pages.ui.admin.models import show_models
+from pages.ui.admin.programs import show_programs
 from pages.ui.admin.settings import show_audit, show_settings
 from pages.ui.admin.sign_in import ensure_signed_in
 from pages.ui.admin.words import show_done
@@ -15,6 +16,7 @@ TABS = {
     "Training": show_training,
     "Models": show_models,
     "Feedback": show_feedback,
+    "Programs": show_programs,
     "Audit": show_audit,
     "Settings": show_settings,
 }

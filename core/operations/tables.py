@@ -131,3 +131,22 @@ feedback: Final = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False, default=0),
     sqlite_autoincrement=True,
 )
+
+keys: Final = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("created", UtcTime, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("revoked", UtcTime),
+    sa.Column("last_used", UtcTime),
+    sa.Column("per_minute", sa.Integer, nullable=False),
+    sa.Column("per_day", sa.Integer, nullable=False),
+    # Sounds answered in the minute and on the day of the last use.
+    sa.Column("minute_count", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("day_count", sa.Integer, nullable=False, default=0, server_default="0"),
+    sqlite_autoincrement=True,
+)

@@ -8,6 +8,7 @@ by itself when no sound comes any more: a closed browser sends no farewell.
 import collections
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import av
@@ -84,6 +85,8 @@ class LiveWorker:
         As for ``Predictor.predict``.
     take_duration : float
         Longest take that is kept, in seconds.
+    tell : callable, optional
+        Called with each window, in the worker's thread.
     """
 
     def __init__(
@@ -93,8 +96,9 @@ class LiveWorker:
         *,
         shift: NDArray[np.float32] | None = None,
         take_duration: float = TAKE_DURATION,
+        tell: Callable[[Window], None] | None = None,
     ) -> None:
-        self.predictor, self.config = predictor, config
+        self.predictor, self.config, self._tell = predictor, config, tell
         self.listener = Listener(predictor, config, shift=shift)
         self.ring = RingBuffer(2 * config.length_samples + config.hop_samples)
         # All of it is claimed now, so that memory does not grow while somebody speaks.
@@ -176,6 +180,8 @@ class LiveWorker:
             last = self.ring.total // hop * hop
             window = self.listener.listen(self.ring.read(last - length, last), last)
             self._recent.append(window)
+            if self._tell is not None:
+                self._tell(window)
             if last <= len(self._take):
                 self._taken.append(window)
             last += hop

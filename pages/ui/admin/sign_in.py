@@ -160,7 +160,8 @@ def _enter(token: str) -> None:
 
 def _leave(token: str) -> None:
     """End the session, here and at the provider's."""
-    st.session_state.pop(state.ADMIN_SESSION, None)
+    for name in (state.ADMIN_SESSION, state.ADMIN_NEW_KEY):
+        st.session_state.pop(name, None)
     sign_out(token)
     if secret("auth") is not None and st.user.is_logged_in:
         st.logout()

@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 
 import anyio
 import streamlit as st
+from starlette.routing import Mount
 from streamlit.runtime.pages_manager import PagesManager
 
+from core.api.routes import routes
 from core.config import check_settings
 from core.errors import SoundWebError
 from core.operations.access.sign_in import check_hash, ensure_unlock_code
 from core.operations.jobs.queue import tick
+from core.serving.live import LiveSlots
+from core.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,22 @@ async def started(app: st.App) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     await anyio.to_thread.run_sync(start)
     yield
+
+
+def program_routes() -> list[Mount]:
+    """Return what the server serves to programs, with the model and the live places that the pages use."""
+
+    def predictor(name: str | None) -> Predictor:
+        from pages.ui.shared import cache  # Streamlit's caches need the server, which is there when somebody asks
+
+        return cache.predictor(name)
+
+    def slots() -> LiveSlots:
+        from pages.ui.shared import cache
+
+        return cache.st_live_slots()
+
+    return routes(predictor, slots)
 
 
 def start() -> None:

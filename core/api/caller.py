@@ -1,0 +1,41 @@
+"""Who calls: the key in the header of a request, or of the handshake of a WebSocket."""
+
+import anyio.to_thread
+from starlette.requests import HTTPConnection
+
+from core.operations.access.keys import use_key
+
+
+async def charge(connection: HTTPConnection, n_sounds: int) -> str:
+    """Count a use of the key that came with a request, and return its name.
+
+    Parameters
+    ----------
+    connection : HTTPConnection
+        A request, or a WebSocket.
+    n_sounds : int
+        As for ``core.operations.access.keys.use_key``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    KeyRefused
+        If there is no key that works.
+    TooManyRequests
+        If it has had as many sounds answered as it may.
+    """
+    key = bearer(connection.headers.get("authorization", ""))
+    return await anyio.to_thread.run_sync(use_key, key, n_sounds)
+
+
+def bearer(header: str) -> str | None:
+    """Return the key in a header.
+
+    >>> bearer("Bearer abc"), bearer("bearer abc "), bearer("Basic abc"), bearer("")
+    ('abc', 'abc', None, None)
+    """
+    scheme, _, key = header.partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None

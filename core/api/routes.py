@@ -1,0 +1,228 @@
+"""Routes of the interface for programs, version 1: answers, timelines, models, a live stream, and their description.
+
+``POST predict`` and ``POST timeline`` take the bytes of a sound file as the body, or a form with files. What is
+computed is what the pages show, to the last digit; limits are theirs too. Answers are computed in threads, a few at a
+time: who finds too many waiting is told to come back.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from core.api.caller import charge
+from core.api.description import MAX_FILES, describe, description_page
+from core.api.live import LiveStream
+from core.api.problems import show_error
+from core.audio.stream import stream
+from core.config import DecodeLimits
+from core.errors import AudioError, BusyError, ModelError, SoundWebError
+from core.serving.exports import prediction_json, timeline_json
+from core.serving.live import LiveSlots
+from core.serving.predictor import Predictor
+from core.serving.registry import Registry
+from core.serving.segments import find_segments, smooth
+from core.serving.timeline import follow
+
+PATH: Final = "/api/v1"
+AT_ONCE: Final = 2
+"""Sounds that are worked on at the same time."""
+WAITING: Final = 32
+"""Sounds that may wait for their turn."""
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """A file that a program sent."""
+
+    name: str
+    """Its name, as the program gave it: not to be trusted; empty for a plain body."""
+    data: bytes
+    """The encoded sound."""
+
+
+class Interface:
+    """Answers the requests of programs.
+
+    Parameters
+    ----------
+    predictor : callable
+        Returns a stored model ready to answer: the one in use, or that of a name.
+    slots : callable
+        Returns the places for live streams, which programs share with people.
+    """
+
+    def __init__(self, predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> None:
+        self._predictor, self._slots = predictor, slots
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._waiting = 0
+
+    def app(self) -> Starlette:
+        """Return the interface as an application, to be mounted at ``PATH``."""
+        live = LiveStream(self._predictor, self._slots)
+        return Starlette(
+            routes=[
+                Route("/predict", self.predict, methods=["POST"]),
+                Route("/timeline", self.timeline, methods=["POST"]),
+                Route("/models", self.models),
+                WebSocketRoute("/live", live.serve),
+                Route("/openapi.json", self.description),
+                Route("/", self.page),
+            ],
+            exception_handlers={Exception: show_error, HTTPException: show_error, SoundWebError: show_error},
+        )
+
+    async def predict(self, request: Request) -> Response:
+        """Answer for one sound as an object, or for the files of a form as a list."""
+        await charge(request, 0)  # before anything that a stranger sent is read
+        files, is_form = await read_files(request)
+        await charge(request, len(files))
+        part, model = _texts(request, "part", "model")
+        texts = [await self._work(self._predict, sent, model, part, is_form) for sent in files]
+        content = f"[{', '.join(texts)}]" if is_form else texts[0]
+        return Response(content, media_type="application/json")
+
+    async def timeline(self, request: Request) -> Response:
+        """Answer for one sound over time."""
+        await charge(request, 0)
+        files, _ = await read_files(request, at_most=1)
+        await charge(request, 1)
+        part, model = _texts(request, "part", "model")
+        content = await self._work(self._follow, files[0], model, part)
+        return Response(content, media_type="application/json")
+
+    async def models(self, request: Request) -> Response:
+        """List the stored models, the one in use first."""
+        await charge(request, 0)
+        return JSONResponse(await self._work(list_models))
+
+    async def description(self, request: Request) -> Response:
+        """Return the description for programs that write programs."""
+        del request
+        return JSONResponse(describe())
+
+    async def page(self, request: Request) -> Response:
+        """Return the description for people."""
+        del request
+        return HTMLResponse(description_page())
+
+    def _predict(self, sent: Sent, model: str, part: str, is_form: bool) -> str:  # noqa: FBT001 - a field passed on
+        predictor = self._load(model)
+        try:
+            return prediction_json(sent.name, predictor.predict_file(sent.data, part=part))
+        except AudioError as error:
+            if not is_form:
+                raise
+            return prediction_json(sent.name, error)
+
+    def _follow(self, sent: Sent, model: str, part: str) -> bytes:
+        predictor = self._load(model)
+        readings = smooth(follow(stream(sent.data, part=part), predictor), predictor.model.threshold, 0.0)
+        if not readings:
+            raise AudioError("The sound is too short to be followed over time.")
+        return timeline_json(find_segments(readings), readings, predictor.model.name)
+
+    def _load(self, model: str) -> Predictor:
+        """Return a model ready to answer; the one in use where none is named."""
+        if model and model not in Registry().names():
+            raise HTTPException(404, f"There is no model {model!r}.")
+        return self._predictor(model or None)
+
+    async def _work(self, compute: Callable[..., Result], *arguments: Any) -> Result:
+        """Compute something in a thread, a few at a time.
+
+        Raises
+        ------
+        BusyError
+            If too many wait already.
+        """
+        if self._limiter is None:  # needs the server's loop
+            self._limiter = anyio.CapacityLimiter(AT_ONCE)
+        if self._waiting >= WAITING:
+            raise BusyError(f"{self._waiting} sounds are waiting for their turn already. Try again in a moment.")
+        self._waiting += 1
+        try:
+            return await anyio.to_thread.run_sync(compute, *arguments, limiter=self._limiter)
+        finally:
+            self._waiting -= 1
+
+
+def routes(predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> list[Mount]:
+    """Return what a server that shows the pages serves to programs; arguments as for ``Interface``."""
+    return [Mount(PATH, Interface(predictor, slots).app())]
+
+
+async def read_files(request: Request, at_most: int = MAX_FILES) -> tuple[list[Sent], bool]:
+    """Return the files of a request, and whether they came as a form.
+
+    Raises
+    ------
+    HTTPException
+        If there are none, too many, or too large ones.
+    """
+    limit = DecodeLimits().max_bytes
+    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    if not is_form:
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > limit:
+                raise _too_large(limit)
+        return [Sent("", bytes(data))], False
+    stated = request.headers.get("content-length", "")
+    if not stated.isdigit() or int(stated) > at_most * limit + 2**20:
+        raise _too_large(limit)
+    async with request.form(max_files=at_most, max_fields=at_most) as form:
+        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not uploads:
+            raise HTTPException(400, "The form holds no file.")
+        if any((upload.size or 0) > limit for upload in uploads):
+            raise _too_large(limit)
+        return [Sent(upload.filename or "", await upload.read()) for upload in uploads], True
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Return what a program needs to know of each model: name, emotions, confidence from which it is sure, figures."""
+    registry = Registry()
+    used = registry.champion() if registry.has_champion() else None
+    found = []
+    for name in sorted(registry.names(), key=lambda name: (name != used, name)):
+        try:
+            model = registry.load(name)
+        except ModelError as error:
+            found.append({"name": name, "in_use": name == used, "error": str(error)})
+            continue
+        of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
+        found.append(
+            {
+                "name": name,
+                "in_use": name == used,
+                "emotions": list(model.manifest.labels),
+                "threshold": model.threshold,
+                "protocol": model.main_protocol,
+                "unweighted_average_recall": of_speech and of_speech["unweighted_average_recall"],
+            }
+        )
+    return found
+
+
+def _texts(request: Request, *names: str) -> Sequence[str]:
+    """Return parameters of a request, empty where they are not given; refuse others, which would be overheard."""
+    unknown = set(request.query_params) - set(names)
+    if unknown:
+        raise HTTPException(400, f"There is no parameter {sorted(unknown)[0]!r}; known are {', '.join(names)}.")
+    return [request.query_params.get(name, "") for name in names]
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"A sound file may have {limit / 2**20:.0f} MiB at most.")
