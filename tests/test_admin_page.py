@@ -9,9 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.audio.sound import Sound
-from core.errors import DatabaseError, NotSignedIn
+from core.errors import DatabaseError, KeyRefused, NotSignedIn
 from core.labels import EMOTIONS
 from core.operations.access import audit, sign_in
+from core.operations.access.keys import list_keys, use_key
 from core.operations.access.passwords import hash_password
 from core.operations.access.sessions import IDLE_TIMEOUT, require_admin
 from core.operations.access.sign_in import ensure_unlock_code, set_password, waiting_time
@@ -33,7 +34,7 @@ from tests.test_model_operations import OTHER, copy_model, with_recall
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 PASSWORD = "a long enough password"
-TABS = ["Training", "Models", "Feedback", "Audit", "Settings"]
+TABS = ["Training", "Models", "Feedback", "Programs", "Audit", "Settings"]
 
 
 @pytest.fixture
@@ -463,3 +464,31 @@ def test_the_idle_time_runs_on_while_a_screen_refreshes_itself(admin, sleeping):
 def last_used():
     with writing() as connection:
         return connection.execute(sessions.select()).one().last_used
+
+
+def test_keys_of_programs_are_made_shown_once_and_revoked(admin, token):
+    open_tab(admin, "Programs")
+    assert "no program is answered" in admin.info[0].value
+    admin.text_input[0].set_value("a robot")
+    press(admin, "Make the key")
+    key = admin.code[0].value
+    assert use_key(key) == "a robot"
+    assert key in admin.code[1].value
+    assert admin.dataframe[0].value["name"].tolist() == ["a robot"]
+    press(admin, "Done")
+    assert key not in [element.value for element in admin.code]
+    press(admin, "Revoke")
+    with pytest.raises(KeyRefused):
+        use_key(key)
+    assert "revoked" in admin.dataframe[0].value["state"].tolist()[0]
+    press(admin, "Make the key")
+    assert "Name the program" in admin.error[0].value
+    assert len(list_keys(token)) == 1
+
+
+def test_a_new_key_goes_with_the_sign_out(admin):
+    open_tab(admin, "Programs")
+    admin.text_input[0].set_value("a robot")
+    press(admin, "Make the key")
+    press(admin, "Sign out")
+    assert state.ADMIN_NEW_KEY not in admin.session_state

@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
+import requests
 import uvicorn
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from core.api import routes as module
 from core.api.routes import PATH, routes
@@ -17,13 +17,11 @@ from core.client import Client, ProblemError
 from core.config import SAMPLE_RATE, DecodeLimits
 from core.corpus.samples import list_samples, list_synthesized
 from core.operations.access.keys import list_keys, make_key, revoke_key
-from core.operations.access.sign_in import ensure_unlock_code, set_password, sign_in
-from core.operations.database import close_database
+from core.operations.access.sessions import open_session
+from core.operations.database import close_database, writing
 from core.serving.exports import prediction_json, to_int16
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
-
-PASSWORD = "a long enough password"
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +33,9 @@ def predictor() -> Predictor:
 def token(tmp_path, monkeypatch):
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    set_password(ensure_unlock_code(), PASSWORD)
-    yield sign_in(PASSWORD)
+    with writing() as connection:
+        session = open_session("admin", connection)
+    yield session
     close_database()
 
 
@@ -45,15 +44,40 @@ def key(token) -> str:
     return make_key(token, "a robot", per_minute=60, per_day=100)
 
 
+class Api:
+    """What a program sees of a server."""
+
+    def __init__(self, address: str, key: str | None = None) -> None:
+        self._address, self._headers = address + PATH, {"Authorization": f"Bearer {key}"} if key else {}
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self._address + path, headers=self._headers, timeout=60)
+
+    def post(self, path: str, sound: bytes | None = None, **more) -> requests.Response:
+        return requests.post(self._address + path, sound, headers=self._headers, timeout=60, **more)
+
+
 @pytest.fixture
-def app(predictor) -> Starlette:
+def server(predictor):
+    """The address of a server with the interface alone."""
     slots = LiveSlots(1)
-    return Starlette(routes=list(routes(lambda name: Predictor.load(name) if name else predictor, lambda: slots)))
+    app = Starlette(routes=list(routes(lambda name: Predictor.load(name) if name else predictor, lambda: slots)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
 
 
 @pytest.fixture
-def api(app, key) -> TestClient:
-    return TestClient(app, headers={"Authorization": f"Bearer {key}"}, raise_server_exceptions=False)
+def api(server, key) -> Api:
+    return Api(server, key)
 
 
 @pytest.fixture
@@ -70,28 +94,28 @@ def is_problem(response, status: int, words: str) -> bool:
 
 
 def test_a_sound_is_answered_to_the_last_digit(api, predictor, sample):
-    response = api.post(f"{PATH}/predict", content=sample)
+    response = api.post("/predict", sample)
     assert response.status_code == 200
     assert response.json() == json.loads(prediction_json("", predictor.predict_file(sample)))
 
 
 def test_the_files_of_a_form_are_answered_in_their_order(api, predictor, sample):
     files = [("a", ("b.ogg", sample)), ("b", ("<b>.wav", b"no sound")), ("c", ("c.ogg", sample))]
-    answers = api.post(f"{PATH}/predict", files=files).json()
+    answers = api.post("/predict", files=files).json()
     assert [answer["file"] for answer in answers] == ["b.ogg", "<b>.wav", "c.ogg"]
     assert "not a sound" in answers[1]["error"]
     assert answers[2] == json.loads(prediction_json("c.ogg", predictor.predict_file(sample)))
 
 
 def test_a_timeline_tells_segments_and_windows(api, sample):
-    told = api.post(f"{PATH}/timeline", content=sample).json()
+    told = api.post("/timeline", sample).json()
     assert told["segments"][0]["start"] == 0
     assert told["windows"][-1]["end"] == pytest.approx(told["segments"][-1]["end"])
     assert sum(told["share_of_time"].values()) == pytest.approx(1)
 
 
 def test_models_are_listed_with_the_one_in_use_first(api, predictor):
-    first, *others = api.get(f"{PATH}/models").json()
+    first, *others = api.get("/models").json()
     assert (first["name"], first["in_use"]) == (predictor.model.name, True)
     assert 0 < first["unweighted_average_recall"]["mean"] < 1
     assert others
@@ -101,15 +125,15 @@ def test_models_are_listed_with_the_one_in_use_first(api, predictor):
 @pytest.mark.parametrize(
     ("call", "status", "words"),
     [
-        (lambda api: api.post(f"{PATH}/predict", content=b"no sound"), 422, "not a sound"),
-        (lambda api: api.post(f"{PATH}/predict", content=b""), 422, "empty"),
-        (lambda api: api.post(f"{PATH}/predict?modle=x", content=b"x"), 400, "no parameter 'modle'"),
-        (lambda api: api.post(f"{PATH}/predict?model=voice-00000000", content=b"x"), 404, "no model"),
-        (lambda api: api.post(f"{PATH}/predict", data={"a": "b"}, files=[]), 422, "not a sound"),
-        (lambda api: api.post(f"{PATH}/predict", files=[("a", "")] * 21), 400, "Too many files"),
-        (lambda api: api.get(f"{PATH}/predict"), 405, "Method Not Allowed"),
-        (lambda api: api.get(f"{PATH}/nowhere"), 404, "Not Found"),
-        (lambda api: api.post(f"{PATH}/timeline", content=b"no sound"), 422, "not a sound"),
+        (lambda api: api.post("/predict", b"no sound"), 422, "not a sound"),
+        (lambda api: api.post("/predict", b""), 422, "empty"),
+        (lambda api: api.post("/predict?modle=x", b"x"), 400, "no parameter 'modle'"),
+        (lambda api: api.post("/predict?model=voice-00000000", b"x"), 404, "no model"),
+        (lambda api: api.post("/predict", files=[("a", (None, "text"))]), 400, "holds no file"),
+        (lambda api: api.post("/predict", files=[("a", "")] * 21), 400, "Too many files"),
+        (lambda api: api.get("/predict"), 405, "Method Not Allowed"),
+        (lambda api: api.get("/nowhere"), 404, "Not Found"),
+        (lambda api: api.post("/timeline", b"no sound"), 422, "not a sound"),
     ],
 )
 def test_what_cannot_be_answered_is_a_problem_with_a_sentence(api, call, status, words):
@@ -118,39 +142,38 @@ def test_what_cannot_be_answered_is_a_problem_with_a_sentence(api, call, status,
 
 def test_a_sound_of_exactly_the_limit_passes_and_one_byte_more_does_not(api):
     limit = DecodeLimits().max_bytes
-    assert is_problem(api.post(f"{PATH}/predict", content=bytes(limit)), 422, "not a sound")
-    assert is_problem(api.post(f"{PATH}/predict", content=bytes(limit + 1)), 413, "25 MiB at most")
-    assert is_problem(api.post(f"{PATH}/predict", files=[("a", bytes(limit + 1))]), 413, "25 MiB at most")
+    assert is_problem(api.post("/predict", bytes(limit)), 422, "not a sound")
+    assert is_problem(api.post("/predict", bytes(limit + 1)), 413, "25 MiB at most")
+    assert is_problem(api.post("/predict", files=[("a", bytes(limit + 1))]), 413, "25 MiB at most")
 
 
-def test_without_a_key_nothing_is_answered_and_nothing_read(app, key):
-    stranger = TestClient(app)
+def test_without_a_key_nothing_is_answered_and_nothing_read(server, key):
+    stranger = Api(server)
     for path in ("predict", "timeline"):
-        response = stranger.post(f"{PATH}/{path}", content=bytes(DecodeLimits().max_bytes + 1))
+        response = stranger.post(f"/{path}", bytes(DecodeLimits().max_bytes + 1))
         assert is_problem(response, 401, "Send a key")
         assert response.headers["www-authenticate"] == "Bearer"
-    wrong = stranger.get(f"{PATH}/models", headers={"Authorization": "Bearer soundweb_guess"})
-    assert is_problem(wrong, 401, "unknown, or was revoked")
+    assert is_problem(Api(server, "soundweb_guess").get("/models"), 401, "unknown, or was revoked")
 
 
 def test_a_key_is_refused_from_the_moment_it_is_revoked(api, token, sample):
-    assert api.post(f"{PATH}/predict", content=sample).status_code == 200
+    assert api.post("/predict", sample).status_code == 200
     revoke_key(token, list_keys(token)[0].id)
-    assert is_problem(api.post(f"{PATH}/predict", content=sample), 401, "was revoked")
+    assert is_problem(api.post("/predict", sample), 401, "was revoked")
 
 
-def test_over_its_limit_a_key_is_told_when_to_come_back(app, token, sample):
+def test_over_its_limit_a_key_is_told_when_to_come_back(server, token, sample):
     key = make_key(token, "slow", per_minute=1, per_day=1)
-    api = TestClient(app, headers={"Authorization": f"Bearer {key}"})
-    assert api.post(f"{PATH}/predict", content=sample).status_code == 200
-    response = api.post(f"{PATH}/predict", content=sample)
+    api = Api(server, key)
+    assert api.post("/predict", sample).status_code == 200
+    response = api.post("/predict", sample)
     assert is_problem(response, 429, "1 sounds answered")
     assert int(response.headers["retry-after"]) > 0
 
 
 def test_a_busy_server_says_so(api, monkeypatch, sample):
     monkeypatch.setattr(module, "WAITING", 0)
-    response = api.post(f"{PATH}/predict", content=sample)
+    response = api.post("/predict", sample)
     assert is_problem(response, 503, "waiting for their turn")
     assert response.headers["retry-after"]
 
@@ -160,44 +183,28 @@ def test_an_error_that_nobody_expected_is_a_number_that_stands_in_the_log(api, m
         raise RuntimeError("a secret of the server")
 
     monkeypatch.setattr(module, "prediction_json", fail)
-    response = api.post(f"{PATH}/predict", content=sample)
+    response = api.post("/predict", sample)
     assert is_problem(response, 500, "went wrong")
     assert "secret" not in response.text
     assert response.json()["number"] in caplog.text
 
 
-def test_the_description_names_every_route_and_needs_no_key(app):
-    description = TestClient(app).get(f"{PATH}/openapi.json").json()
+def test_the_description_names_every_route_and_needs_no_key(server):
+    description = Api(server).get("/openapi.json").json()
     assert set(description["paths"]) == {"/predict", "/timeline", "/models"}
-    page = TestClient(app).get(f"{PATH}/").text
+    page = Api(server).get("/").text
     assert "http" not in page.replace("http-equiv", "")
     for path in description["paths"]:
         assert path in page
 
 
 def test_the_description_holds_for_answers(api, sample):
-    schemas = TestClient(api.app).get(f"{PATH}/openapi.json").json()["components"]["schemas"]
-    answer = api.post(f"{PATH}/predict", content=sample).json()
+    schemas = api.get("/openapi.json").json()["components"]["schemas"]
+    answer = api.post("/predict", sample).json()
     assert set(answer) | {"error"} == set(schemas["Answer"]["properties"])
     assert set(answer["pieces"][0]) == set(schemas["Piece"]["properties"])
-    assert set(api.get(f"{PATH}/models").json()[0]) | {"error"} == set(schemas["Model"]["properties"])
-    assert set(api.post(f"{PATH}/timeline", content=sample).json()) == set(schemas["Timeline"]["properties"])
-
-
-@pytest.fixture
-def server(app):
-    """The address of a server with the interface alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join()
+    assert set(api.get("/models").json()[0]) | {"error"} == set(schemas["Model"]["properties"])
+    assert set(api.post("/timeline", sample).json()) == set(schemas["Timeline"]["properties"])
 
 
 def test_a_client_asks_everything(server, key, predictor, sample, tmp_path):
@@ -249,7 +256,7 @@ def test_a_stream_that_cannot_be_served_is_closed_with_a_reason(server, key, cho
         list(client.live(chunks, rate=rate))
 
 
-def test_streams_have_no_more_places_than_the_server(server, key, app):
+def test_streams_have_no_more_places_than_the_server(server, key):
     with Client(server, key) as client:
         first = client.live(speech_chunks(), rate=SAMPLE_RATE)
         next(first)

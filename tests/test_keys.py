@@ -7,17 +7,8 @@ from core.errors import KeyRefused, NotSignedIn, SignInError, TooManyRequests
 from core.operations.access import audit
 from core.operations.access import keys as module
 from core.operations.access.keys import PREFIX, list_keys, make_key, revoke_key, use_key
-from core.operations.access.sign_in import ensure_unlock_code, set_password, sign_in
 from core.operations.database import reading
 from core.operations.tables import keys
-
-PASSWORD = "a long enough password"
-
-
-@pytest.fixture
-def token(database) -> str:
-    set_password(ensure_unlock_code(), PASSWORD)
-    return sign_in(PASSWORD)
 
 
 class Clock:
