@@ -7,4 +7,9 @@ Conventions: waveforms are float32 arrays ``y`` of shape (n,) at ``sr`` Hz; feat
 probabilities stand in the order of ``core.labels.EMOTIONS``.
 """
 
+import os
+
+# Before anything imports ONNX Runtime, which else looks up its maker's host ten seconds after a model was loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"

@@ -50,14 +50,20 @@ def environment(tmp_path_factory):
         yield {"ADDRESS": address, "KEY": key}
 
 
-def test_the_examples_with_curl_work(environment, folder):
-    answers = []
-    for line in "".join(blocks("bash")).splitlines():
-        shown = subprocess.run(
-            ["bash", "-c", line], cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True
-        )
-        answers.append(json.loads(shown.stdout))
-    one, several, timeline, models = answers
+@pytest.fixture(scope="module")
+def run(folder, environment):
+    """Run a command in that folder, and return what it printed."""
+
+    def run(*command: str) -> str:
+        env = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+def test_the_examples_with_curl_work(run, folder):
+    lines = "".join(blocks("bash")).splitlines()
+    one, several, timeline, models = (json.loads(run("/bin/bash", "-c", line)) for line in lines)
     expected = Predictor.load().predict_file(folder / "talk.wav")
     assert one == json.loads(prediction_json("", expected))
     assert several[0] == json.loads(prediction_json("talk.wav", expected))
@@ -65,18 +71,9 @@ def test_the_examples_with_curl_work(environment, folder):
     assert timeline["model"] == models[0]["name"] == expected.model
 
 
-def test_the_examples_with_python_work(environment, folder):
-    env = os.environ | environment | {"PYTHONPATH": str(ROOT)}
-    shown = subprocess.run(
-        [sys.executable, "-c", "".join(blocks("python"))],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    first, *_ = lines = shown.stdout.splitlines()
-    assert first.split()[2] in ("sure", "unsure")
+def test_the_examples_with_python_work(run):
+    lines = run(sys.executable, "-c", "\n".join(blocks("python"))).splitlines()
+    assert lines[0].split()[2] in ("sure", "unsure")
     assert lines[2].startswith("song.flac")
     assert lines[3].startswith("422 ")
     assert lines[4] == "0.0 no speech"
