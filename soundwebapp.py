@@ -12,7 +12,6 @@ def main() -> None:
     """Show the page that a visitor is at."""
     from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
 
-    st.set_page_config(page_title="Emotion in a voice", page_icon=":material/graphic_eq:", layout="wide")
     page = st.navigation(
         {
             "Recognise": [
@@ -27,6 +26,7 @@ def main() -> None:
             "Operate": [st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:")],
         }
     )
+    st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=page.icon, layout="wide")
     show_sidebar()
     page.run()
 

@@ -8,7 +8,8 @@ from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.errors import AudioError
-from core.serving.exports import prediction_table, spreadsheet_csv
+from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
+from core.serving.prediction import Prediction
 from core.serving.timeline import summarize_windows
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
@@ -17,10 +18,12 @@ from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
 from pages.ui.shared.sounds import choose_sounds
 from pages.ui.shared.timeline import show_upload_timeline
 
+DOWNLOAD = ":material/download:"
+
 
 def main() -> None:
-    """Show the page: sound and answer above, what they rest on below."""
-    st.title("Emotion in a voice")
+    """Show the page: the sound on the left, the answer on the right, how it goes over time below."""
+    st.title("Predict")
     with shown_errors():
         cache.predictor()
     sound_place, answer_place = st.columns([5, 4], gap="large")
@@ -37,12 +40,7 @@ def main() -> None:
             answer.show_player(sound, waveform)
     if sound and is_long:
         with shown_errors():
-            st.audio(sound.data)
-            place = st.container()
-            windows = show_upload_timeline(sound, duration)
-            if any(window.prediction for window in windows):
-                with place:
-                    answer.show_answer(summarize_windows(windows, cache.predictor().model.name))
+            _show_long(sound, duration)
         return
     with answer_place, shown_errors():
         if sound is None or waveform is None:
@@ -50,16 +48,46 @@ def main() -> None:
             return
         prediction = cache.prediction(sound, cache.predictor(), personal_shift())
         answer.show_answer(prediction)
+        answer.show_probabilities(prediction.probabilities)
         note_baseline()
+        _show_ways_on(sound, prediction)
         ask_verdict(sound, waveform, prediction)
-    sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place:
         answer.show_waveform(waveform, prediction)
-    with answer_place:
-        answer.show_probabilities(prediction.probabilities)
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
+
+
+def _show_long(sound: Sound, duration: float) -> None:
+    """Show a sound that is only followed over time: its player, the answer when it was, the timeline."""
+    st.audio(sound.data)
+    place = st.container()
+    windows = show_upload_timeline(sound, duration)
+    if any(window.prediction for window in windows):
+        with place:
+            answer.show_answer(summarize_windows(windows, cache.predictor().model.name))
+
+
+def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
+    """Offer what moved the answer, and the answer as files."""
+    stem = file_stem(sound.name)
+
+    def as_json() -> str:
+        return prediction_json(sound.name, prediction)
+
+    def as_csv() -> bytes:
+        return spreadsheet_csv(prediction_table([(sound.name, prediction)]))
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            "pages/features.py",
+            label="Why this answer",
+            icon=":material/troubleshoot:",
+            query_params={state.FEATURES_TAB: "Model"},
+        )
+        st.download_button("JSON", as_json, f"{stem}.json", "application/json", icon=DOWNLOAD, on_click="ignore")
+        st.download_button("CSV", as_csv, f"{stem}.csv", "text/csv", icon=DOWNLOAD, on_click="ignore")
 
 
 def _show_empty() -> None:
@@ -98,22 +126,27 @@ def _choose_among(sounds: list[Sound]) -> Sound:
         bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")
     bar.empty()
     table = prediction_table(answers).fillna({"emotion": ""})
+    table["answer"] = table["emotion"].where(~table["is_uncertain"].fillna(value=False).astype(bool), "unsure")
+    table["answer"] = table["answer"].where(table["error"] == "", "not answered")
     event = st.dataframe(
-        table[["file", "emotion", "confidence", "is_uncertain", "error"]],
+        table[["file", "answer", "emotion", "confidence"]],
         hide_index=True,
+        height=min(36 * (len(table) + 1), 260),
         column_config={
             "file": "File",
-            "emotion": "Emotion",
+            "answer": "Answer",
+            "emotion": "Most likely",
             "confidence": st.column_config.ProgressColumn("Confidence", min_value=0, max_value=1, format="%.2f"),
-            "is_uncertain": st.column_config.CheckboxColumn("Unsure"),
-            "error": "Not answered because",
         },
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
         key=state.CHOSEN_FILE,
     )
-    st.download_button("Download table", spreadsheet_csv(table), "emotions.csv", "text/csv", icon=":material/download:")
+    whole = table.drop(columns="answer")
+    st.download_button(
+        "All answers", spreadsheet_csv(whole), "answers.csv", "text/csv", icon=DOWNLOAD, on_click="ignore"
+    )
     rows = event["selection"]["rows"]
     return sounds[rows[0] if rows and rows[0] < len(sounds) else 0]
 

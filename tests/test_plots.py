@@ -53,6 +53,11 @@ def test_colours_differ_for_every_vision(vision):
     assert nearest > 20
 
 
+def test_no_two_emotions_are_of_one_colour_to_the_common_eye():
+    seen = {e: lab(linear(c)) for e, c in EMOTION_COLORS.items()}
+    assert min(np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(EMOTIONS, 2)) > 28
+
+
 def test_bars_show_all_probabilities_with_the_best_on_top():
     probabilities = dict(zip(EMOTIONS, np.arange(8) / 28, strict=True))
     (bar,) = plots.probability_bars(probabilities).data

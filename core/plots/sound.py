@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from core.plots.style import WAVE_COLOR, color_of, frame
 
 _ENVELOPE_BINS: Final = 800
+LEAST_SHOWN: Final = 0.005
+"""Probability under which two digits would be 0.00."""
 
 
 def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
@@ -33,7 +35,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
             y=names,
             orientation="h",
             marker_color=[color_of(name) for name in names],
-            text=[f"{value:.2f}" for value in values],
+            text=[f"{value:.2f}" if value >= LEAST_SHOWN else "< 0.01" for value in values],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",

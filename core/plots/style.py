@@ -10,14 +10,14 @@ from typing import Any, Final
 import plotly.graph_objects as go
 
 EMOTION_COLORS: Final = {
-    "angry": "#B03E06",
-    "calm": "#016D83",
-    "disgust": "#85975E",
-    "fearful": "#4C4CEA",
-    "happy": "#E7730B",
-    "neutral": "#97928F",
-    "sad": "#6988FC",
-    "surprised": "#E166C4",
+    "angry": "#BE2D1D",
+    "calm": "#249D9A",
+    "disgust": "#768E54",
+    "fearful": "#9447EA",
+    "happy": "#C28000",
+    "neutral": "#66675D",
+    "sad": "#2E6A96",
+    "surprised": "#ED3ECF",
 }
 
 OTHER_COLORS: Final = ("#7A5195", "#2F9E8F", "#C2A83E", "#B56576", "#5B8E3E", "#8C6D46")
@@ -49,7 +49,7 @@ def color_of(emotion: str) -> str:
     """Return the colour of an emotion: its own, or one that always goes with its name.
 
     >>> color_of("sad"), color_of("bored") == color_of("bored")
-    ('#6988FC', True)
+    ('#2E6A96', True)
     """
     return EMOTION_COLORS.get(emotion) or OTHER_COLORS[zlib.crc32(emotion.encode()) % len(OTHER_COLORS)]
 

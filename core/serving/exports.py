@@ -3,8 +3,9 @@
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -116,12 +117,29 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     return pd.DataFrame(rows, columns=columns)
 
 
+def file_stem(name: str) -> str:
+    """Return the beginning of the names of files about a sound: its own name, of plain characters.
+
+    >>> file_stem("My talk (1).wav"), file_stem("../../x.mp3"), file_stem("звук.ogg"), file_stem("...")
+    ('My-talk-1', 'x', 'звук', 'sound')
+    """
+    stem = PureWindowsPath(name).stem  # knows both kinds of slashes
+    return re.sub(r"[^\w-]+", "-", stem).strip("-")[:60] or "sound"
+
+
 def segment_table(segments: Sequence[Segment]) -> "pd.DataFrame":
-    """Return segments as a table: ``start, end, label, emotion, confidence``; times in seconds."""
+    """Return segments as a table: ``start, end, label, emotion, confidence``; times in seconds.
+
+    Where nobody spoke, there is neither an emotion nor a confidence.
+    """
     import pandas as pd
 
     columns = [field.name for field in dataclasses.fields(Segment)]
-    return pd.DataFrame([dataclasses.asdict(segment) for segment in segments], columns=columns)
+    return pd.DataFrame([_segment_fields(segment) for segment in segments], columns=columns)
+
+
+def _segment_fields(segment: Segment) -> dict[str, object]:
+    return dataclasses.asdict(segment) | ({} if segment.emotion else {"confidence": None})
 
 
 def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
@@ -162,7 +180,7 @@ def timeline_json(segments: Sequence[Segment], readings: Sequence[Reading], mode
     report = {
         "model": model,
         "share_of_time": share_of_time(segments),
-        "segments": [dataclasses.asdict(segment) for segment in segments],
+        "segments": [_segment_fields(segment) for segment in segments],
         "windows": windows.where(windows.notna(), None).to_dict("records"),
     }
     return json.dumps(report, indent=1, allow_nan=False).encode()

@@ -26,7 +26,7 @@ def show_report(worker: LiveWorker) -> None:
     st.caption(
         f"It is in this session only and goes with it. At most {TAKE_DURATION / 60:.0f} minutes are kept of one take."
     )
-    show_timeline(worker.taken, sound, key="take")
+    show_timeline(worker.taken, sound, key="take", name="take")
 
 
 def _remove() -> None:

@@ -23,7 +23,7 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
     if sound.sha256 in given:
         st.caption(":material/check: Thank you. What you said helps to evaluate the model.")
         return
-    with st.popover("It was ...", icon=":material/rate_review:"):
+    with st.popover("Correct this answer", icon=":material/rate_review:"):
         labels = list(prediction.probabilities)
         label = st.selectbox(
             "What was it?",

@@ -9,7 +9,7 @@ from core.audio.sound import Sound
 from core.audio.stream import stream
 from core.plots import timeline as plots
 from core.plots.style import SAVING
-from core.serving.exports import segment_table, spreadsheet_csv, timeline_json, window_table
+from core.serving.exports import file_stem, segment_table, spreadsheet_csv, timeline_json, window_table
 from core.serving.prediction import Prediction, share_of_time
 from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, smooth
 from core.serving.timeline import LIVE, Window, follow
@@ -61,7 +61,7 @@ def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
         return windows
 
     windows = timeline.get(listen)
-    show_timeline(windows, sound.data, key="upload")
+    show_timeline(windows, sound.data, key="upload", name=file_stem(sound.name))
     return windows
 
 
@@ -72,8 +72,8 @@ def _ask(place: DeltaGenerator, duration: float) -> bool:
 
 
 @st.fragment
-def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "audio/wav") -> None:
-    """Show windows as figure, shares and table; a chosen segment can be heard."""
+def show_timeline(windows: list[Window], sound: bytes, key: str, *, name: str, mime: str = "audio/wav") -> None:
+    """Show windows as figure, shares and table; a chosen segment can be heard. Files begin with ``name``."""
     model = cache.predictor().model
     if not windows:
         st.info("The sound is too short to be followed over time.", icon=":material/info:")
@@ -91,7 +91,7 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, mime: str = "au
         shares = share_of_time(segments)
         alt = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
         st.plotly_chart(plots.shares(shares), config={"displayModeBar": False}, key=f"{key}-shares", alt=alt)
-    _show_downloads(segments, readings, model.name, key)
+    _show_downloads(segments, readings, model.name, name)
     rests = f"the {LIVE.length:g} s before it, on less after a pause" if is_live else "one stretch of voice"
     st.caption(
         f"Each answer rests on {rests}. Silence and noise are no speech and have no emotion. Answers by {model.name}."
@@ -163,7 +163,7 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
     st.audio(sound, format=mime, start_time=chosen.start, end_time=chosen.end, autoplay=True)
 
 
-def _show_downloads(segments: list[Segment], readings: list[Reading], model: str, key: str) -> None:
+def _show_downloads(segments: list[Segment], readings: list[Reading], model: str, name: str) -> None:
     """Offer the figures behind the charts; files are made when asked for."""
     files = {
         "Segments, CSV": (lambda: spreadsheet_csv(segment_table(segments)), "segments.csv"),
@@ -171,5 +171,7 @@ def _show_downloads(segments: list[Segment], readings: list[Reading], model: str
         "JSON": (lambda: timeline_json(segments, readings, model), "timeline.json"),
     }
     with st.container(horizontal=True):
-        for label, (make, name) in files.items():
-            st.download_button(label, make, name, icon=":material/download:", key=f"{key}-{name}", on_click="ignore")
+        for label, (make, kind) in files.items():
+            st.download_button(
+                label, make, f"{name}-{kind}", icon=":material/download:", key=f"{name}-{kind}", on_click="ignore"
+            )
