@@ -20,6 +20,7 @@ from core.operations.jobs.monitor import read_curves, read_log
 from core.operations.jobs.process import identity, session_members
 from core.operations.jobs.queue import reconcile, tick
 from core.operations.jobs.record import estimate, get_job, list_jobs, running_job
+from core.operations.jobs.worker import STORED_BEFORE
 from core.operations.spec import TrainingSpec
 from core.operations.tables import jobs
 from core.serving.registry import Registry
@@ -124,7 +125,8 @@ def test_a_killed_worker_is_lost_the_queue_goes_on_and_a_resumed_job_ends_well(c
     ended = wait_for(lambda: (found := get_job(job)).finished and found)
     assert (ended.status, ended.attempt) == ("done", 2), (ended, read_log(job))
     other = get_job(following)
-    assert other.status == "done"
+    assert (other.status, other.message) == ("done", "")
+    assert ended.message == STORED_BEFORE
     assert ended.model == other.model == Registry().names()[0]
     assert not Registry().has_champion(), "only an administrator puts models in use"
     assert (other.folds_done, other.n_folds, other.epochs_done, other.n_epochs) == (1, 1, 2, 2)

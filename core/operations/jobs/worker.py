@@ -33,6 +33,9 @@ HEARTBEAT_INTERVAL: Final = 1.0
 """Time between two signs of life, in seconds; a request to stop is noticed as soon."""
 REPORT_INTERVAL: Final = 0.5
 """Shortest time between two reports of the same phase, in seconds."""
+STORED_BEFORE: Final = (
+    "Nothing was trained: this model was stored before, by a training with the same settings on the same clips."
+)
 FINAL_TRIES: Final = 20
 """How often, a second apart, the end of a job is written where the database refuses."""
 
@@ -75,7 +78,9 @@ def _attempt(job: Job) -> tuple[str, dict[str, str]]:
     try:
         reporter = _Reporter(job)
         model = retrain(job.spec, n_jobs=spare_cores(), report=reporter, began=reporter.begin)
-        message = promotion.promote_by_job(job.actor, model.name) if job.spec.promote else ""
+        said = [] if reporter.run else [STORED_BEFORE]
+        if job.spec.promote:
+            said.append(promotion.promote_by_job(job.actor, model.name))
     except SoundWebError as error:
         return "failed", {"message": str(error)}
     except OSError as error:
@@ -84,7 +89,7 @@ def _attempt(job: Job) -> tuple[str, dict[str, str]]:
     except Exception as error:
         logger.exception("The training stopped.")
         return "failed", {"message": f"The training stopped by an error that the log shows ({type(error).__name__})."}
-    return "done", {"model": model.name, "message": message}
+    return "done", {"model": model.name, "message": " ".join(said)}
 
 
 class _Heart:

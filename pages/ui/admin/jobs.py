@@ -16,6 +16,7 @@ from core.operations.jobs.monitor import read_log
 from core.operations.jobs.queue import tick
 from core.operations.jobs.record import Job, estimate, list_jobs
 from core.operations.spec import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_spec
+from core.serving.registry import Registry
 from pages.ui.admin.running import show_active
 from pages.ui.admin.words import duration, say_done
 from pages.ui.shared import state
@@ -86,11 +87,19 @@ def _show_corpus(corpus: FoundCorpus | None) -> None:
     )
 
 
+def _recipe_in_use() -> str:
+    """Return the recipe of the model in use; the first one where there is none."""
+    registry = Registry()
+    recipe = registry.champion().rpartition("-")[0] if registry.has_champion() else ""
+    return recipe if recipe in parts.RECIPES else next(iter(parts.RECIPES))
+
+
 def _ask_spec(corpus: FoundCorpus) -> TrainingSpec:
     """Show the choices and return them; they are checked in ``check_spec``."""
     names, channels_there = list(protocols_of(corpus.corpus)), order_channels(corpus.clips["channel"])
     left, right = st.columns(2, gap="medium")
     with left:
+        st.session_state.setdefault(state.ADMIN_RECIPE, _recipe_in_use())
         recipe = st.selectbox("Recipe", list(parts.RECIPES), key=state.ADMIN_RECIPE)
         protocols = st.pills(
             "Evaluated by",
