@@ -55,7 +55,7 @@ def main() -> None:
 def _show_empty() -> None:
     """Tell what will stand here."""
     with st.container(border=True):
-        st.markdown("#### :material/equalizer: No sound yet")
+        st.markdown("#### No sound yet")
         st.markdown(
             "Upload a file, record, or pick a sample. Here appear its spectrogram with the pitch, MFCC, chroma, "
             "contrast and loudness on one time axis, and what the model reads of it."

@@ -35,7 +35,7 @@ def main() -> None:
 def _show_empty() -> None:
     """Tell what will stand here."""
     with st.container(border=True):
-        st.markdown("#### :material/mic: Nobody speaks yet")
+        st.markdown("#### Nobody speaks yet")
         st.markdown(
             f"Press Start and allow the microphone. Every {LIVE.hop:g} s the last {LIVE.length:g} s are answered: the "
             "emotion, how confident the model is, and how it moves. After Stop, the whole take stands here with its "

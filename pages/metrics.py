@@ -52,7 +52,7 @@ def _show_tabs(evaluated: Evaluated) -> None:
 def _show_empty() -> None:
     """Say that there is nothing to evaluate yet, and how that changes."""
     with st.container(border=True):
-        st.markdown("#### :material/verified: No model is stored")
+        st.markdown("#### No model is stored")
         st.markdown(
             "Here stands how often a model is right on unseen speakers, what it confuses, and how far its "
             "confidence can be taken at its word. Train one with `python -m core train`."

@@ -93,7 +93,7 @@ def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
 def _show_empty() -> None:
     """Tell what will stand here."""
     with st.container(border=True):
-        st.markdown("#### :material/graphic_eq: No sound yet")
+        st.markdown("#### No sound yet")
         st.markdown(
             "Upload a file, record two to four seconds, or pick a sample. The answer appears here: the emotion, how "
             "confident the model is, and the probability of each."

@@ -20,7 +20,7 @@ def show_first_visit() -> None:
     corpus = default_corpus()
     texts = corpus.texts
     with st.container(border=True):
-        st.markdown("#### :material/library_music: No corpus yet")
+        st.markdown("#### No corpus yet")
         st.markdown(
             f"{corpus.title}: {texts.about} The shipped model works without it; browsing, listening and training "
             "need a corpus."

@@ -31,7 +31,7 @@ def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     elif work.state.failure is not None:
         raise work.state.failure
     with st.container(border=True):
-        st.markdown("#### :material/scatter_plot: No map yet")
+        st.markdown("#### No map yet")
         st.markdown(
             "Each clip becomes a point, near those that sound alike to the model in use. It is computed once and kept: "
             "under a minute where the features are stored, some minutes where they have to be computed."

@@ -59,15 +59,15 @@ def _show_now(readings: list[Reading]) -> None:
     """Show the emotion of the moment, large; always three lines, so that nothing jumps."""
     newest = readings[-1] if readings else None
     if newest is None:
-        words, detail = ":material/hearing: Listening", "The first answer comes with the first words."
+        words, detail = "Listening", ":material/hearing: The first answer comes with the first words."
     elif newest.emotion is None:
-        words, detail = ":material/mic: No speech", "Silence and noise have no emotion."
+        words, detail = "No speech", ":material/mic: Silence and noise have no emotion."
     elif newest.label == newest.emotion:
-        words = f"{icon_of(newest.emotion)} {newest.emotion.capitalize()}"
-        detail = f"**{newest.confidence:.0%}** confident"
+        words = newest.emotion.capitalize()
+        detail = f"{icon_of(newest.emotion)} **{newest.confidence:.0%}** confident"
     else:
-        words = ":material/help: Unsure"
-        detail = f"perhaps {newest.emotion}, **{newest.confidence:.0%}** confident"
+        words = "Unsure"
+        detail = f":material/help: perhaps {newest.emotion}, **{newest.confidence:.0%}** confident"
     st.markdown(f"# {words}")
     st.markdown(detail)
     st.caption(f"Window ends at {plots.clock(newest.window.end)}" if newest else "0:00")

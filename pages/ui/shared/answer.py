@@ -31,6 +31,11 @@ def icon_of(emotion: str) -> str:
     return EMOTION_ICONS.get(emotion, ":material/graphic_eq:")
 
 
+def icon_of_answer(emotion: str, is_uncertain: bool) -> str:  # noqa: FBT001 - a field passed on
+    """Return the icon of an answer."""
+    return ":material/help:" if is_uncertain else icon_of(emotion)
+
+
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence, and what speaks against it; of a known clip the honest answer first."""
     known = prediction.known if len(prediction.pieces) == 1 else None
@@ -62,11 +67,8 @@ def _sentence(words: str) -> str:
 
 
 def _show_emotion(emotion: str, is_uncertain: bool, level: str) -> None:  # noqa: FBT001 - a field passed on
-    """Show an emotion as a heading of a level."""
-    if is_uncertain:
-        st.markdown(f"{level} :material/help: Unsure · perhaps {emotion}")
-    else:
-        st.markdown(f"{level} {icon_of(emotion)} {emotion.capitalize()}")
+    """Show an emotion as a heading of a level; icons stand beside headings, not in them: they would be read out."""
+    st.markdown(f"{level} Unsure · perhaps {emotion}" if is_uncertain else f"{level} {emotion.capitalize()}")
 
 
 def _show_certainty(prediction: Prediction) -> None:
@@ -79,14 +81,16 @@ def _show_certainty(prediction: Prediction) -> None:
             f"itself; {prediction.silence:.0%} of the sound is without a voice."
         )
     else:
-        st.markdown(f"**{prediction.confidence:.1%}** confident")
+        icon = icon_of_answer(prediction.emotion, prediction.is_uncertain)
+        st.markdown(f"{icon} **{prediction.confidence:.1%}** confident")
         st.caption(f"Heard: {heard_text(prediction)}.")
 
 
 def _show_unheard(known: KnownClip) -> None:
     """Show the honest answer for a clip that the model was trained on."""
     _show_emotion(known.answer, known.is_uncertain, "##")
-    st.markdown(f"**{known.confidence:.1%}** confident, by models that never heard this speaker")
+    icon = icon_of_answer(known.answer, known.is_uncertain)
+    st.markdown(f"{icon} **{known.confidence:.1%}** confident, by models that never heard this speaker")
     clip = known.clip.replace("`", "")
     st.caption(
         f":material/history: The model in use was trained on this recording ({plain(known.corpus)}, `{clip}`, labelled "

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import SoundWebError
 from core.learning.reports.cards import percent
+from core.serving.registry import StoredModel
 from pages.ui.shared import cache
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
@@ -53,7 +54,13 @@ def show_sidebar() -> None:
                 f"`{model.main_protocol}`: {percent(recall)} %, 95 % interval over speakers. "
                 f"Guessing gives {1 / len(model.manifest.labels):.1%}.",
             )
-        with st.popover("Model card", icon=":material/description:", width="stretch"):
-            show_card((model.folder / "card.md").read_text())
+        if st.button("Model card", icon=":material/description:", width="stretch"):
+            _show_model_card(model)
         st.caption(f":material/library_music: {describe_corpora()}")
         show_baseline()
+
+
+@st.dialog("Model card", width="large")
+def _show_model_card(model: StoredModel) -> None:
+    """Show the card of a model."""
+    show_card((model.folder / "card.md").read_text())
