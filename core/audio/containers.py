@@ -45,6 +45,24 @@ END_TOLERANCE: Final = 2_304
 _MPEG_SAMPLES: Final = 1_152
 _OPTIONS: Final = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
 _SOUNDFILE_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"fLaC", b"caff", b"riff")
+CONTAINER_NAMES: Final = {"WAVEX": "WAV", "OGG": "Ogg", "MATROSKA": "WebM", "MOV": "MP4", "MPEG": "MP3"}
+"""What people call containers, where the decoder calls them otherwise."""
+CODEC_NAMES: Final = {
+    "PCM_U8": "8 bit",
+    "PCM_S8": "8 bit",
+    "PCM_16": "16 bit",
+    "PCM_S16LE": "16 bit",
+    "PCM_24": "24 bit",
+    "PCM_S24LE": "24 bit",
+    "PCM_32": "32 bit",
+    "FLOAT": "32-bit float",
+    "DOUBLE": "64-bit float",
+    "MPEG_LAYER_III": "MP3",
+    "MP3FLOAT": "MP3",
+    "VORBIS": "Vorbis",
+    "OPUS": "Opus",
+}
+"""The same of codecs."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -132,6 +150,18 @@ def opened(data: bytes, limits: DecodeLimits, track: int = 0) -> Iterator[Track]
             yield found
     except av.FFmpegError as error:  # while the blocks are read
         raise AudioError(f"The recording is damaged ({error.strerror}). Record or export it again.") from error
+
+
+def describe_coding(coding: str) -> str:
+    """Return container and codec of a file in the words that people have for them.
+
+    >>> describe_coding("WAV PCM_16"), describe_coding("MATROSKA opus"), describe_coding("MP3 MPEG_LAYER_III")
+    ('WAV, 16 bit', 'WebM, Opus', 'MP3')
+    """
+    container, _, codec = coding.partition(" ")
+    name = CONTAINER_NAMES.get(container, container)
+    words = CODEC_NAMES.get(codec.upper(), codec.upper())
+    return name if not words or words == name else f"{name}, {words}"
 
 
 def duration_of(data: bytes) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.audio.containers import describe_coding
 from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.plots import sound as sound_plots
@@ -15,24 +16,6 @@ from pages.ui.shared import cache
 from pages.ui.shared.corpus import plain
 from pages.ui.shared.frame import DOMAIN_NOTICE
 
-CONTAINER_NAMES = {"WAVEX": "WAV", "OGG": "Ogg", "MATROSKA": "WebM", "MOV": "MP4", "MPEG": "MP3"}
-"""What people call containers, where the decoder calls them otherwise."""
-CODEC_NAMES = {
-    "PCM_U8": "8 bit",
-    "PCM_S8": "8 bit",
-    "PCM_16": "16 bit",
-    "PCM_S16LE": "16 bit",
-    "PCM_24": "24 bit",
-    "PCM_S24LE": "24 bit",
-    "PCM_32": "32 bit",
-    "FLOAT": "32-bit float",
-    "DOUBLE": "64-bit float",
-    "MPEG_LAYER_III": "MP3",
-    "MP3FLOAT": "MP3",
-    "VORBIS": "Vorbis",
-    "OPUS": "Opus",
-}
-"""The same of codecs."""
 EMOTION_ICONS = {
     "angry": ":material/sentiment_extremely_dissatisfied:",
     "calm": ":material/sentiment_calm:",
@@ -150,18 +133,6 @@ def show_waveform(waveform: Waveform, prediction: Prediction) -> None:
         alt=f"Waveform of {waveform.duration:.1f} s; {heard_text(prediction)}",
     )
     st.caption("Shaded: what the answer rests on.")
-
-
-def describe_coding(coding: str) -> str:
-    """Return container and codec of a file in the words that people have for them.
-
-    >>> describe_coding("WAV PCM_16"), describe_coding("MATROSKA opus"), describe_coding("MP3 MPEG_LAYER_III")
-    ('WAV, 16 bit', 'WebM, Opus', 'MP3')
-    """
-    container, _, codec = coding.partition(" ")
-    name = CONTAINER_NAMES.get(container, container)
-    words = CODEC_NAMES.get(codec.upper(), codec.upper())
-    return name if not words or words == name else f"{name}, {words}"
 
 
 def _is_playable(waveform: Waveform) -> bool:
