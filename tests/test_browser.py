@@ -231,11 +231,14 @@ def test_a_click_on_a_confusion_lists_exactly_its_clips(app, browse):
     expect(table.get_by_text(cells["clip"].iloc[0])).to_be_attached()
     listed = [text for text in table.locator("td").all_text_contents() if text.startswith("03-")]
     assert listed == cells["clip"].tolist()
-    assert f"metrics-true={true}&metrics-answered={answered}" in page.url
+    assert f"metrics-cell={true}+as+{answered}" in page.url.replace("%20", "+")
+    page.go_back()
+    expect(page.get_by_text(f"{true} taken for {answered}")).to_be_hidden(timeout=TIMEOUT)
+    assert "metrics-cell" not in page.url
 
 
 def test_a_linked_confusion_plays_from_the_corpus(app, browse, ravdess):
-    page = browse(f"{app}/metrics?metrics-true=sad&metrics-answered=sad&metrics-tab=Calibration")
+    page = browse(f"{app}/metrics?metrics-cell=sad as sad&metrics-tab=Calibration")
     expect(page.get_by_text("sad recognised as sad")).to_be_visible(timeout=TIMEOUT)
     player = page.get_by_test_id("stAudio")
     expect(player).to_be_visible(timeout=TIMEOUT)

@@ -14,10 +14,12 @@ from core.learning.reports.comparisons import tabulate_models, tabulate_protocol
 from core.learning.reports.tables import (
     GROUPS,
     apply_threshold,
-    largest_confusion,
+    find_right,
     list_cell,
+    rank_cells,
     select,
     tabulate_answers,
+    tabulate_cell,
     tabulate_classes,
     tabulate_confusion,
     tabulate_groups,
@@ -66,17 +68,40 @@ def test_rows_of_a_protocol_are_selected(predictions, subset, seed, n):
     assert select(predictions, "reference").empty
 
 
-def test_cells_list_the_rows_of_the_file(rows):
+def test_cells_list_each_clip_once_with_the_seeds_that_agree(rows):
     counts = tabulate_confusion(rows)
     y_pred = rows[NAMES].idxmax(axis=1)
     np.testing.assert_array_equal(counts, confusion_matrix(rows["y_true"], y_pred, labels=NAMES))
+    n_seeds = rows["seed"].nunique()
     for true, answered in (("sad", "calm"), ("angry", "angry")):
         cell = list_cell(rows, true, answered)
-        expected = rows[(rows["y_true"] == true) & (y_pred == answered)]
-        assert len(cell) == counts.loc[true, answered]
-        found = set(zip(cell["clip"], cell["seed"], cell["confidence"], strict=True))
-        assert found == set(zip(expected["clip"], expected["seed"], expected[answered], strict=True))
-        assert cell["confidence"].is_monotonic_decreasing
+        expected = rows[(rows["y_true"] == true) & (y_pred == answered)].groupby("clip")
+        assert cell["clip"].is_unique
+        assert cell["n_answered"].sum() == counts.loc[true, answered]
+        assert (cell["n_seeds"] == n_seeds).all()
+        found = cell.set_index("clip")
+        np.testing.assert_array_equal(found["n_answered"], expected.size()[found.index])
+        np.testing.assert_allclose(found["confidence"], expected[answered].mean()[found.index])
+        assert cell["n_answered"].is_monotonic_decreasing
+
+
+def test_shares_by_group_are_those_of_the_answers(rows):
+    y_pred = rows[NAMES].idxmax(axis=1)
+    of_sad = rows[rows["y_true"] == "sad"].assign(hit=(y_pred == "calm"))
+    for field in ("speaker", "intensity"):
+        table = tabulate_cell(rows, "sad", "calm", field).set_index("group")
+        expected = of_sad.groupby(field)
+        np.testing.assert_allclose(table["share"], expected["hit"].mean()[table.index])
+        np.testing.assert_array_equal(table["n_clips"], expected["clip"].nunique()[table.index])
+
+
+def test_a_right_clip_of_the_same_speaker_is_found_where_there_is_one(rows):
+    clip = find_right(rows, "sad", "03")
+    of_clip = rows[rows["clip"] == clip]
+    assert set(of_clip["y_true"]) == {"sad"}
+    assert set(of_clip["speaker"]) == {"03"}
+    assert (of_clip[NAMES].idxmax(axis=1) == "sad").any()
+    assert find_right(rows, "sad", "nobody") == ""
 
 
 def test_answers_carry_what_the_names_tell(rows):
@@ -95,7 +120,7 @@ def test_confusion_has_rows_for_emotions_that_occur_alone(predictions):
     counts = tabulate_confusion(select(predictions, "random", "song"))
     assert list(counts.columns) == NAMES
     assert list(counts.index) == [name for name in NAMES if name not in ("disgust", "surprised")]
-    true, answered = largest_confusion(counts)
+    true, answered = rank_cells(counts)[0]
     wrong = counts.where(np.array(counts.index)[:, None] != np.array(counts.columns))
     assert counts.loc[true, answered] == wrong.max().max()
 

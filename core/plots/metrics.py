@@ -19,6 +19,32 @@ _NEWNESS: Final = dict(zip(LEAKING, ("same clips", "same voices"), strict=True))
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
 
 
+def cell_bars(table: pd.DataFrame, title: str) -> go.Figure:
+    """Draw which groups of clips fall into a cell of the confusion matrix, as bars from the largest share down.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from ``core.learning.reports.tables.tabulate_cell``.
+    title : str
+        What the shares are of.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    ranked = table.sort_values(["share", "group"], ascending=[False, True])
+    bars = go.Bar(
+        x=ranked["group"],
+        y=100 * ranked["share"],
+        customdata=ranked["n_clips"],
+        marker_color=WAVE_COLOR,
+        hovertemplate="%{x}: %{y:.0f} % of the answers for %{customdata} clips<extra></extra>",
+    )
+    figure = frame(go.Figure(bars), title, 210, yaxis={"ticksuffix": " %", "rangemode": "tozero", "fixedrange": True})
+    return figure.update_xaxes(type="category", fixedrange=True)
+
+
 def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None) -> go.Figure:
     """Draw a confusion matrix, shaded by the share of the true emotion's clips.
 

@@ -86,22 +86,73 @@ def tabulate_confusion(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts[np.ix_(occurs, kept)], index=names[occurs], columns=names[kept])
 
 
-def largest_confusion(counts: pd.DataFrame) -> tuple[str, str]:
-    """Return the wrong answer that is given most often, as true and answered emotion; there must be two emotions.
+def rank_cells(counts: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return true and answered emotion of each cell: wrong answers first, the most frequent before.
 
-    >>> largest_confusion(pd.DataFrame([[9, 1], [2, 5]], index=["calm", "sad"], columns=["calm", "sad"]))
-    ('sad', 'calm')
+    >>> rank_cells(pd.DataFrame([[9, 1], [2, 5]], index=["calm", "sad"], columns=["calm", "sad"]))
+    [('sad', 'calm'), ('calm', 'sad'), ('calm', 'calm'), ('sad', 'sad')]
     """
-    wrong = [(int(n), true, answer) for true, row in counts.iterrows() for answer, n in row.items() if answer != true]
-    _, true, answer = max(wrong, key=lambda cell: cell[0])
-    return str(true), str(answer)
+    cells = [(str(true), str(answer), int(n)) for true, row in counts.iterrows() for answer, n in row.items()]
+    cells.sort(key=lambda cell: (cell[0] == cell[1], -cell[2]))
+    return [(true, answer) for true, answer, _ in cells]
 
 
 def list_cell(rows: pd.DataFrame, y_true: str, y_pred: str) -> pd.DataFrame:
-    """Return the answers in a cell of the confusion matrix, the surest first, as ``tabulate_answers`` does."""
+    """Return the clips in a cell of the confusion matrix.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+    y_true, y_pred : str
+        True and answered emotion.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a clip: ``clip``, ``core.labels.EVALUATION_FIELDS``, ``n_answered`` seeds that answered so of ``n_seeds``,
+        and the mean ``confidence`` of these. Those that most seeds agree on come first, the surest of them before.
+    """
     answers = tabulate_answers(rows)
-    cell = answers[(answers["y_true"] == y_true) & (answers["y_pred"] == y_pred)]
-    return cell.sort_values(["confidence", "clip"], ascending=[False, True], kind="stable").reset_index(drop=True)
+    answers = answers[answers["y_true"] == y_true]
+    cell = answers[answers["y_pred"] == y_pred].groupby("clip")
+    table = cell[list(EVALUATION_FIELDS)].first()
+    table["n_answered"] = cell.size()
+    table["n_seeds"] = answers.groupby("clip").size().reindex(table.index)
+    table["confidence"] = cell["confidence"].mean()
+    order = ["n_answered", "confidence", "clip"]
+    return table.reset_index().sort_values(order, ascending=[False, False, True], ignore_index=True)
+
+
+def tabulate_cell(rows: pd.DataFrame, y_true: str, y_pred: str, field: str) -> pd.DataFrame:
+    """Return by whom, or how spoken, an emotion is answered as another.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As from ``select``.
+    y_true, y_pred : str
+        True and answered emotion.
+    field : str
+        One of ``core.labels.EVALUATION_FIELDS``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each value of the field: the value as ``group``, ``n_clips`` of the true emotion, and the ``share`` of
+        the answers for them that are ``y_pred``.
+    """
+    answers = tabulate_answers(rows)
+    groups = answers[answers["y_true"] == y_true].groupby(field)
+    share = groups["y_pred"].apply(lambda y: (y == y_pred).mean())
+    table = pd.DataFrame({"n_clips": groups["clip"].nunique(), "share": share.astype(float)})
+    return table.rename_axis("group").reset_index()
+
+
+def find_right(rows: pd.DataFrame, emotion: str, speaker: str) -> str:
+    """Return the clip of an emotion by a speaker that is recognised most surely; empty where none is."""
+    clips = list_cell(rows[rows["speaker"] == speaker], emotion, emotion)
+    return "" if clips.empty else str(clips["clip"].iloc[0])
 
 
 def tabulate_classes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,11 +8,10 @@ import streamlit as st
 
 from core.audio.sound import Sound
 from core.corpus.browsing import describe_clip
-from core.corpus.known import default_corpus
 from core.plots import features as feature_plots
 from core.plots.style import SAVING
-from pages.ui.shared import answer, cache, state
-from pages.ui.shared.corpus import FoundCorpus, plain
+from pages.ui.shared import answer, cache
+from pages.ui.shared.corpus import FoundCorpus, address, plain
 
 UNSEEN = "By a model of the same recipe that was not trained on this speaker."
 
@@ -21,9 +20,7 @@ def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
     """Show everything about a clip."""
     name, sound = str(clip["clip"]), corpus.read(str(clip["clip"]))
     with st.container(border=True):
-        st.markdown(
-            f"#### {answer.icon_of(clip['emotion'])} {clip['emotion'].capitalize()} · `{name.replace('`', '')}`"
-        )
+        st.markdown(f"#### {clip['emotion'].capitalize()} · `{name.replace('`', '')}`")
         sound_place, answer_place = st.columns([5, 4], gap="large")
         with sound_place:
             st.audio(sound.data, format=mime(sound.data))
@@ -33,10 +30,10 @@ def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:
                     "pages/features.py",
                     label="Open in Features",
                     icon=":material/equalizer:",
-                    query_params=_address(corpus, name),
+                    query_params=address(corpus, name),
                 )
                 # Streamlit's own links do nothing on the page that they lead to.
-                link = f"dataset?{urllib.parse.urlencode(_address(corpus, name))}"
+                link = f"dataset?{urllib.parse.urlencode(address(corpus, name))}"
                 st.link_button("Link to this clip", link, icon=":material/link:", type="tertiary")
         with answer_place:
             _show_answer(corpus, clip)
@@ -63,11 +60,6 @@ def describe_answer(clip: Mapping[str, Any]) -> str:
 def mime(data: bytes) -> str:
     """Return the media type of a clip's file: WAV or FLAC."""
     return "audio/flac" if data.startswith(b"fLaC") else "audio/wav"
-
-
-def _address(corpus: FoundCorpus, clip: str) -> dict[str, str]:
-    """Return the parameters of an address that names a clip."""
-    return ({} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}) | {state.CLIP: clip}
 
 
 def _show_fields(corpus: FoundCorpus, clip: Mapping[str, Any]) -> None:

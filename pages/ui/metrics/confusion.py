@@ -1,80 +1,94 @@
 """The confusion matrix, and the clips of a cell to listen to."""
 
+import pandas as pd
 import streamlit as st
 
 from core.errors import SoundWebError
-from core.learning.reports.tables import largest_confusion, list_cell, tabulate_confusion
+from core.learning.reports.tables import find_right, list_cell, rank_cells, tabulate_cell, tabulate_confusion
 from core.plots import metrics as plots
 from pages.ui.metrics.evaluated import Evaluated, forget_other
 from pages.ui.shared import cache, state
 from pages.ui.shared.answer import show_player
-from pages.ui.shared.charts import picture_button
-from pages.ui.shared.corpus import find_corpus
+from pages.ui.shared.charts import picture_button, show_chart
+from pages.ui.shared.corpus import address, find_corpus
+
+CELL_FIELDS = {"speaker": "Speaker", "intensity": "Intensity", "statement": "Sentence"}
+"""What the clips of a cell are told apart by."""
 
 
 def show_confusion(evaluated: Evaluated) -> None:
     """Show the matrix, and beside it the clips of the chosen cell."""
-    counts, labels = cache.report(tabulate_confusion, evaluated.key), evaluated.model.manifest.labels
+    counts = cache.report(tabulate_confusion, evaluated.key)
+    cells = {f"{true} as {answered}": (true, answered) for true, answered in rank_cells(counts)}
     matrix_place, list_place = st.columns([5, 4], gap="large")
     with list_place:
-        cell = _choose_cell(labels, largest_confusion(counts))
-        _show_cell(evaluated, *cell)
+        cell = _choose_cell(cells)
+        _show_cell(evaluated, counts, *cell)
     with matrix_place:
         st.plotly_chart(
             plots.confusion_matrix(counts, cell),
             key=state.METRICS_MATRIX,
-            on_select=lambda: _take_click(labels),
+            on_select=lambda: _take_click(cells),
             selection_mode="points",
             config=picture_button(f"{evaluated.words}-confusion"),
             alt="Confusion matrix: true emotions by answered ones; the numbers stand in the table below",
         )
         with st.expander("As a table", icon=":material/table:"):
             st.dataframe(counts.rename_axis("true, answered as"))
+        _show_groups(evaluated, *cell)
 
 
-def _take_click(labels: tuple[str, ...]) -> None:
-    """Put the cell that was clicked into the pickers."""
+def _take_click(cells: dict[str, tuple[str, str]]) -> None:
+    """Put the cell that was clicked into the picker."""
     points = st.session_state[state.METRICS_MATRIX]["selection"]["points"]
-    cell = points[0].get("customdata", ()) if points else ()
-    if len(cell) == 2 and set(cell) <= set(labels):
-        st.session_state[state.METRICS_TRUE], st.session_state[state.METRICS_ANSWER] = cell
+    clicked = tuple(points[0].get("customdata", ())) if points else ()
+    name = next((name for name, cell in cells.items() if cell == clicked), None)
+    if name is not None:
+        st.session_state[state.METRICS_CELL] = name
 
 
-def _choose_cell(labels: tuple[str, ...], default: tuple[str, str]) -> tuple[str, str]:
-    """Show the pickers of a cell; until somebody chooses, it is the most frequent wrong answer."""
-    for key in (state.METRICS_TRUE, state.METRICS_ANSWER):
-        forget_other(key, labels)
-    columns = st.columns(2)
-    chosen = [
-        columns[i].selectbox(
-            label, labels, index=None, placeholder=default[i], key=key, bind="query-params",
-            help="Or click a cell of the matrix.",
-        )
-        for i, (label, key) in enumerate((("True emotion", state.METRICS_TRUE), ("Answered", state.METRICS_ANSWER)))
-    ]  # fmt: skip
-    return chosen[0] or default[0], chosen[1] or default[1]
+def _choose_cell(cells: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    """Show the picker of a cell; until somebody chooses, it is the most frequent wrong answer."""
+    forget_other(state.METRICS_CELL, cells)
+    default = next(iter(cells))
+    chosen = st.selectbox(
+        "Emotion, answered as",
+        list(cells),
+        index=None,
+        placeholder=default,
+        key=state.METRICS_CELL,
+        bind="query-params",
+        help="Or click a cell of the matrix. The most frequent wrong answers stand first.",
+    )
+    return cells[chosen or default]
 
 
-def _show_cell(evaluated: Evaluated, true: str, answered: str) -> None:
+def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: str) -> None:
     """List the clips of a cell and play the chosen one."""
     clips = cache.report(list_cell, evaluated.key, true, answered)
     verb = "recognised as" if true == answered else "taken for"
-    st.markdown(f"**{true} {verb} {answered}** · {len(clips):,} answers, {clips['clip'].nunique():,} clips")
+    share = counts.loc[true, answered] / counts.loc[true].sum()
+    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of the answers for {true}, {len(clips):,} clips")
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
         return
+    n_seeds = int(clips["n_seeds"].max())
+    agreement = {"n_answered": f"Of {n_seeds} seeds"} if n_seeds > 1 else {}
     event = st.dataframe(
-        clips[["clip", "confidence", "seed", "speaker", "intensity", "channel", "statement"]],
+        clips[["speaker", "intensity", "statement", *agreement, "confidence", "channel", "clip"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
-            "clip": "Clip",
-            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
-            "speaker": "Speaker",
-            "channel": "Channel",
+            "speaker": st.column_config.TextColumn("Speaker", width=62),
             "intensity": "Intensity",
             "statement": "Sentence",
-            "seed": st.column_config.NumberColumn("Seed", format="%d"),
+            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "channel": "Channel",
+            "clip": "Clip",
+            **{
+                column: st.column_config.NumberColumn(title, help="Trainings that answered so", width=84)
+                for column, title in agreement.items()
+            },
         },
         on_select="rerun",
         selection_mode="single-row-required",
@@ -83,18 +97,48 @@ def _show_cell(evaluated: Evaluated, true: str, answered: str) -> None:
     )
     rows = event["selection"]["rows"]
     chosen = clips.iloc[rows[0] if rows and rows[0] < len(clips) else 0]
-    _play(chosen["corpus"], chosen["clip"])
+    _play(evaluated, chosen, true, is_right=true == answered)
 
 
-def _play(name: str, clip: str) -> None:
-    """Play a clip of a corpus, or say why it cannot be played."""
+def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
+    """Show by whom, or how spoken, the emotion is answered so."""
+    fields = {field: title for field, title in CELL_FIELDS.items() if (evaluated.rows[field] != "").any()}
+    field = st.segmented_control(
+        "Answered so, by",
+        list(fields),
+        default=next(iter(fields)),
+        required=True,
+        format_func=lambda field: fields[field],
+        key=state.METRICS_CELL_FIELD,
+    )
+    table = cache.report(tabulate_cell, evaluated.key, true, answered, field)
+    title = f"{true.capitalize()} answered as {answered}, by {fields[field].lower()}"
+    show_chart(plots.cell_bars(table, title), f"{evaluated.words}-cell", title, table, share="Share of the answers")
+
+
+def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -> None:
+    """Play a clip of a corpus with ways on, or say why it cannot be played."""
     try:
-        corpus = find_corpus(name)
+        corpus = find_corpus(clip["corpus"])
         if corpus is None:
-            st.caption(":material/volume_off: To listen, name the corpus folder to the server; Dataset says how.")
+            st.caption(":material/volume_off: To listen, the corpus must be here.")
+            st.page_link("pages/dataset.py", label="Get the corpus", icon=":material/download:")
             return
-        sound = corpus.read(clip)
-        st.code(clip, language=None)
+        sound = corpus.read(clip["clip"])
         show_player(sound, cache.waveform(sound))
     except SoundWebError as error:
         st.caption(f":material/volume_off: {error}")
+        return
+    with st.container(horizontal=True, gap="medium"):
+        explain = address(corpus, clip["clip"]) | {state.FEATURES_TAB: "Model"}
+        st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
+        where = address(corpus, clip["clip"])
+        st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
+        right = "" if is_right else cache.report(find_right, evaluated.key, true, clip["speaker"])
+        if right:
+            st.page_link(
+                "pages/features.py",
+                label=f"Compare with a {true} one that was recognised",
+                icon=":material/compare:",
+                query_params=where | {state.FEATURES_COMPARE: "true", state.OTHER_CLIP: right},
+            )

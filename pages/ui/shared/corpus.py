@@ -54,6 +54,11 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
     return None if place is None else _open(place)
 
 
+def address(corpus: FoundCorpus, clip: str) -> dict[str, str]:
+    """Return the parameters of an address that names a clip."""
+    return ({} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}) | {state.CLIP: clip}
+
+
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
     """Show a picker where there are several corpora, and return the chosen one, None where there is none."""
     places = {place.corpus.name: place for place in list_places()}

@@ -44,10 +44,10 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
 
 def _open_linked_clip(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
     """Turn to the clip that the address names, unless it was opened before."""
-    linked = st.query_params.get(state.CLIP)
-    if corpus is None or keys is not state.SOUND or linked in (None, st.session_state.get(state.OPENED_CLIP)):
+    linked = st.query_params.get(keys.linked)
+    if corpus is None or linked in (None, st.session_state.get(keys.opened)):
         return
-    st.session_state[state.OPENED_CLIP] = linked
+    st.session_state[keys.opened] = linked
     if linked in set(corpus.clips["clip"]):
         st.session_state[keys.source], st.session_state[corpus.key(keys.clip)] = CLIP, linked
 
@@ -120,6 +120,5 @@ def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
         key=corpus.key(keys.clip),
         persist_state="session",
     )
-    if keys is state.SOUND:
-        st.query_params[state.CLIP] = st.session_state[state.OPENED_CLIP] = clip
+    st.query_params[keys.linked] = st.session_state[keys.opened] = clip
     return [corpus.read(clip)]

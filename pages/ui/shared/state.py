@@ -13,21 +13,42 @@ class SoundKeys:
     recording: str
     sample: str
     clip: str
+    linked: str
+    """Parameter of the address that names a clip of the corpus."""
+    opened: str
+    """The clip of that parameter that was opened last."""
     kept: str
     """The uploaded or recorded sounds, which outlive a change of page as their widgets do not."""
 
 
-SOUND: Final = SoundKeys("sound-source", "sound-uploads", "sound-recording", "sound-sample", "sound-clip", "sound-kept")
-"""The sound of the visit, the same on all pages."""
-OTHER_SOUND: Final = SoundKeys(
-    "other-source", "other-uploads", "other-recording", "other-sample", "other-clip", "other-kept"
-)
-"""The sound that the first is compared with."""
 CLIP: Final = "clip"
 """Parameter of the address that names a clip of the corpus, on all pages."""
+OTHER_CLIP: Final = "other-clip"
+"""The same of the clip that it is compared with."""
+SOUND: Final = SoundKeys(
+    "sound-source",
+    "sound-uploads",
+    "sound-recording",
+    "sound-sample",
+    "sound-clip",
+    CLIP,
+    "sound-opened-clip",
+    "sound-kept",
+)
+"""The sound of the visit, the same on all pages."""
+OTHER_SOUND: Final = SoundKeys(
+    "other-source",
+    "other-uploads",
+    "other-recording",
+    "other-sample",
+    "other-corpus-clip",
+    OTHER_CLIP,
+    "other-opened-clip",
+    "other-kept",
+)
+"""The sound that the first is compared with."""
 CORPUS: Final = "corpus"
 """Parameter of the address that names the corpus, where there are several."""
-OPENED_CLIP: Final = "sound-opened-clip"
 PART: Final = "predict-part"
 CHOSEN_FILE: Final = "predict-file"
 FEATURES_TAB: Final = "features-tab"
@@ -39,8 +60,8 @@ METRICS_MODEL: Final = "metrics-model"
 METRICS_PROTOCOL: Final = "metrics-protocol"
 METRICS_SUBSET: Final = "metrics-clips"
 METRICS_SEED: Final = "metrics-seed"
-METRICS_TRUE: Final = "metrics-true"
-METRICS_ANSWER: Final = "metrics-answered"
+METRICS_CELL: Final = "metrics-cell"
+METRICS_CELL_FIELD: Final = "metrics-cell-by"
 METRICS_TAB: Final = "metrics-tab"
 METRICS_FOLD: Final = "metrics-fold"
 METRICS_GROUP: Final = "metrics-group"
