@@ -9,12 +9,12 @@ from pages.ui.shared import state
 from pages.ui.shared.frame import shown_errors
 
 TABS = {
-    "Curves": evidence.show_curves,
     "Groups": evidence.show_groups,
     "Calibration": evidence.show_calibration,
     "Protocols": evidence.show_protocols,
     "Robustness and parts": evidence.show_studies,
     "Models": papers.show_models,
+    "Curves": evidence.show_curves,
     "Card and files": papers.show_papers,
 }
 NEED_ROWS = {"Groups", "Calibration"}
