@@ -20,11 +20,11 @@ class EncodedFeatures(VoiceFeatures):
     """As it answers: the voice alone, cleaned."""
     name: str = "encoded"
     """Name of the feature set."""
-    encoders: tuple[str, ...] = ("bursts-4a2acf00",)
+    encoders: tuple[str, ...] = ("bursts-6be3c652",)
     """Names of the encoders."""
     shallow_width: int = 2_048
     """Values that the first stage of each gives."""
-    deep_width: int = 2_560
+    deep_width: int = 2_048
     """Values that the second stage of each gives."""
 
     @property

@@ -2,9 +2,12 @@
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+
+WIDTH: Final = 118
+"""Longest line, in characters."""
 
 
 def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
@@ -24,11 +27,24 @@ def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
     recipe, last = manifest["recipe"], history.iloc[-1]
     widths, n_kinds = ", ".join(map(str, recipe["widths"])), sum(len(corpus["kinds"]) for corpus in manifest["corpora"])
     taught_on = "\n".join(map(_describe, manifest["corpora"]))
+    what = (
+        f"A residual network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by "
+        f"{sum(manifest['widths']):,} numbers: mean and deviation over time of what its two stages add up to, in each "
+        "channel and band. It is frozen: recipes read it as they read other features."
+    )
+    how = (
+        f"{len(history)} epochs, batches of {recipe['batch_size']}, AdamW at {recipe['learning_rate']:g} at most, seed "
+        f"{recipe['seed']}. Sounds are cut to {recipe['n_frames']} frames, warped in time and frequency, filtered, "
+        "reverberated, covered with noise and mixed in pairs, anew in every epoch."
+    )
+    how_well = (
+        f"Of sounds of people that it was not taught on, {last['val_accuracy']:.1%} are put into the right one of "
+        f"{n_kinds} kinds (chance is {1 / n_kinds:.1%}). What that is worth for emotions, the cards of the models that "
+        "read it tell."
+    )
     return f"""# {manifest["name"]}
 
-A residual network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by
-{sum(manifest["widths"]):,} numbers: mean and deviation over time of what its two stages add up to, in each channel and
-band. It is frozen: recipes read it as they read other features.
+{textwrap.fill(what, WIDTH)}
 
 ## What it was taught on
 
@@ -38,14 +54,11 @@ A model that reads it is not evaluated on any of these corpora.
 
 ## How
 
-{len(history)} epochs, batches of {recipe["batch_size"]}, AdamW at {recipe["learning_rate"]:g} at most, seed
-{recipe["seed"]}. Sounds are cut to {recipe["n_frames"]} frames, warped in time and frequency, filtered,
-reverberated, covered with noise and mixed in pairs, anew in every epoch.
+{textwrap.fill(how, WIDTH)}
 
 ## How well
 
-Of sounds of people that it was not taught on, {last["val_accuracy"]:.1%} are put into the right one of {n_kinds}
-kinds (chance is {1 / n_kinds:.1%}). What that is worth for emotions, the cards of the models that read it tell.
+{textwrap.fill(how_well, WIDTH)}
 """
 
 
@@ -55,4 +68,4 @@ def _describe(corpus: Mapping[str, Any]) -> str:
         f"{corpus['n_clips']:,} sounds of {corpus['n_speakers']:,} people from {corpus['title']} (licence: "
         f"{corpus['licence']}), of the kinds {', '.join(corpus['kinds'])}."
     )
-    return textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
+    return textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
