@@ -166,7 +166,7 @@ def test_studies_are_drawn(training, clips, tmp_path, monkeypatch):
         ["as recorded", "telephone"],
         ["the recipe", "no augmentation"],
     ]
-    assert len(app.get("plotly_chart")) == 3
+    assert len(app.get("plotly_chart")) == 4
 
 
 def test_a_broken_model_is_told_and_the_others_compared(registry, published, monkeypatch):

@@ -6,6 +6,7 @@ from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
 from pages.ui.shared import state
+from pages.ui.shared.corpus import plain
 from tests.conftest import ROOT, encode, tone
 
 
@@ -135,7 +136,7 @@ def test_what_moved_an_answer_comes_with_the_honest_one_for_a_recording_of_the_t
     app.session_state[state.FEATURES_TAB] = "Model"
     app.run()
     assert not app.exception
-    assert f"that this model was trained on ({list_samples()[0].path.stem}" in texts(app)
+    assert plain(f"that this model was trained on ({list_samples()[0].path.stem}") in texts(app)
 
 
 def test_a_sound_survives_a_change_of_page(app):

@@ -156,8 +156,10 @@ def use_key(key: str | None, n_sounds: int = 1) -> str:
     if not key:
         raise KeyRefused("Send a key: 'Authorization: Bearer <key>'. An administrator makes one on the Admin page.")
     mine, time = sa.and_(keys.c.hash == _hash(key), keys.c.revoked.is_(None)), now()
+    found = sa.select(keys).where(mine)
     with writing() if n_sounds else reading() as connection:
-        row = connection.execute(sa.select(keys).where(mine)).one_or_none()
+        # Locked, where rows can be: two uses at once must not both count from the same number.
+        row = connection.execute(found.with_for_update() if n_sounds else found).one_or_none()
         if row is None:
             raise KeyRefused("This key is unknown, or was revoked. Ask an administrator for one.")
         if not n_sounds:

@@ -75,7 +75,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     n_seeds = int(clips["n_seeds"].max())
     agreement = {"n_answered": f"Of {n_seeds} seeds"} if n_seeds > 1 else {}
     event = st.dataframe(
-        clips[["speaker", "intensity", "statement", *agreement, "confidence", "channel", "clip"]],
+        clips[["clip", *agreement, "confidence", "speaker", "intensity", "channel", "statement"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={

@@ -138,7 +138,7 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
     table = segment_table(segments)
     table["emotion"] = table["emotion"].fillna("")
     is_heard = table["emotion"] != ""
-    table["confidence"] = table["confidence"].map("{:.2f}".format).where(is_heard, "")
+    table["confidence"] = table["confidence"].fillna(0.0).map("{:.2f}".format).where(is_heard, "")
     table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
     event = st.dataframe(
         table,
