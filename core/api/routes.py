@@ -64,7 +64,7 @@ class Interface:
 
     def __init__(self, predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> None:
         self._predictor, self._slots = predictor, slots
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limiter = anyio.CapacityLimiter(AT_ONCE)
         self._waiting = 0
 
     def app(self) -> Starlette:
@@ -146,8 +146,6 @@ class Interface:
         BusyError
             If too many wait already.
         """
-        if self._limiter is None:  # needs the server's loop
-            self._limiter = anyio.CapacityLimiter(AT_ONCE)
         if self._waiting >= WAITING:
             raise BusyError(f"{self._waiting} sounds are waiting for their turn already. Try again in a moment.")
         self._waiting += 1

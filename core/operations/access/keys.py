@@ -6,7 +6,6 @@ often it was used is counted in the database too, so that its limits hold for al
 
 import dataclasses
 import datetime
-import hashlib
 import math
 import secrets
 from typing import Final
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from core.errors import KeyRefused, SignInError, TooManyRequests
 from core.operations.access.audit import record
-from core.operations.access.sessions import require_admin
+from core.operations.access.sessions import hash_token, require_admin
 from core.operations.database import now, reading, writing
 from core.operations.tables import keys
 
@@ -89,7 +88,7 @@ def make_key(token: str, name: str, *, per_minute: int, per_day: int) -> str:
             f"up to {MAX_PER_DAY:,}; not {per_minute:,} and {per_day:,}."
         )
     key = PREFIX + secrets.token_urlsafe(32)
-    values = {"name": name, "hash": _hash(key), "hint": key[-HINT_LENGTH:], "created": now(), "created_by": actor}
+    values = {"name": name, "hash": hash_token(key), "hint": key[-HINT_LENGTH:], "created": now(), "created_by": actor}
     values |= {"per_minute": per_minute, "per_day": per_day}
     with writing() as connection:
         connection.execute(sa.insert(keys).values(**values))
@@ -155,7 +154,7 @@ def use_key(key: str | None, n_sounds: int = 1) -> str:
     """
     if not key:
         raise KeyRefused("Send a key: 'Authorization: Bearer <key>'. An administrator makes one on the Admin page.")
-    mine, time = sa.and_(keys.c.hash == _hash(key), keys.c.revoked.is_(None)), now()
+    mine, time = sa.and_(keys.c.hash == hash_token(key), keys.c.revoked.is_(None)), now()
     found = sa.select(keys).where(mine)
     with writing() if n_sounds else reading() as connection:
         # Locked, where rows can be: two uses at once must not both count from the same number.
@@ -180,8 +179,3 @@ def _begin(time: datetime.datetime, span: datetime.timedelta) -> datetime.dateti
     """Return when the minute, or the day, began that a time lies in."""
     since = time - datetime.datetime.min.replace(tzinfo=datetime.UTC)
     return time - since % span
-
-
-def _hash(key: str) -> str:
-    # Keys are random and long: a plain hash cannot be guessed backwards.
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

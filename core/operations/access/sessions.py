@@ -21,7 +21,8 @@ def open_session(actor: str, connection: sa.Connection) -> str:
     token = secrets.token_urlsafe(32)
     time = now()
     connection.execute(sa.delete(sessions).where(sessions.c.last_used < time - IDLE_TIMEOUT))
-    connection.execute(sa.insert(sessions).values(token_hash=_hash(token), actor=actor, opened=time, last_used=time))
+    values = {"token_hash": hash_token(token), "actor": actor, "opened": time, "last_used": time}
+    connection.execute(sa.insert(sessions).values(**values))
     return token
 
 
@@ -47,7 +48,7 @@ def require_admin(token: str | None, *, is_active: bool = True) -> str:
     """
     if not isinstance(token, str) or not token:
         raise NotSignedIn("This needs an administrator. Sign in first.")
-    mine = sessions.c.token_hash == _hash(token)
+    mine = sessions.c.token_hash == hash_token(token)
     with reading() as connection:
         row = connection.execute(sa.select(sessions.c.actor, sessions.c.last_used).where(mine)).one_or_none()
     # A clock that was ahead and was put right must not keep a session alive.
@@ -61,9 +62,9 @@ def require_admin(token: str | None, *, is_active: bool = True) -> str:
 
 def close_session(token: str, connection: sa.Connection) -> None:
     """End a session."""
-    connection.execute(sa.delete(sessions).where(sessions.c.token_hash == _hash(token)))
+    connection.execute(sa.delete(sessions).where(sessions.c.token_hash == hash_token(token)))
 
 
-def _hash(token: str) -> str:
-    # Tokens are random and long: a plain hash cannot be guessed backwards.
-    return hashlib.sha256(token.encode()).hexdigest()
+def hash_token(token: str) -> str:
+    """Return what is stored of a secret that was drawn: random and long, its plain hash cannot be guessed backwards."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

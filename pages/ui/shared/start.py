@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 import anyio
 import streamlit as st
@@ -15,8 +16,6 @@ from core.config import check_settings
 from core.errors import SoundWebError
 from core.operations.access.sign_in import check_hash, ensure_unlock_code
 from core.operations.jobs.queue import tick
-from core.serving.live import LiveSlots
-from core.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -35,17 +34,12 @@ async def started(app: st.App) -> AsyncIterator[None]:
 def program_routes() -> list[Mount]:
     """Return what the server serves to programs, with the model and the live places that the pages use."""
 
-    def predictor(name: str | None) -> Predictor:
+    def cache() -> ModuleType:
         from pages.ui.shared import cache  # Streamlit's caches need the server, which is there when somebody asks
 
-        return cache.predictor(name)
+        return cache
 
-    def slots() -> LiveSlots:
-        from pages.ui.shared import cache
-
-        return cache.st_live_slots()
-
-    return routes(predictor, slots)
+    return routes(lambda name: cache().predictor(name), lambda: cache().st_live_slots())
 
 
 def start() -> None:
