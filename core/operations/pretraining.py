@@ -70,16 +70,16 @@ def pretrain(recipe: "EncoderRecipe", places: Sequence[Place], *, n_jobs: int = 
     store = FeatureStore(data_folder() / FEATURES, recipe.features)
     clips = []
     for k, place in enumerate(places):
-        part = inside(report, *STEPS["reading"]), k / len(places), (k + 1) / len(places)
-        clips.append(distinct_clips(read_index(place, n_jobs=n_jobs, report=inside(inside(*part), 0, INDEX_SHARE))))
-        store.update(clips[-1], place.root, n_jobs=n_jobs, report=inside(inside(*part), INDEX_SHARE, 1))
+        part = inside(inside(report, *STEPS["reading"]), k / len(places), (k + 1) / len(places))
+        clips.append(distinct_clips(read_index(place, n_jobs=n_jobs, report=inside(part, 0, INDEX_SHARE))))
+        store.update(clips[-1], place.root, n_jobs=n_jobs, report=inside(part, INDEX_SHARE, 1))
     index = pd.concat(clips, ignore_index=True)
     levels = store.read(index["digest"].tolist()).astype(np.float16)
     is_long = count_frames(levels) >= MIN_FRAMES
     levels, index = levels[is_long], index[is_long].reset_index(drop=True)
     if index.empty:
         raise CorpusError(f"There is no sound to learn from in {', '.join(names)}.")
-    kind = index["corpus"] + "/" + index["emotion"]
+    kinds = np.unique(index["corpus"] + "/" + index["emotion"], return_inverse=True)[1]
     people = index["corpus"] + "/" + index["speaker"]
     is_held_out = people.isin(np.unique(people)[recipe.held_out // 2 :: recipe.held_out]).to_numpy()
 
@@ -95,7 +95,6 @@ def pretrain(recipe: "EncoderRecipe", places: Sequence[Place], *, n_jobs: int = 
 
     digests = "+".join(corpus_digest(index[index["corpus"] == name]) for name in names)
     run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, digests)[:8]}"
-    kinds = np.unique(kind, return_inverse=True)[1]
     encoder = teach(recipe, levels, kinds, is_held_out, run, (Reporter(),))
     return _publish(encoder, recipe, places, index[~is_held_out], run)
 

@@ -130,9 +130,9 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
         st.caption(f":material/volume_off: {error}")
         return
     with st.container(horizontal=True, gap="medium"):
-        explain = address(corpus, clip["clip"]) | {state.FEATURES_TAB: "Model"}
-        st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
         where = address(corpus, clip["clip"])
+        explain = where | {state.FEATURES_TAB: "Model"}
+        st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
         st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
         right = "" if is_right else cache.report(find_right, evaluated.key, true, clip["speaker"])
         if right:
