@@ -72,7 +72,7 @@ def encode(mel: NDArray[np.floating], name: str) -> NDArray[np.float32]:
     Returns
     -------
     np.ndarray [shape=(d,), dtype=float32]
-        Mean and deviation over time of each channel in each band, of its first stage and of its second.
+        Mean and deviation over time of each channel in each band of its maps, the early ones first.
 
     Raises
     ------

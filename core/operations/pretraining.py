@@ -102,7 +102,7 @@ def pretrain(recipe: "EncoderRecipe", places: Sequence[Place], *, n_jobs: int = 
 def _publish(encoder: Any, recipe: "EncoderRecipe", places: Sequence[Place], taught: pd.DataFrame, run: Path) -> Path:
     """Store an encoder with its history and card, named by its digest."""
     from core.learning.conversion import write_encoder
-    from core.learning.encoders import stage_widths
+    from core.learning.encoders import map_widths
     from core.learning.reports.encoders import encoder_card
 
     root = artifacts_folder() / FOLDER
@@ -115,7 +115,7 @@ def _publish(encoder: Any, recipe: "EncoderRecipe", places: Sequence[Place], tau
         manifest = {
             "name": f"{recipe.name}-{digest[:8]}",
             "recipe": dataclasses.asdict(recipe),
-            "widths": list(stage_widths(recipe)),
+            "widths": list(map_widths(recipe)),
             "corpora": [_describe(place.corpus, taught[taught["corpus"] == place.corpus.name]) for place in places],
             "sha256": digest,
         }

@@ -20,18 +20,16 @@ class EncodedFeatures(VoiceFeatures):
     """As it answers: the voice alone, cleaned."""
     name: str = "encoded"
     """Name of the feature set."""
-    encoders: tuple[str, ...] = ("bursts-6be3c652",)
+    encoders: tuple[str, ...] = ("bursts-5c16657d",)
     """Names of the encoders."""
-    shallow_width: int = 2_048
-    """Values that the first stage of each gives."""
-    deep_width: int = 2_048
-    """Values that the second stage of each gives."""
+    map_widths: tuple[int, ...] = (2_048, 2_048, 2_048, 2_048)
+    """Values that each map of an encoder gives."""
 
     @property
     def view_widths(self) -> dict[str, int]:
         """Number of values of each view, in the order in which they stand in a vector."""
-        n = len(self.encoders)
-        return super().view_widths | {"shallow": n * self.shallow_width, "deep": n * self.deep_width}
+        maps = {f"map_{k}": len(self.encoders) * width for k, width in enumerate(self.map_widths, start=1)}
+        return super().view_widths | maps
 
     @property
     def taught_on(self) -> tuple[str, ...]:
@@ -40,9 +38,7 @@ class EncodedFeatures(VoiceFeatures):
 
     def read_views(self, voice: VoiceFrames) -> Mapping[str, NDArray[np.float32]]:
         """Return each view of a voice, by name."""
-        values = [encode(voice.mel, encoder) for encoder in self.encoders]
-        return {
-            **super().read_views(voice),
-            "shallow": np.concatenate([of_encoder[: self.shallow_width] for of_encoder in values]),
-            "deep": np.concatenate([of_encoder[self.shallow_width :] for of_encoder in values]),
-        }
+        ends = np.cumsum(self.map_widths)[:-1]
+        by_encoder = [np.split(encode(voice.mel, encoder), ends) for encoder in self.encoders]
+        maps = {f"map_{k}": np.concatenate(of_map) for k, of_map in enumerate(zip(*by_encoder, strict=True), start=1)}
+        return {**super().read_views(voice), **maps}

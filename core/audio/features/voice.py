@@ -32,8 +32,10 @@ GROUP_PREFIXES: Final = {
 
 VIEW_TITLES: Final = {
     "kernels": "Random convolutions",
-    "shallow": "Encoder, first stage",
-    "deep": "Encoder, second stage",
+    "map_1": "Encoder, first map",
+    "map_2": "Encoder, second map",
+    "map_3": "Encoder, third map",
+    "map_4": "Encoder, fourth map",
 }
 """What views whose values have no names of their own are called."""
 

@@ -14,7 +14,7 @@ class EncodedRecipe(VoiceRecipe):
 
     features: EncodedFeatures = dataclasses.field(default_factory=EncodedFeatures)
     """What the discriminants read."""
-    views: tuple[str, ...] = ("functionals", "kernels", "shallow", "deep")
+    views: tuple[str, ...] = ("functionals", "kernels", "map_1", "map_2", "map_3", "map_4")
     """Parts of the features with a discriminant each."""
     elsewhere: Elsewhere | None = dataclasses.field(default_factory=Elsewhere)  # type: ignore[misc]
     """What clips of other corpora do."""
@@ -25,7 +25,7 @@ class EncodedRecipe(VoiceRecipe):
             f"without {view}": dataclasses.replace(self, views=tuple(v for v in self.views if v != view))
             for view in self.views
         }
-        alone = {"encoders alone": dataclasses.replace(self, views=("shallow", "deep"))}
+        alone = {"encoders alone": dataclasses.replace(self, views=tuple(v for v in self.views if v.startswith("map_")))}
         kept = {name: recipe for name, recipe in super().variants().items() if not name.endswith("alone")}
         return {**one_left_out, **alone, **kept}
 

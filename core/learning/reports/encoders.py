@@ -28,9 +28,9 @@ def encoder_card(manifest: Mapping[str, Any], history: pd.DataFrame) -> str:
     widths, n_kinds = ", ".join(map(str, recipe["widths"])), sum(len(corpus["kinds"]) for corpus in manifest["corpora"])
     taught_on = "\n".join(map(_describe, manifest["corpora"]))
     what = (
-        f"A residual network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by "
-        f"{sum(manifest['widths']):,} numbers: mean and deviation over time of what its two stages add up to, in each "
-        "channel and band. It is frozen: recipes read it as they read other features."
+        f"A network of convolutions ({widths} channels) on the mel spectrogram. It describes a voice by "
+        f"{sum(manifest['widths']):,} numbers: mean and deviation over time of each map, in each channel and band. "
+        "It is frozen: recipes read it as they read other features."
     )
     how = (
         f"{len(history)} epochs, batches of {recipe['batch_size']}, AdamW at {recipe['learning_rate']:g} at most, seed "
