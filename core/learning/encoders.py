@@ -85,8 +85,8 @@ def build_encoder(recipe: EncoderRecipe, *, is_training: bool = False) -> keras.
     Returns
     -------
     keras.Model
-        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, d), the summaries of the maps, the
-        early ones first, see ``map_widths``. In training, the summary of the last map alone, which kinds are told by.
+        Input (batch, t, bands, 1), levels as ``normalise`` makes them; output (batch, d), the summaries of the maps,
+        the early ones first, see ``map_widths``; in training that of the last map alone, which kinds are told by.
     """
     dtype = keras.DTypePolicy("mixed_bfloat16" if is_training and has_bfloat16() else "float32")
     x = inputs = keras.Input((None, N_MEL_FINE, 1))

@@ -25,7 +25,9 @@ class EncodedRecipe(VoiceRecipe):
             f"without {view}": dataclasses.replace(self, views=tuple(v for v in self.views if v != view))
             for view in self.views
         }
-        alone = {"encoders alone": dataclasses.replace(self, views=tuple(v for v in self.views if v.startswith("map_")))}
+        alone = {
+            "encoders alone": dataclasses.replace(self, views=tuple(v for v in self.views if v.startswith("map_")))
+        }
         kept = {name: recipe for name, recipe in super().variants().items() if not name.endswith("alone")}
         return {**one_left_out, **alone, **kept}
 
