@@ -81,7 +81,10 @@ def retrain(
     if clips.empty:
         raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
     sources = [_Source(clips, root, data_folder() / FEATURES)]
-    sources += [_other(name, corpus, n_jobs, report) for name in (*spec.others, *spec.tried)]
+    sources += [
+        _other(name, corpus, n_jobs, report, is_augmented=recipe.augments_others and name not in spec.tried)
+        for name in (*spec.others, *spec.tried)
+    ]
     if spec.feedback:
         sources.append(_contributed(everything, corpus, root, n_jobs, report))
     index = pd.concat([source.clips for source in sources], ignore_index=True)
@@ -114,7 +117,7 @@ def _phase(report: Report, phase: str, part: int = 0, n_parts: int = 1) -> Repor
     return inside(inside(report, *PHASES[phase], phase=phase), part / n_parts, (part + 1) / n_parts)
 
 
-def _other(name: str, corpus: Corpus, n_jobs: int, report: Report) -> "_Source":
+def _other(name: str, corpus: Corpus, n_jobs: int, report: Report, *, is_augmented: bool) -> "_Source":
     """Return the clips of another corpus whose emotions the corpus has too.
 
     Raises
@@ -127,7 +130,7 @@ def _other(name: str, corpus: Corpus, n_jobs: int, report: Report) -> "_Source":
     clips = clips[clips["emotion"].isin(corpus.labels)].reset_index(drop=True)
     if clips.empty:
         raise CorpusError(f"{place.corpus.title} has no emotion of {corpus.title}. Leave it out.")
-    return _Source(clips, place.root, data_folder() / FEATURES)
+    return _Source(clips, place.root, data_folder() / FEATURES, is_augmented)
 
 
 def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, report: Report) -> "_Source":
@@ -152,6 +155,8 @@ class _Source:
     clips: pd.DataFrame
     root: Path
     features: Path
+    is_augmented: bool = True
+    """Whether its clips are read augmented too; otherwise they stand as they are in every version."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -205,7 +210,7 @@ class _Work:
     ) -> list[FeatureStore]:
         """Return each source's store of the clips, augmented or as they are, with what was missing extracted."""
         features = recipe.features.seeded(seed)
-        stores = [FeatureStore(source.features, features, augmentation) for source in self.sources]
+        stores = [FeatureStore(s.features, features, augmentation if s.is_augmented else None) for s in self.sources]
         for store, source in zip(stores, self.sources, strict=True):
             store.update(source.clips, source.root, n_jobs=self.n_jobs, report=report)
         return stores

@@ -104,6 +104,11 @@ class Recipe(abc.ABC):
         return X[:, 0] if self.augmentations(0) else X
 
     @property
+    def augments_others(self) -> bool:
+        """Whether a training reads the clips of other corpora augmented too."""
+        return True
+
+    @property
     def notes(self) -> str:
         """What was tried and left out, as Markdown: the file of that ending beside the recipe's module, if any."""
         path = Path(inspect.getfile(type(self))).with_suffix(".md")

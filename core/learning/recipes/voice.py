@@ -85,6 +85,11 @@ class VoiceRecipe(Recipe):
         """Return what a training with a seed reads besides the clips themselves."""
         return tuple(Augmentation(use.name, seed) for use in self.copies)
 
+    @property
+    def augments_others(self) -> bool:
+        """Whether clips of other corpora count as the corpus's own; otherwise they are read as they are."""
+        return self.elsewhere is None
+
     def network(self, task: Task) -> "keras.Model":
         """Build the network of ``core.learning.networks.build_voice``."""
         from core.learning.networks import build_voice
