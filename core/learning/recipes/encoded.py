@@ -21,15 +21,14 @@ class EncodedRecipe(VoiceRecipe):
 
     def variants(self) -> dict[str, VoiceRecipe]:
         """Return recipes with one thing missing or changed each, by what that is."""
-        one_left_out = {
-            f"without {view}": dataclasses.replace(self, views=tuple(v for v in self.views if v != view))
-            for view in self.views
+        maps = tuple(view for view in self.views if view.startswith("map_"))
+        return {
+            "without functionals": dataclasses.replace(self, views=("kernels", *maps)),
+            "without random convolutions": dataclasses.replace(self, views=("functionals", *maps)),
+            "encoders alone": dataclasses.replace(self, views=maps),
+            "last map alone": dataclasses.replace(self, views=maps[-1:]),
+            "no augmentation": dataclasses.replace(self, copies=()),
         }
-        alone = {
-            "encoders alone": dataclasses.replace(self, views=tuple(v for v in self.views if v.startswith("map_")))
-        }
-        kept = {name: recipe for name, recipe in super().variants().items() if not name.endswith("alone")}
-        return {**one_left_out, **alone, **kept}
 
     def describe(self, manifest: Manifest) -> str:
         """Return what a stored model reads and how it was trained, as Markdown list items."""
