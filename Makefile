@@ -3,11 +3,12 @@
 # make docs   the documentation, into site/
 # make test-quick  the tests that need no browser, corpus, training or server: under a minute
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
+# make bench  speed and memory beside the reference pipeline, for minutes; wants a quiet machine
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-quick test-long check docs results train screenshots lock clean
+.PHONY: run test test-quick test-long bench check docs results train screenshots lock clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
@@ -20,6 +21,9 @@ test-quick: .venv/ready-dev
 
 test-long: .venv/ready-dev
 	$(BIN)/python -m pytest -m slow
+
+bench: .venv/ready-dev
+	$(BIN)/python -m benchmarks.table
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -40,10 +44,13 @@ docs: .venv/ready-dev
 results: .venv/ready
 	$(BIN)/python -m docs.results
 
-# The shipped models and their reports, the one in use last; about three hours on two cores, goes on where it was stopped.
+# The shipped models and their reports, the one in use last; hours on two cores, goes on where it was stopped. The last one
+# also reads EMOVO, the Korean EmotionTTS and TurEV-DB (EMOVO_ROOT, EMOTIONTTS_ROOT, TUREV_ROOT).
 train: .venv/ready
 	$(BIN)/python -m core train --recipe reference
-	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies --promote
+	$(BIN)/python -m core train --recipe voice --seed 0 --seed 1 --seed 2 --studies
+	$(BIN)/python -m core train --recipe encoded --seed 0 --seed 1 --seed 2 --corpus ravdess --corpus emovo \
+		--corpus emotiontts --try turev --studies --promote
 
 # The pictures of README and documentation, in Chromium; with RAVDESS_ROOT set or the corpus downloaded.
 PICTURES_HASH = $$($(BIN)/python -c 'from core.operations.access.passwords import hash_password; \

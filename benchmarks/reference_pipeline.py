@@ -1,4 +1,9 @@
-"""The reference project's way to features, as separate librosa calls: what ours is compared with."""
+"""The reference project's way to features, as separate librosa calls: what ours is compared with.
+
+``python -m benchmarks.reference_pipeline FILE NETWORK SCALER`` answers for a file as its script does.
+"""
+
+import sys
 
 import librosa
 import numpy as np
@@ -27,3 +32,17 @@ def extract(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
 
 def _fit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(rows, ((0, 0), (0, max(0, N_FRAMES - rows.shape[1]))))[:, :N_FRAMES]
+
+
+def main(file: str, network_path: str, scaler_path: str) -> None:
+    """Print the probabilities for a file."""
+    import joblib
+    import keras
+
+    network, scaler = keras.models.load_model(network_path), joblib.load(scaler_path)
+    y, sr = librosa.load(file, duration=4, offset=0)
+    print(network.predict(scaler.transform(extract(y, int(sr)))[np.newaxis], verbose=0)[0].tolist())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from benchmarks.table import read_rows, spread
 from core.config import PROJECT_ROOT
 from core.learning.evaluation import ALL_CLIPS
 from core.learning.reports.cards import describe_comparison, describe_studies, results_table
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
 
-DOCUMENTS: Final = ("README.md", "docs/results.md")
+DOCUMENTS: Final = ("README.md", "docs/results.md", "docs/speed.md")
 """Documents with tables, relative to the project."""
 MARKED: Final = re.compile(
     r"(?<=<!-- results: )([a-z]+)((?: [a-z0-9-]+)*)( -->\n).*?(?=<!-- end of results -->)", re.DOTALL
@@ -50,11 +51,29 @@ def comparison(model: str, other: str) -> str:
     return "\n".join(describe_comparison(*(_registry.load(name).predictions() for name in (model, other))))
 
 
+def speed() -> str:
+    """Return what the last committed run of ``make bench`` measured, and on what machine."""
+    run, rows = read_rows()
+    machine = run["machine"]
+    where = (
+        f"Measured on {run['date']} with {run['model']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, NumPy {machine['numpy']}, "
+        f"Keras {machine['keras']}."
+    )
+    lines = ["| work | unit | here | reference pipeline | ratio |", "|---|---|---|---|---|"]
+    for row in rows:
+        theirs = spread(row.reference) if row.reference else ""
+        ratio = "" if row.ratio is None else f"{row.ratio:.1f}"
+        lines.append(f"| {row.work} | {row.unit} | {spread(row.ours)} | {theirs} | {ratio} |")
+    return "\n".join([where, "", *lines])
+
+
 KINDS: Final[dict[str, Callable[..., str]]] = {
     "summary": summary,
     "figures": figures,
     "studies": studies,
     "comparison": comparison,
+    "speed": speed,
 }
 """What stands between markers, by the first word of their name; further words are models."""
 
