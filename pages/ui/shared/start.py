@@ -8,14 +8,17 @@ from types import ModuleType
 
 import anyio
 import streamlit as st
-from starlette.routing import Mount
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from streamlit.runtime.pages_manager import PagesManager
 
+from core.api.health import Health
 from core.api.routes import routes
 from core.config import check_settings
 from core.errors import SoundWebError
 from core.operations.access.sign_in import check_hash, ensure_unlock_code
 from core.operations.jobs.queue import tick
+from pages.ui.shared.protection import Protection
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +34,12 @@ async def started(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-def program_routes() -> list[Mount]:
+def middleware() -> list[Middleware]:
+    """Return what stands around all that the server sends."""
+    return [Middleware(Protection)]
+
+
+def program_routes() -> list[BaseRoute]:
     """Return what the server serves to programs, with the model and the live places that the pages use."""
 
     def cache() -> ModuleType:
@@ -39,7 +47,8 @@ def program_routes() -> list[Mount]:
 
         return cache
 
-    return routes(lambda name: cache().predictor(name), lambda: cache().st_live_slots())
+    health = Health(lambda: cache().predictor())
+    return [*health.routes(), *routes(lambda name: cache().predictor(name), lambda: cache().st_live_slots())]
 
 
 def start() -> None:
