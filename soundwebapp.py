@@ -7,6 +7,7 @@ import pylibsrtp  # noqa: F401
 import streamlit as st
 from streamlit import runtime
 
+from core.logs import begin_request
 from pages.ui.shared.start import middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
@@ -15,6 +16,7 @@ ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 
 def main() -> None:
     """Show the page that a visitor is at."""
+    begin_request()
     from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
 
     page = st.navigation(
