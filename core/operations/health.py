@@ -89,7 +89,7 @@ def describe_installation(token: str) -> Installation:
         artifacts=artifacts_folder(),
         corpora=_corpora(),
         database=describe_database(),
-        versions={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in SHOWN},
+        versions={"python": platform.python_version()} | {name: _version(name) for name in SHOWN},
         disk_free=disk.free,
         disk_total=disk.total,
         data_size=_size(data),
@@ -144,6 +144,14 @@ def check_room() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(PROBE)
+
+
+def _version(library: str) -> str:
+    """Return the version of a library; a server that only answers lacks those that train."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _check_model() -> None:
