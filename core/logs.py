@@ -18,6 +18,8 @@ from core.config import log_form
 QUIET: Final = logging.WARNING
 """Level from which everybody's lines are written; those of this project from INFO."""
 OWN: Final = ("core", "pages")
+WITH_ADDRESSES: Final = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
+"""Loggers that tell addresses of visitors, and what they ask for, below ``QUIET``."""
 
 
 def configure() -> None:
@@ -25,8 +27,11 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(make_formatter(log_form(), colors=sys.stderr.isatty()))
     for logger in _loggers():
-        logger.handlers.clear()  # one way out for all: Streamlit and Uvicorn bring handlers of their own
-        logger.propagate = True
+        if logger.handlers:  # one way out for all who have one: Streamlit and Uvicorn bring handlers of their own
+            logger.handlers.clear()
+            logger.propagate = True
+    for name in WITH_ADDRESSES:
+        logging.getLogger(name).setLevel(QUIET)
     logging.basicConfig(handlers=[handler], level=QUIET, force=True)
     for name in OWN:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -148,6 +148,8 @@ def test_the_server_answers_pages_and_programs(place, monkeypatch):
         said, _ = process.communicate(timeout=60)
     assert '"event": "request"' in said
     assert "Traceback" not in said
+    assert "/api/v1" not in said  # no line of what was asked for, nor by whom
+    assert "127.0.0.1:" not in said.replace(address, "")
 
 
 def _is_ready(address: str) -> bool:

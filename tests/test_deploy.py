@@ -1,16 +1,24 @@
 """What is shipped to run a server elsewhere: it names what is there, and what it says holds."""
 
 import re
+import shutil
+import ssl
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from core.config import PROJECT_ROOT, DecodeLimits
+from pages.ui.shared.protection import headers
 from tests.conftest import require
+from tests.test_browser import free_port, running_app
 
 DEPLOY = PROJECT_ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -121,3 +129,63 @@ def test_the_proxy_lets_through_what_the_app_takes():
     limit = DecodeLimits().max_bytes / 2**20
     assert min(sizes) > limit
     assert max(sizes) > 20 * limit
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """The shipped proxy before a running app, with ports, places and a certificate of its own: its address."""
+    program, openssl = shutil.which("nginx"), shutil.which("openssl")
+    require(program and openssl, "nginx or openssl is not installed")
+    names = ("-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem", "-subj", "/CN=voice.example.org")
+    subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names], check=True, capture_output=True)
+    plain, port = free_port(), free_port()
+    own = {"SOUNDWEB_DATA": str(tmp_path / "data"), "STREAMLIT_BROWSER_SERVER_ADDRESS": "voice.example.org"}
+    with running_app(own) as app:
+        text = NGINX.replace("app:8501", app.removeprefix("http://")).replace("listen 8080", f"listen {plain}")
+        text = text.replace("listen 8443", f"listen {port}").replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - theirs
+        text = text.replace("/etc/nginx/tls", str(tmp_path))
+        version = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) < (1, 25):
+            text = text.replace("        http2 on;\n", "")  # a directive since then
+        (tmp_path / "nginx.conf").write_text(text)
+        process = subprocess.Popen([program, "-c", tmp_path / "nginx.conf", "-g", "daemon off;"])
+        try:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "nginx.pid").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield f"https://127.0.0.1:{port}", tmp_path / "fullchain.pem"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.mark.heavy
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_proxy_passes_pages_and_streams_on_and_nothing_else(proxy):
+    address, certificate = proxy
+
+    def ask(method: str, path: str, **more: object) -> requests.Response:
+        return requests.request(method, address + path, verify=False, timeout=60, **more)  # noqa: S501 - made just now
+
+    page = ask("GET", "/")
+    assert page.status_code == 200
+    assert {name: page.headers[name] for name in headers()} == headers()
+    assert "max-age" in page.headers["strict-transport-security"]
+    assert not re.search(r"\d", page.headers.get("server", ""))
+    assert ask("GET", "/_stcore/metrics").status_code == 404
+    deadline = time.monotonic() + 240
+    while ask("GET", "/readyz").status_code != 200:  # open to who asks from within
+        assert time.monotonic() < deadline
+        time.sleep(2.1)
+    assert ask("POST", "/", data=bytes(27 * 2**20)).status_code == 413
+    assert ask("POST", "/api/v1/predict", data=b"x").status_code == 401
+    assert ask("GET", "/api/v1/").headers["x-request-id"]
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    stream = address.replace("https", "wss") + "/_stcore/stream"
+    with connect(stream, ssl=context, origin="https://voice.example.org", subprotocols=["streamlit"]) as socket:
+        assert socket.protocol.state.name == "OPEN"
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(stream, ssl=context, origin="https://evil.example.org", subprotocols=["streamlit"])

@@ -1,13 +1,17 @@
 """Headers, closed addresses and health of the real server; and that browsers keep to what the headers say."""
 
+import json
 import shutil
 import sqlite3
+import threading
 import time
 
 import pytest
 import requests
 from playwright.sync_api import expect
+from starlette.requests import Request
 
+from core.api import health
 from core.config import PROJECT_ROOT
 from pages.ui.shared.protection import CLOSED, PAGE, headers, inline_scripts
 from tests.test_browser import TIMEOUT, browse, running_app  # noqa: F401 - a fixture
@@ -26,6 +30,9 @@ def served(place):
     """The address of a server."""
     own = {"SOUNDWEB_DATA": str(place / "data"), "SOUNDWEB_ARTIFACTS": str(place / "artifacts"), "DATABASE_URL": ""}
     with running_app(own) as address:
+        deadline = time.monotonic() + 240
+        while ready(address)[0] != 200:  # a first start compiles
+            assert time.monotonic() < deadline
         yield address
 
 
@@ -129,3 +136,24 @@ def test_a_browser_runs_no_script_from_elsewhere_and_none_that_was_slipped_in(se
         })"""
     )
     assert ran == [False, ["connect-src", "img-src", "script-src-elem"]]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_check_that_hangs_is_ill_and_started_once(monkeypatch):
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    came, go_on = [], threading.Event()
+
+    def hang() -> None:
+        came.append(1)
+        go_on.wait(20)
+
+    watched = health.Health(hang)
+    request = Request({"type": "http"})
+    for _ in range(5):
+        answer = await watched.ready(request)
+        assert answer.status_code == 503
+        assert json.loads(bytes(answer.body))["checks"]["model"] == "ill"
+    assert came == [1]
+    go_on.set()

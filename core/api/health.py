@@ -35,6 +35,8 @@ class Health:
     def __init__(self, predictor: Callable[[], object]) -> None:
         self._checks = {"model": predictor, "database": check_database, "disk": check_room}
         self._lock = anyio.Lock()
+        self._limiter = anyio.CapacityLimiter(len(self._checks))
+        self._asked: set[str] = set()
         self._found: dict[str, bool] = {}
         self._due = 0.0
 
@@ -57,17 +59,25 @@ class Health:
             return _answer(self._found)
 
     async def _ask(self) -> dict[str, bool]:
-        """Check everything at once; what does not come back in time is ill."""
+        """Check everything at once; what does not come back in time is ill, and not asked again before it does."""
         found = dict.fromkeys(self._checks, False)
 
-        async def ask(name: str, check: Callable[[], object]) -> None:
-            found[name] = await anyio.to_thread.run_sync(is_well, check, abandon_on_cancel=True)
+        async def ask(name: str) -> None:
+            run = anyio.to_thread.run_sync
+            found[name] = await run(self._check, name, abandon_on_cancel=True, limiter=self._limiter)
 
         with anyio.move_on_after(PATIENCE):
             async with anyio.create_task_group() as group:
-                for name, check in self._checks.items():
-                    group.start_soon(ask, name, check)
+                for name in self._checks.keys() - self._asked:
+                    group.start_soon(ask, name)
         return found
+
+    def _check(self, name: str) -> bool:
+        self._asked.add(name)
+        try:
+            return is_well(self._checks[name])
+        finally:
+            self._asked.discard(name)
 
 
 def _answer(found: Mapping[str, bool]) -> JSONResponse:
