@@ -5,6 +5,7 @@ names in the address. For each window it gets a text message: a JSON object with
 """
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -57,7 +58,8 @@ class LiveStream:
         loop = asyncio.get_running_loop()
 
         def tell(window: Window) -> None:
-            loop.call_soon_threadsafe(windows.put_nowait, window)
+            with contextlib.suppress(RuntimeError):  # the server ends, and nobody listens any more
+                loop.call_soon_threadsafe(windows.put_nowait, window)
 
         try:
             rate = _rate(socket)

@@ -47,6 +47,10 @@ def answering(by: str) -> Iterator[None]:
     ----------
     by : str
         Who asked: ``PAGE`` or ``PROGRAM``.
+
+    Yields
+    ------
+    None
     """
     start = time.perf_counter()
     yield
