@@ -31,6 +31,7 @@ check: .venv/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/numpydoc lint $(shell git ls-files 'core/*.py')
+	$(BIN)/hadolint deploy/Dockerfile
 
 # The notebook's kernel starts in docs/ and draws no progress bars; the theme's banner is about another MkDocs. Not
 # quiet: what is not logged is no warning, and broken links would pass.
@@ -63,6 +64,8 @@ screenshots: .venv/ready-dev
 lock: .venv/ready-dev
 	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --extra postgres --excludes deploy/training-only.txt \
+		-c requirements.txt --no-emit-index-url --no-annotate --custom-compile-command "make lock" -o requirements-serve.txt
 	$(BIN)/uv pip compile -q --universal --upgrade --group dev -c requirements.txt --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -o requirements-dev.txt
 

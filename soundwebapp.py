@@ -1,15 +1,22 @@
 """Entry: ``streamlit run soundwebapp.py``. The server's start, page frame and navigation only."""
 
+from pathlib import Path
+
 # Before anything can load TensorFlow: behind it, this library of the live stream ends the process as it is imported.
 import pylibsrtp  # noqa: F401
 import streamlit as st
 from streamlit import runtime
 
-from pages.ui.shared.start import program_routes, started
+from core.logs import begin_request
+from pages.ui.shared.start import middleware, program_routes, started
+
+# Of a page's own icon, browsers would ask a host of Google's.
+ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 
 
 def main() -> None:
     """Show the page that a visitor is at."""
+    begin_request()
     from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
 
     page = st.navigation(
@@ -26,7 +33,7 @@ def main() -> None:
             "Operate": [st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:")],
         }
     )
-    st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=page.icon, layout="wide")
+    st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
     show_sidebar()
     page.run()
 
@@ -35,4 +42,4 @@ def main() -> None:
 if runtime.exists():
     main()
 else:
-    app = st.App(__file__, lifespan=started, routes=program_routes())
+    app = st.App(__file__, lifespan=started, routes=program_routes(), middleware=middleware())

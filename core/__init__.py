@@ -9,7 +9,10 @@ probabilities stand in the order of ``core.labels.EMOTIONS``.
 
 import os
 
+from core.compiled import place_kernels
+
 # Before anything imports ONNX Runtime, which else looks up its maker's host ten seconds after a model was loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+place_kernels()
 
 __version__ = "0.1.0"

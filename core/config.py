@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from core.errors import SettingsError
 from core.parts import CORPORA, root_variable
-from core.settings import check_folder, read_count, read_folder
+from core.settings import Address, check_folder, read_address, read_choice, read_count, read_folder
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -23,6 +23,9 @@ STORED_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}-[0-9a-f]{8}")
 
 SAMPLE_RATE: Final = 22_050
 """Rate of every waveform inside the package, in Hz."""
+
+LOG_FORMS: Final = ("text", "json")
+"""Forms of the log; the first is the default."""
 
 OPENING_DURATION: Final = 4.0
 """Length of the beginning of a sound that the reference features read, in seconds."""
@@ -161,6 +164,28 @@ def live_users() -> int:
     return read_count("SOUNDWEB_LIVE_USERS", 4)
 
 
+def log_form() -> str:
+    """Return in which of ``LOG_FORMS`` a server writes its log: ``SOUNDWEB_LOG``.
+
+    Raises
+    ------
+    SettingsError
+        If the variable holds another word.
+    """
+    return read_choice("SOUNDWEB_LOG", LOG_FORMS)
+
+
+def metrics_address() -> Address | None:
+    """Return where a server serves what it counts: ``SOUNDWEB_METRICS``, or nowhere.
+
+    Raises
+    ------
+    SettingsError
+        If the variable holds neither a port nor a host with a port.
+    """
+    return read_address("SOUNDWEB_METRICS")
+
+
 def check_settings() -> None:
     """Refuse settings that cannot be used, before anything rests on them.
 
@@ -174,7 +199,7 @@ def check_settings() -> None:
     problems = []
     folders = (*map(root_variable, CORPORA), "SOUNDWEB_DATA", "SOUNDWEB_ARTIFACTS")
     checks: list[Callable[[], object]] = [functools.partial(check_folder, name) for name in folders]
-    for check in (*checks, live_users):
+    for check in (*checks, live_users, log_form, metrics_address):
         try:
             check()
         except SettingsError as error:

@@ -73,6 +73,10 @@ class BusyError(SoundWebError):
     """As many people as the server is set up for are doing this already."""
 
 
+class BackupError(SoundWebError):
+    """A backup cannot be written, or what is given as one not be restored."""
+
+
 class BaselineError(SoundWebError):
     """A personal baseline cannot be made or used."""
 

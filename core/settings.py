@@ -3,10 +3,22 @@
 An empty variable counts as one that is not set.
 """
 
+import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import SettingsError
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """Where something is served."""
+
+    host: str
+    """Address of the interface; empty for all of them."""
+    port: int
+    """Port, 1 to 65,535."""
 
 
 def read_text(name: str) -> str | None:
@@ -40,6 +52,39 @@ def read_count(name: str, default: int) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} is {text!r}; it takes a whole number from 1. Unset it for {default}.")
     return int(text)
+
+
+def read_choice(name: str, choices: Sequence[str]) -> str:
+    """Return a variable that holds one of several words; the first where it is not set.
+
+    Raises
+    ------
+    SettingsError
+        If it holds another word.
+    """
+    text = read_text(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name} is {text!r}; it takes {' or '.join(choices)}. Unset it for {choices[0]}.")
+    return text
+
+
+def read_address(name: str) -> Address | None:
+    """Return a variable that holds a port, or host and port; None where it is not set.
+
+    Without a host, programs on the same machine alone are served.
+
+    Raises
+    ------
+    SettingsError
+        If it holds anything else.
+    """
+    text = read_text(name)
+    if text is None:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
+        raise SettingsError(f"{name} is {text!r}; it takes a port from 1 to 65535, as 9100, or 0.0.0.0:9100.")
+    return Address(host if colon else "127.0.0.1", int(port))
 
 
 def read_folder(name: str) -> Path | None:

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import scipy.signal
 import soundfile as sf
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from core.audio.decode import decode
@@ -39,6 +39,8 @@ pytestmark = pytest.mark.browser
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RECORDED_CLIP = "03-01-05-02-01-01-05"
 TIMEOUT = 60_000
+FOREIGN_ICON = "https://fonts.gstatic.com/s/i/"
+"""Streamlit's script asks there for the icon of a page's tab, and must not get through."""
 
 
 def free_port() -> int:
@@ -88,10 +90,14 @@ def app() -> Iterator[str]:
 
 @pytest.fixture
 def browse() -> Iterator[Callable[..., Page]]:
-    """Open pages in Chromium; its microphone plays a file."""
+    """Open pages in Chromium; its microphone plays a file. Nothing may need what the server's headers forbid."""
     require(CHROMIUM, "Chromium is not installed")
     with sync_playwright() as playwright:
-        browsers = []
+        browsers, refused = [], []
+
+        def note(message: ConsoleMessage) -> None:
+            if "Content Security Policy" in message.text and FOREIGN_ICON not in message.text:
+                refused.append(message.text)
 
         def start(url: str, microphone: Path | None = None, width: int = 1280) -> Page:
             fake = f"--use-file-for-fake-audio-capture={microphone}%noloop"
@@ -104,12 +110,14 @@ def browse() -> Iterator[Callable[..., Page]]:
             context = browser.new_context(permissions=["microphone"], viewport={"width": width, "height": 900})
             page = context.new_page()
             page.set_default_timeout(TIMEOUT)
+            page.on("console", note)
             page.goto(url)
             return page
 
         yield start
         for browser in browsers:
             browser.close()
+    assert refused == []
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ names in the address. For each window it gets a text message: a JSON object with
 """
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from starlette.websockets import WebSocket
 from core.api.caller import charge
 from core.config import DecodeLimits
 from core.errors import SoundWebError
+from core.operations import measures
 from core.serving.live import LiveSlots, LiveWorker
 from core.serving.prediction import UNSURE
 from core.serving.predictor import Predictor
@@ -49,14 +51,15 @@ class LiveStream:
     def __init__(self, predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> None:
         self._predictor, self._slots = predictor, slots
 
-    async def serve(self, socket: WebSocket) -> None:
+    async def live(self, socket: WebSocket) -> None:
         """Serve one stream from its first sample to its last."""
         await socket.accept()
         windows: asyncio.Queue[Window] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
         def tell(window: Window) -> None:
-            loop.call_soon_threadsafe(windows.put_nowait, window)
+            with contextlib.suppress(RuntimeError):  # the server ends, and nobody listens any more
+                loop.call_soon_threadsafe(windows.put_nowait, window)
 
         try:
             rate = _rate(socket)
@@ -65,13 +68,13 @@ class LiveStream:
             worker = LiveWorker(predictor, take_duration=0.0, tell=tell)
             self._slots().start(worker)
         except SoundWebError as error:
-            await _close(socket, REFUSED, str(error))
+            await _refuse(socket, error)
             return
         sending = asyncio.create_task(_send(socket, windows))
         try:
             await _receive(socket, worker, rate)
         except SoundWebError as error:
-            await _close(socket, REFUSED, str(error))
+            await _refuse(socket, error)
         finally:
             worker.stop()
             sending.cancel()
@@ -102,6 +105,12 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             frame = av.AudioFrame.from_ndarray(np.frombuffer(data, "<i2")[np.newaxis], format="s16", layout="mono")
             frame.sample_rate = rate
             worker.push_frame(frame)
+
+
+async def _refuse(socket: WebSocket, error: SoundWebError) -> None:
+    """Close a WebSocket because of an error."""
+    measures.refuse(measures.PROGRAM, error)
+    await _close(socket, REFUSED, str(error))
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core.errors import AudioError, BusyError, KeyRefused, SoundWebError, TooManyRequests
+from core.operations import measures
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def problem_of(error: SoundWebError) -> JSONResponse:
 
 async def show_error(request: Request, error: Exception) -> JSONResponse:
     """Return any error as a response: one that nobody expected as a number that stands in the log with it."""
+    measures.refuse(measures.PROGRAM, error)
     if isinstance(error, SoundWebError):
         return problem_of(error)
     if isinstance(error, HTTPException):

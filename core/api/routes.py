@@ -22,9 +22,11 @@ from core.api.caller import charge
 from core.api.description import MAX_FILES, describe, description_page
 from core.api.live import LiveStream
 from core.api.problems import show_error
+from core.api.requests import Requests
 from core.audio.stream import stream
 from core.config import DecodeLimits
 from core.errors import AudioError, BusyError, ModelError, SoundWebError
+from core.operations import measures
 from core.serving.exports import prediction_json, timeline_json
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
@@ -75,7 +77,7 @@ class Interface:
                 Route("/predict", self.predict, methods=["POST"]),
                 Route("/timeline", self.timeline, methods=["POST"]),
                 Route("/models", self.models),
-                WebSocketRoute("/live", live.serve),
+                WebSocketRoute("/live", live.live),
                 Route("/openapi.json", self.description),
                 Route("/", self.page),
             ],
@@ -119,17 +121,20 @@ class Interface:
     def _predict(self, sent: Sent, model: str, part: str, is_form: bool) -> str:  # noqa: FBT001 - a field passed on
         predictor = self._load(model)
         try:
-            return prediction_json(sent.name, predictor.predict_file(sent.data, part=part))
+            with measures.answering(measures.PROGRAM):
+                return prediction_json(sent.name, predictor.predict_file(sent.data, part=part))
         except AudioError as error:
             if not is_form:
                 raise
+            measures.refuse(measures.PROGRAM, error)
             return prediction_json(sent.name, error)
 
     def _follow(self, sent: Sent, model: str, part: str) -> bytes:
         predictor = self._load(model)
-        readings = smooth(follow(stream(sent.data, part=part), predictor), predictor.model.threshold, 0.0)
-        if not readings:
-            raise AudioError("The sound is too short to be followed over time.")
+        with measures.answering(measures.PROGRAM):
+            readings = smooth(follow(stream(sent.data, part=part), predictor), predictor.model.threshold, 0.0)
+            if not readings:
+                raise AudioError("The sound is too short to be followed over time.")
         return timeline_json(find_segments(readings), readings, predictor.model.name)
 
     def _load(self, model: str) -> Predictor:
@@ -150,14 +155,15 @@ class Interface:
             raise BusyError(f"{self._waiting} sounds are waiting for their turn already. Try again in a moment.")
         self._waiting += 1
         try:
-            return await anyio.to_thread.run_sync(compute, *arguments, limiter=self._limiter)
+            with measures.waiting.track_inprogress():
+                return await anyio.to_thread.run_sync(compute, *arguments, limiter=self._limiter)
         finally:
             self._waiting -= 1
 
 
 def routes(predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> list[Mount]:
     """Return what a server that shows the pages serves to programs; arguments as for ``Interface``."""
-    return [Mount(PATH, Interface(predictor, slots).app())]
+    return [Mount(PATH, Requests(Interface(predictor, slots).app()))]
 
 
 async def read_files(request: Request, at_most: int = MAX_FILES) -> tuple[list[Sent], bool]:

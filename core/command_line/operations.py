@@ -1,8 +1,9 @@
-"""Commands of the server's operation: job, admin."""
+"""Commands of the server's operation: job, admin, backup, restore."""
 
 import getpass
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -43,3 +44,27 @@ def hash_of_password() -> None:
 
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     print(hash_password(password))
+
+
+@commands.command(epilog="Example: python -m core backup soundweb.zip")
+def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new.")]) -> None:
+    """Write models, database and sounds of feedback into one file."""
+    from core.command_line.bars import shown_progress
+    from core.operations.backup.writing import back_up
+
+    with shown_progress() as report:
+        held = back_up(file, report)
+    print(f"{file} holds {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret.")
+
+
+@commands.command(epilog="Example: python -m core restore soundweb.zip")
+def restore(file: Annotated[Path, typer.Argument(help="File that 'backup' wrote.")]) -> None:
+    """Bring back what 'backup' wrote, into an empty database."""
+    from core.command_line.bars import shown_progress
+    from core.operations.backup.restoring import restore as bring_back
+
+    with shown_progress() as report:
+        held = bring_back(file, report)
+    for note in held.notes:
+        print(note, file=sys.stderr)
+    print(f"Restored {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds.")

@@ -60,8 +60,13 @@ def describe_database() -> str:
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[sa.Connection]:
+def reading(*, at_one_moment: bool = False) -> Iterator[sa.Connection]:
     """Open a connection for queries.
+
+    Parameters
+    ----------
+    at_one_moment : bool
+        Whether all queries see the database as of the first one; with SQLite they do anyway.
 
     Yields
     ------
@@ -73,6 +78,8 @@ def reading() -> Iterator[sa.Connection]:
         If the database cannot be used.
     """
     with _said_plainly(), _engine().connect() as connection:
+        if at_one_moment and connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection.execution_options(reads_only=True)
 
 

@@ -1,10 +1,12 @@
-"""Where everything is and whether it works: what a screen of settings shows."""
+"""Where everything is and whether it works: for a screen of settings, and for who watches a server."""
 
 import dataclasses
 import importlib.metadata
+import logging
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,11 +20,16 @@ from core.errors import CorpusError, SoundWebError
 from core.operations.access.sessions import require_admin
 from core.operations.database import describe_database, reading
 from core.operations.jobs.process import memory_in_use
+from core.operations.tables import sessions
 from core.serving.registry import LIBRARIES, Registry
 
 MIN_FREE: Final = 2**30
 """Free space below which a training may not end well, in bytes."""
 SHOWN: Final = ("streamlit", *LIBRARIES, "sqlalchemy")
+PROBE: Final = bytes(2**16)
+"""What must still fit on the disk for pages to work."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +89,7 @@ def describe_installation(token: str) -> Installation:
         artifacts=artifacts_folder(),
         corpora=_corpora(),
         database=describe_database(),
-        versions={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in SHOWN},
+        versions={"python": platform.python_version()} | {name: _version(name) for name in SHOWN},
         disk_free=disk.free,
         disk_total=disk.total,
         data_size=_size(data),
@@ -93,9 +100,58 @@ def describe_installation(token: str) -> Installation:
     )
 
 
-def _check_database() -> None:
+def is_well(check: Callable[[], object]) -> bool:
+    """Tell whether something that must work does; what is wrong stands in the log alone.
+
+    Parameters
+    ----------
+    check : callable
+        Raises where it does not.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        check()
+    except Exception as error:  # whatever is wrong, who asks gets an answer
+        logger.warning("A check of the server's health fails: %s", error)
+        return False
+    return True
+
+
+def check_database() -> None:
+    """Refuse a database that does not answer, or has lost its tables.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be used.
+    """
     with reading() as connection:
-        connection.scalar(sa.select(1))
+        connection.execute(sa.select(sessions.c.actor).limit(1))
+
+
+def check_room() -> None:
+    """Refuse a data folder that takes nothing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or its disk is full.
+    """
+    folder = data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(PROBE)
+
+
+def _version(library: str) -> str:
+    """Return the version of a library; a server that only answers lacks those that train."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _check_model() -> None:
@@ -126,7 +182,7 @@ def _check_disk() -> None:
 
 
 CHECKS: Final[dict[str, Callable[[], None]]] = {
-    "database": _check_database,
+    "database": check_database,
     "model in use": _check_model,
     "corpus": _check_corpus,
     "disk": _check_disk,

@@ -203,10 +203,15 @@ class LiveSlots:
         self._workers: list[LiveWorker] = []
 
     @property
+    def taken(self) -> int:
+        """Workers that run."""
+        with self._lock:
+            return len(self._running())
+
+    @property
     def is_full(self) -> bool:
         """Whether no place is free."""
-        with self._lock:
-            return len(self._running()) >= self.maximum
+        return self.taken >= self.maximum
 
     def start(self, worker: LiveWorker) -> None:
         """Start a worker; its place is free again when it ends.

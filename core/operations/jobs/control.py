@@ -1,5 +1,6 @@
 """What an administrator does with training jobs: submit, cancel, resume."""
 
+import importlib.util
 import time
 from typing import Final
 
@@ -32,6 +33,8 @@ def submit(token: str, spec: TrainingSpec, notes: str = "") -> Job:
     """
     actor = require_admin(token)
     check_spec(spec)
+    if importlib.util.find_spec("tensorflow") is None:
+        raise JobError("This server has no TensorFlow: it answers and does not train. Train where it is installed.")
     if len(notes) > MAX_NOTES:
         raise JobError(f"The notes have {len(notes):,} characters; {MAX_NOTES:,} are the limit. Shorten them.")
     if "\0" in notes:

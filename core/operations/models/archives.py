@@ -9,6 +9,7 @@ import json
 import stat
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -72,18 +73,45 @@ def import_model(token: str, data: bytes, *, registry: Registry | None = None) -
         If the file is not a model's, or anything in it is not as the manifest says.
     """
     actor = require_admin(token)
-    files = _unpack(data)
+    model = store(_unpack(data), registry or Registry())
+    audit.record(actor, "import", model.name)
+    return model
+
+
+def store(files: Mapping[str, bytes], registry: Registry, name: str | None = None) -> StoredModel:
+    """Store a model from the files of an archive, where they hold up.
+
+    Parameters
+    ----------
+    files : mapping
+        Content of each file, by its name.
+    registry : Registry
+        Where to store it.
+    name : str, optional
+        What it is called where it comes from; by default, what its manifest says.
+
+    Returns
+    -------
+    StoredModel
+
+    Raises
+    ------
+    ModelError
+        If files are missing, anything in them is not as the manifest says, or the name is taken.
+    """
+    missing = {MANIFEST, *MODEL_FILES} - set(files)
+    if missing:
+        raise ModelError(f"The archive lacks {', '.join(sorted(missing))}. Export the model again.")
     manifest = _read_manifest(files)
-    name = manifest.name
+    if manifest.name != (name or manifest.name):
+        raise ModelError(f"The manifest of the model {name!r} has another name. Export the model again.")
 
     def write_files(folder: Path) -> None:
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        check_content(StoredModel(name, folder, manifest))
+        check_content(StoredModel(manifest.name, folder, manifest))
 
-    model = (registry or Registry()).adopt(name, write_files)
-    audit.record(actor, "import", name)
-    return model
+    return registry.adopt(manifest.name, write_files)
 
 
 def _unpack(data: bytes) -> dict[str, bytes]:
@@ -95,21 +123,42 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
-                mode = entry.external_attr >> 16
-                is_plain = not entry.flag_bits & 1 and (not stat.S_IFMT(mode) or stat.S_ISREG(mode))
-                if entry.filename not in allowed or entry.filename in files or not is_plain:
+                if entry.filename not in allowed or entry.filename in files or not is_plain(entry):
                     raise ModelError(f"The archive holds {entry.filename!r}, which is not a file of a model.")
-                files[entry.filename] = _read(archive, entry)
+                limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_FILE
+                files[entry.filename] = read_entry(archive, entry, limit)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error) as error:
         raise ModelError("The file is not a zip file that can be read. Export the model again.") from error
-    missing = {MANIFEST, *MODEL_FILES} - set(files)
-    if missing:
-        raise ModelError(f"The archive lacks {', '.join(sorted(missing))}. Export the model again.")
     return files
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_FILE
+def is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Tell whether an entry of an archive is a file, and neither encrypted nor a link, folder or device."""
+    mode = entry.external_attr >> 16
+    return not entry.flag_bits & 1 and (not stat.S_IFMT(mode) or stat.S_ISREG(mode))
+
+
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
+    """Return the content of an entry of an archive.
+
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+        The archive.
+    entry : zipfile.ZipInfo
+        The entry.
+    limit : int
+        Most that it may hold, in bytes.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ModelError
+        If it holds more.
+    """
     with archive.open(entry) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -117,7 +166,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return content
 
 
-def _read_manifest(files: dict[str, bytes]) -> Manifest:
+def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
     """Return the manifest, where it names exactly the other files; the registry checks the rest of it."""
     try:
         manifest = Manifest.from_json(json.loads(files[MANIFEST]))

@@ -26,6 +26,7 @@ from core.corpus.catalogue import Place
 from core.corpus.samples import list_samples
 from core.learning.reports.leakage import measure_twins
 from core.learning.reports.tables import select
+from core.operations import measures
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
@@ -112,7 +113,8 @@ def frozen(result: Result) -> Result:
 @st.cache_resource(**own(2, "Reading the sound ..."))
 def waveform(sound: Sound) -> Waveform:
     """Decode a sound; the last ones stay decoded while the session looks at them."""
-    return frozen(decode(sound.data, part=sound.part))
+    with measures.refusing(measures.PAGE):
+        return frozen(decode(sound.data, part=sound.part))
 
 
 @st.cache_data(**own(128))
@@ -130,9 +132,13 @@ def assessment(sound: Sound) -> Assessment:
 @st.cache_data(**own(128, "Listening ..."))
 def prediction(sound: Sound, predictor: Predictor, personal: Shift | None) -> Prediction:
     """Answer for a sound."""
-    if duration(sound) > DecodeLimits().max_duration:
-        return predictor.predict_file(sound.data, part=sound.part, shift=personal.values if personal else None)
-    return predictor.predict(waveform(sound), assessment(sound), shift=personal.values if personal else None)
+    shift = personal.values if personal else None
+    is_long = duration(sound) > DecodeLimits().max_duration
+    heard = None if is_long else (waveform(sound), assessment(sound))
+    with measures.refusing(measures.PAGE), measures.answering(measures.PAGE):
+        if heard is None:
+            return predictor.predict_file(sound.data, part=sound.part, shift=shift)
+        return predictor.predict(*heard, shift=shift)
 
 
 @st.cache_data(**own(128))
