@@ -25,6 +25,10 @@ class ModelError(SoundWebError):
     """A stored model cannot be used: missing, altered, or made for other features or labels."""
 
 
+class BatchError(SoundWebError):
+    """Answers for a folder cannot be begun, gone on with, or written."""
+
+
 class TrainingError(SoundWebError):
     """A training cannot be started or continued."""
 

@@ -21,7 +21,7 @@ from core.audio.fingerprint import N_BITS, Fingerprint, similarities
 from core.config import data_folder
 from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
 from core.files import write_atomically
-from core.work.parallel import map_blocks
+from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def write_prints(index: "pd.DataFrame", root: Path, path: Path, *, n_jobs: int =
         If a clip cannot be decoded.
     """
     frames: list[NDArray[np.uint32]] = []
-    for block in map_blocks(functools.partial(_frames, root), index["path"].tolist(), n_jobs):
+    for block in map_blocks(_frames, root, index["path"].tolist(), n_jobs):
         frames += block
         report(Progress(len(frames), len(index), "clips", "Fingerprinting the corpus"))
     save_prints(index["clip"].tolist(), frames, path)
@@ -187,5 +187,5 @@ def save_prints(clips: Sequence[str], frames: Sequence[NDArray[np.uint32]], path
     write_atomically(path, buffer.getvalue())
 
 
-def _frames(root: Path, path: str) -> NDArray[np.uint32]:
-    return pack(fingerprint_clip(root, path))
+def _frames(clip: File) -> NDArray[np.uint32]:
+    return pack(fingerprint_clip(clip))
