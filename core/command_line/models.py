@@ -7,7 +7,9 @@ from typing import Annotated, Final, Literal
 import typer
 
 from core.command_line.answers import print_answers, write_answers
+from core.command_line.options import Scheduler
 from core.errors import SoundWebError
+from core.work.parallel import on_cluster
 
 commands: Final = typer.Typer()
 
@@ -68,6 +70,7 @@ def predict(
         typer.Option(help="Table to write of all sounds below a folder: .parquet, .csv or .jsonl; goes on if cut off."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that answer, with --output.")] = 2,
+    scheduler: Scheduler = None,
     model: Annotated[str | None, typer.Option(help="Name of the model; by default the one in use.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
     part: Annotated[str, typer.Option(help="Channel or track, where a file holds several voices.")] = "",
@@ -80,7 +83,8 @@ def predict(
     elif as_json or len(files) > 1:
         raise SoundWebError("With --output, name one folder, and no --json: the ending of the output says the form.")
     else:
-        write_answers(Path(files[0]), output, model=model, part=part, n_jobs=jobs)
+        with on_cluster(scheduler):
+            write_answers(Path(files[0]), output, model=model, part=part, n_jobs=jobs)
 
 
 @commands.command(epilog="Example: python -m core export champion exported")

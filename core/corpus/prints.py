@@ -131,10 +131,14 @@ def load_prints(corpus: str) -> Prints | None:
     -------
     Prints or None
     """
-    for path in (prints_path(corpus), SHIPPED / f"{corpus}.npz"):
-        if path.is_file() and path.stat().st_size <= MAX_BYTES:
-            return _read(path, path.stat().st_mtime_ns)
-    return None
+    path = find_prints(corpus)
+    return None if path is None else _read(path, path.stat().st_mtime_ns)
+
+
+def find_prints(corpus: str) -> Path | None:
+    """Return the file of the fingerprints of a corpus, made here or shipped; None where there is none."""
+    paths = (prints_path(corpus), SHIPPED / f"{corpus}.npz")
+    return next((path for path in paths if path.is_file() and path.stat().st_size <= MAX_BYTES), None)
 
 
 @functools.lru_cache(maxsize=4)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from core.audio.containers import ENDINGS
-from core.errors import AudioError, BatchError, SoundWebError
+from core.errors import AudioError, BatchError, ModelError, SoundWebError
 from core.files import files_below, written_atomically
 from core.serving.exports import prediction_fields, prediction_json, spreadsheet_csv, table_columns
 from core.serving.ledger import Answer, Ledger
@@ -68,7 +68,7 @@ def answer_folder(
     part : str
         Which channel or track, where a file holds several voices.
     n_jobs : int
-        Processes that answer.
+        Processes that answer, unless a cluster does (``core.work.parallel.on_cluster``).
     report : callable
         Called with the files that were tried; may raise to stop, which keeps them.
 
@@ -96,7 +96,7 @@ def answer_folder(
     with Ledger(ledger_path) as ledger:
         report(Progress(0, 0, "files", "Looking for sounds"))
         ledger.begin(about, _find_sounds(folder))
-        answer = functools.partial(_answer, predictor.model.name, part, form)
+        answer = functools.partial(_answer, predictor.model.name, predictor.digest(), part, form)
         batch = _answer_pending(ledger, folder, answer, n_jobs, report)
         if batch.n_files:
             with written_atomically(output) as file:
@@ -155,9 +155,9 @@ def _answer_pending(
     return Batch(n_files, n_failures)
 
 
-def _answer(model: str, part: str, form: Form, file: File) -> Answer:
+def _answer(model: str, digest: str, part: str, form: Form, file: File) -> Answer:
     """Answer for a file, in a worker; whatever is wrong with it is said in its row, and the others go on."""
-    predictor = _load(model)
+    predictor = _load(model, digest)
     answer: Prediction | AudioError
     try:
         answer = predictor.predict_file(file, part=part)
@@ -172,8 +172,15 @@ def _answer(model: str, part: str, form: Form, file: File) -> Answer:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(model: str) -> Predictor:
-    return Predictor.load(model)
+def _load(model: str, digest: str) -> Predictor:
+    """Load a model once a process, and refuse another of its name: a machine may have its own."""
+    predictor = Predictor.load(model)
+    if predictor.digest() != digest:
+        raise ModelError(
+            f"A worker has another model {model!r}, or knows other recordings, than were asked for. "
+            "Give it the same folders of models and data."
+        )
+    return predictor
 
 
 def _fields_json(file: str, answer: Prediction | SoundWebError) -> str:

@@ -95,7 +95,7 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
 
 
 def prediction_fields(file: str, answer: Prediction | SoundWebError) -> dict[str, object]:
-    """Return a row of ``prediction_table`` by columns; those that say nothing of a file without an answer are absent."""
+    """Return a row of ``prediction_table`` by columns; a file without an answer has few."""
     if isinstance(answer, SoundWebError):
         return {"file": file, "error": str(answer)}
     known = answer.known
