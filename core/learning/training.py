@@ -30,6 +30,7 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from core.errors import TrainingError
 from core.files import write_atomically
@@ -184,8 +185,9 @@ def _fit_and_evaluate(
     if fold.is_done:
         return
     _limit_threads()
-    network = recipe.fit(X, index, fold, coordinator)
-    y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
+    with threadpool_limits(1):
+        network = recipe.fit(X, index, fold, coordinator)
+        y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
     table = tabulate_fold(fold, index.iloc[fold.split.test], y_proba)
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())
     keras.backend.clear_session()

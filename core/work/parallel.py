@@ -140,4 +140,8 @@ def _loaded_blocks(files: Iterable[File]) -> Iterator[list[File]]:
 
 
 def _map_block(function: Callable[[File], Result], files: Iterable[File]) -> list[Result]:
-    return [function(file) for file in files]
+    from threadpoolctl import threadpool_limits
+
+    # A file is too little work to share, and one thread adds up in the same order on every machine.
+    with threadpool_limits(1):
+        return [function(file) for file in files]
