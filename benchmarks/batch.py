@@ -70,9 +70,7 @@ def main() -> None:
     seconds, start = np.polyfit(clips, [run.seconds for run in runs], 1)
     main_growth = np.polyfit(clips, [run.main for run in runs], 1)[0]
     worker_growth = np.polyfit(clips, [run.worker for run in runs], 1)[0]
-    print(
-        f"start {start:.1f} s, then {1e3 * seconds:.1f} ms a clip, of which ledger and table {1e6 * row_seconds:.0f} us"
-    )
+    print(f"start {start:.1f} s, then {1e3 * seconds:.1f} ms a clip, {1e3 * row_seconds:.3f} ms of it ledger and table")
     print(f"memory that a clip adds: {main_growth:.0f} bytes, in a worker {worker_growth:.0f} bytes")
     for n in PAPER:
         print(

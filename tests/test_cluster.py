@@ -27,7 +27,7 @@ from core.serving.ledger import Ledger
 from core.work.parallel import SENT_BYTES, current_cluster, map_blocks, on_cluster
 from core.work.progress import Progress, Report, ignore
 from tests.conftest import ROOT, encode, tone
-from tests.generated import generate_corpus
+from tests.generated import generate_corpus, release_index
 
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # sockets of what is killed
 PROMPT = 120.0
@@ -80,6 +80,7 @@ def workers(dask: Dask, monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Pope
     from distributed import Client
 
     monkeypatch.setattr("core.work.cluster.PATIENCE", PROMPT)
+    monkeypatch.setattr("core.work.parallel.BLOCK", 4)
     started = [dask.add_worker(), dask.add_worker()]
     with Client(dask.address, timeout=PROMPT, set_as_default=False) as client:
         client.wait_for_workers(2, PROMPT)
@@ -105,14 +106,21 @@ class Killer(list[Progress]):
         assert self.worker.wait(10) == -signal.SIGKILL
 
 
+def generate_few(root: Path) -> Path:
+    """Write thirty clips of a corpus."""
+    for path in generate_corpus(root, actors=(1,), duration=0.5)[30:]:
+        path.unlink()
+    return root
+
+
 def test_files_travel_in_blocks_of_bounded_size_and_what_cannot_be_read_says_why(dask, workers, tmp_path):
-    sizes = [SENT_BYTES // 2] * 3 + [10] * 70
+    sizes = [SENT_BYTES // 2] * 3 + [10] * 7
     for k, size in enumerate(sizes):
         (tmp_path / f"{k:02}").write_bytes(bytes([k]) * size)
     names = [f"{k:02}" for k in range(len(sizes))]
     with on_cluster(dask.address):
         blocks = list(map_blocks(operator.attrgetter("source"), tmp_path, [*names, "missing"], n_jobs=1))
-    assert list(map(len, blocks)) == [2, 64, 8]
+    assert list(map(len, blocks)) == [2, 4, 4, 1]
     *contents, error = [content for block in blocks for content in block]
     assert contents == [(tmp_path / name).read_bytes() for name in names]
     assert isinstance(error, FileNotFoundError)
@@ -122,22 +130,21 @@ def test_answers_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, worke
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     folder = tmp_path / "sounds"
     folder.mkdir()
-    for k in range(200):
+    for k in range(30):
         (folder / f"{k:03}.wav").write_bytes(encode(tone(100 + k, 48_000, 0.6), 48_000))
     (folder / "notes.mp3").write_text("no sound")
     answer_folder(folder, tmp_path / "here.jsonl", n_jobs=2)
     with on_cluster(dask.address), Killer(workers[0]) as reports:
         batch = answer_folder(folder, tmp_path / "there.jsonl", report=reports)
-    assert (batch.n_files, batch.n_failures) == (201, 1)
+    assert (batch.n_files, batch.n_failures) == (31, 1)
     assert (tmp_path / "there.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
     done = [progress.done for progress in reports[1:]]
     assert done == sorted(set(done)), "no block comes twice"
 
 
 def test_index_features_and_prints_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers, tmp_path):
-    root = tmp_path / "corpus"
-    generate_corpus(root, actors=(1, 2), duration=0.5)
-    (root / "Audio_Speech_Actors_01-24/Actor_01/03-01-01-01-01-01-01.wav").write_bytes(b"broken")
+    root = generate_few(tmp_path / "corpus")
+    next(root.rglob("*.wav")).write_bytes(b"broken")
 
     def make(folder: Path, report: Report) -> list[bytes]:
         index = scan(root, RAVDESS, cache=folder / "index.csv", report=report)
@@ -156,8 +163,7 @@ def test_index_features_and_prints_are_equal_to_the_last_bit_though_a_worker_is_
 
 
 def test_an_error_in_a_worker_is_that_of_a_process_here(dask, workers, tmp_path):
-    root = tmp_path / "corpus"
-    generate_corpus(root, actors=(1,), duration=0.5)
+    root = generate_few(tmp_path / "corpus")
     clips = distinct_clips(scan(root, RAVDESS, n_jobs=1))
     (root / clips["path"].iloc[0]).write_bytes(b"broken since")
     store = FeatureStore(tmp_path, ReferenceFeatures())
@@ -168,9 +174,8 @@ def test_an_error_in_a_worker_is_that_of_a_process_here(dask, workers, tmp_path)
 def test_folds_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers, tmp_path):
     from core.learning.training import train
 
-    root = tmp_path / "corpus"
-    generate_corpus(root, actors=(1, 2, 11, 15), duration=0.2)
-    clips = distinct_clips(scan(root, RAVDESS, n_jobs=1))
+    clips = release_index()
+    clips = clips[clips["speaker"].isin(["01", "02", "11", "15"])].reset_index(drop=True)
     recipe = get_recipe("statistics")
     X = np.random.default_rng(0).standard_normal((len(clips), *recipe.features.shape)).astype(np.float32)
 
@@ -219,7 +224,7 @@ def test_a_cluster_that_loses_its_last_worker_is_given_up_and_the_next_goes_on(d
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     folder = tmp_path / "sounds"
     folder.mkdir()
-    for k in range(200):
+    for k in range(30):
         (folder / f"{k:03}.wav").write_bytes(encode(tone(100 + k, 48_000, 0.6), 48_000))
 
     def kill_all(progress: Progress) -> None:
@@ -232,8 +237,8 @@ def test_a_cluster_that_loses_its_last_worker_is_given_up_and_the_next_goes_on(d
         answer_folder(folder, tmp_path / "a.jsonl", report=kill_all)
     reports: list[Progress] = []
     answer_folder(folder, tmp_path / "a.jsonl", report=reports.append)
-    assert reports[1].done >= 64
-    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 200
+    assert reports[1].done >= 4
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 30
 
 
 def test_without_a_scheduler_or_workers_that_is_said(dask, monkeypatch, capsys, tmp_path):
