@@ -241,6 +241,24 @@ def test_a_cluster_that_loses_its_last_worker_is_given_up_and_the_next_goes_on(d
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 30
 
 
+def test_a_scheduler_that_is_lost_is_said_and_what_came_back_is_kept(dask, workers, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for k in range(30):
+        (folder / f"{k:03}.wav").write_bytes(encode(tone(100 + k, 48_000, 0.6), 48_000))
+
+    def kill_scheduler(progress: Progress) -> None:
+        if progress.done:
+            monkeypatch.setattr("core.work.cluster.PATIENCE", 2.0)
+            dask.processes[0].kill()
+
+    with pytest.raises(ClusterError, match="scheduler was lost"), on_cluster(dask.address):
+        answer_folder(folder, tmp_path / "a.jsonl", report=kill_scheduler)
+    with Ledger(tmp_path / "a.jsonl.partial") as ledger:
+        assert 4 <= ledger.count()[1] < 30
+
+
 def test_without_a_scheduler_or_workers_that_is_said(dask, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("core.work.cluster.PATIENCE", 2.0)
     words = ["predict", str(tmp_path), "--output", str(tmp_path / "a.csv"), "--scheduler"]

@@ -61,7 +61,7 @@ class Cluster:
         try:
             for item in items:
                 waiting.append(self._submit(functools.partial(function, item)))
-                while len(waiting) > AHEAD * self._count_threads():
+                while len(waiting) > AHEAD * max(self._count_threads(), 1):
                     yield self._result(waiting.popleft())
             while waiting:
                 yield self._result(waiting.popleft())
@@ -108,7 +108,10 @@ class Cluster:
         return self._client.submit(function, *arguments, pure=False)
 
     def _count_threads(self) -> int:
-        return max(sum(self._client.nthreads().values()), 1)
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError as error:
+            raise ClusterError(_LOST) from error
 
     def _patiently(self, attempt: Callable[[float], Result]) -> Result:
         """Return what comes of waiting, which is called with a time after which it gives up, again and again.
@@ -123,7 +126,7 @@ class Cluster:
             try:
                 return attempt(PATIENCE / 2)
             except TimeoutError:
-                without = 0 if self._client.nthreads() else without + 1
+                without = 0 if self._count_threads() else without + 1
         raise ClusterError(_NO_WORKERS)
 
     def _result(self, future: "Future") -> Any:
@@ -132,7 +135,7 @@ class Cluster:
         try:
             return self._patiently(future.result)
         except CancelledError as error:
-            raise ClusterError("The cluster was lost. What came back is kept: start it, and go on.") from error
+            raise ClusterError(_LOST) from error
         except KilledWorker as error:
             raise ClusterError(
                 "A task ended each worker that took it, perhaps for want of memory. Give workers more of it, or one "
@@ -145,6 +148,7 @@ class Cluster:
             ) from error
 
 
+_LOST: Final = "The cluster's scheduler was lost. What came back is kept: start it again, and go on."
 _NO_WORKERS: Final = (
     "The cluster has no workers. Start some, on as many machines as there are: python -m dask worker ADDRESS"
 )
