@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from core.errors import BatchError
 
@@ -115,7 +115,7 @@ class Ledger:
         for rows in self._pages("path, answer", "answer is not null"):
             yield [text for _, text in rows]
 
-    def _pages(self, columns: str, condition: str) -> Iterator[list[tuple[bytes, ...]]]:
+    def _pages(self, columns: str, condition: str) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows whose first column is the path, in its order."""
         query = f"select {columns} from answers where {condition} and path > ? order by path limit {PAGE}"  # noqa: S608
         last = b""
