@@ -26,7 +26,7 @@ from core.serving.batch import answer_folder
 from core.serving.ledger import Ledger
 from core.work.parallel import SENT_BYTES, current_cluster, map_blocks, on_cluster
 from core.work.progress import Progress, Report, ignore
-from tests.conftest import ROOT, encode, tone
+from tests.conftest import ROOT, TRAINED_ACTORS, encode, tone
 from tests.generated import generate_corpus, release_index
 
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # sockets of what is killed
@@ -102,8 +102,8 @@ class Killer(list[Progress]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        assert self.worker.wait(10) == -signal.SIGKILL
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        assert kind or self.worker.wait(10) == -signal.SIGKILL
 
 
 def generate_few(root: Path) -> Path:
@@ -175,15 +175,16 @@ def test_folds_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers
     from core.learning.training import train
 
     clips = release_index()
-    clips = clips[clips["speaker"].isin(["01", "02", "11", "15"])].reset_index(drop=True)
+    is_used = clips["speaker"].isin([f"{actor:02}" for actor in TRAINED_ACTORS]) & (clips["channel"] == "speech")
+    clips = clips[is_used].reset_index(drop=True)
     recipe = get_recipe("statistics")
     X = np.random.default_rng(0).standard_normal((len(clips), *recipe.features.shape)).astype(np.float32)
 
     def fit(folder: Path, report: Report) -> list[bytes]:
-        folds = plan_folds(RAVDESS, clips, ["speaker-emobox", "random", "reference"], [0, 1], folder)
+        folds = plan_folds(RAVDESS, clips, ["speaker-emobox", "random", "reference"], [0], folder)
         result = train(recipe, clips, lambda _: X, folds, n_jobs=2, report=report)
         files = [(f.history_path, f.weights_path, f.scaler_path, f.predictions_path) for f in result.folds]
-        assert len(files) > 4
+        assert len(files) >= 4
         return [path.read_bytes() for fold in files for path in fold if path.suffix != ".h5"]
 
     with on_cluster(dask.address), Killer(workers[0]) as reports:
