@@ -140,15 +140,15 @@ def test_a_batch_that_was_stopped_goes_on_without_answering_twice(predictor, sma
 def kill_in_the_middle(folder: Path, output: Path, ledger: Path) -> None:
     """Start the command, and kill it once some blocks of answers are kept."""
     command = [sys.executable, "-m", "core", "predict", folder, "--output", output]
-    started = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    before = ledger.stat().st_size if ledger.exists() else 30_000  # the paths
-    while not ledger.exists() or ledger.stat().st_size < before + 10_000:
+    started = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert any(line.startswith("Answering") for line in started.stderr)
+    listed, deadline = ledger.stat().st_size, time.monotonic() + 240
+    while ledger.stat().st_size < listed + 10_000:
         assert started.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     started.kill()
-    started.wait()
+    started.communicate()
 
 
 @pytest.mark.heavy

@@ -176,7 +176,7 @@ def test_folds_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers
 
     clips = release_index()
     is_used = clips["speaker"].isin([f"{actor:02}" for actor in TRAINED_ACTORS]) & (clips["channel"] == "speech")
-    clips = clips[is_used].reset_index(drop=True)
+    clips = clips[is_used].reset_index(drop=True).assign(duplicate_of="")
     recipe = get_recipe("statistics")
     X = np.random.default_rng(0).standard_normal((len(clips), *recipe.features.shape)).astype(np.float32)
 

@@ -7,7 +7,7 @@ nothing: the scheduler gives its tasks to others.
 import collections
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from core.errors import ClusterError
@@ -91,15 +91,12 @@ class Cluster:
         ClusterError
             If the cluster is lost, or an item ends each worker that takes it.
         """
-        from distributed import wait
-
         # Without a hash for a name: one that is sent again at once may meet its own removal.
         everywhere = self._client.scatter(shared, broadcast=True, hash=False)
         pending = {self._submit(function, everywhere, item): item for item in items}
         try:
             while pending:
-                done = self._patiently(lambda timeout: wait(list(pending), timeout, "FIRST_COMPLETED").done)
-                for future in done:
+                for future in self._patiently(functools.partial(self._wait, pending)):
                     yield pending.pop(future), self._result(future)
         finally:
             self._client.cancel([*pending, everywhere])
@@ -128,6 +125,13 @@ class Cluster:
             except TimeoutError:
                 without = 0 if self._count_threads() else without + 1
         raise ClusterError(_NO_WORKERS)
+
+    def _wait(self, futures: "Collection[Future]", timeout: float) -> "Collection[Future]":
+        from distributed import wait
+
+        with self._client.as_current():
+            done: Collection[Future] = wait(list(futures), timeout, "FIRST_COMPLETED").done
+        return done
 
     def _result(self, future: "Future") -> Any:
         from distributed import CancelledError, KilledWorker
