@@ -22,8 +22,8 @@ PATIENCE: Final = 30.0
 """Time that a cluster may be without workers, in seconds: one whose process was lost starts another."""
 AHEAD: Final = 2
 """Tasks a thread of the workers that are sent before their turn, and thus kept by the scheduler."""
-LARGEST: Final = "64MiB"
-"""Size of a task from which Dask warns."""
+LARGEST: Final = "64GiB"
+"""Size of a task from which Dask warns; features of a whole corpus travel as one."""
 
 
 class Cluster:
@@ -78,7 +78,7 @@ class Cluster:
         function : callable
             Called by a worker with what is shared and an item; must be picklable.
         shared : object
-            What all calls read; sent to each worker once.
+            What all calls read; sent once, then from worker to worker.
         items : sequence
             What it is called with.
 
@@ -91,8 +91,8 @@ class Cluster:
         ClusterError
             If the cluster is lost, or an item ends each worker that takes it.
         """
-        # Without a hash for a name: one that is sent again at once may meet its own removal.
-        everywhere = self._client.scatter(shared, broadcast=True, hash=False)
+        # The result of a task: unlike scattered data, it is made again where the workers that hold it are lost.
+        everywhere = self._submit(functools.partial(_same, shared))
         pending = {self._submit(function, everywhere, item): item for item in items}
         try:
             while pending:
@@ -116,12 +116,16 @@ class Cluster:
         Raises
         ------
         ClusterError
-            If there is nobody to do them.
+            If there is nobody to do what is waited for.
         """
+        from distributed import CancelledError
+
         without = 0
         while without < 2:
             try:
                 return attempt(PATIENCE / 2)
+            except CancelledError as error:
+                raise ClusterError(_LOST) from error
             except TimeoutError:
                 without = 0 if self._count_threads() else without + 1
         raise ClusterError(_NO_WORKERS)
@@ -134,12 +138,10 @@ class Cluster:
         return done
 
     def _result(self, future: "Future") -> Any:
-        from distributed import CancelledError, KilledWorker
+        from distributed import KilledWorker
 
         try:
             return self._patiently(future.result)
-        except CancelledError as error:
-            raise ClusterError(_LOST) from error
         except KilledWorker as error:
             raise ClusterError(
                 "A task ended each worker that took it, perhaps for want of memory. Give workers more of it, or one "
@@ -150,6 +152,10 @@ class Cluster:
                 f"A worker does not find {error.name!r}. Start workers in the folder of this project, with the same "
                 "packages."
             ) from error
+
+
+def _same(thing: object) -> object:
+    return thing
 
 
 _LOST: Final = "The cluster's scheduler was lost. What came back is kept: start it again, and go on."
