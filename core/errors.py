@@ -25,6 +25,14 @@ class ModelError(SoundWebError):
     """A stored model cannot be used: missing, altered, or made for other features or labels."""
 
 
+class ClusterError(SoundWebError):
+    """The other machines cannot be given work: no scheduler, no workers, or others than this project's."""
+
+
+class BatchError(SoundWebError):
+    """Answers for a folder cannot be begun, gone on with, or written."""
+
+
 class TrainingError(SoundWebError):
     """A training cannot be started or continued."""
 

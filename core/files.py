@@ -1,9 +1,15 @@
-"""Files that are whole or not there, and their hashes."""
+"""Files that are whole or not there, their hashes, and those below a folder."""
 
+import contextlib
 import hashlib
+import logging
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+logger = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -18,10 +24,30 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     mode : int
         Who may read and write it, less what the process denies to all new files.
     """
+    with written_atomically(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written_atomically(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Open a file to write piece by piece what ``write_atomically`` writes at once.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    mode : int
+        Who may read and write it, less what the process denies to all new files.
+
+    Yields
+    ------
+    binary file
+        What is written to it stands in the file once all of it is there.
+    """
     partial = partial_of(path)
     try:
         with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -32,6 +58,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 def partial_of(path: Path) -> Path:
     """Return a place beside a file or folder, of this call alone, whose name ends with that of this process."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}.{os.getpid()}.partial")
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder; links to folders are not followed, and hidden folders are left out."""
+
+    def warn(error: OSError) -> None:
+        logger.warning("The folder %s is left out: %s", error.filename, error.strerror)
+
+    for folder, folders, names in os.walk(root, onerror=warn):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
 
 
 def sha256_of_file(path: Path) -> str:

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,15 @@ from core.audio.resampling import resample
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 
-AudioSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
+
+class Readable(Protocol):
+    """What bytes can be read from: a binary file, or a ``core.work.parallel.File``."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, ``size`` at most."""
+
+
+AudioSource: TypeAlias = bytes | str | os.PathLike[str] | Readable
 
 LOUDEST_SAMPLE = 1e10
 """Sample beyond which a file holds no sound: 32-bit numbers that were written as they are stay below."""
@@ -170,16 +178,21 @@ def read_bytes(source: AudioSource, limits: DecodeLimits) -> bytes:
     """
     if isinstance(source, bytes):
         data = source
-    elif isinstance(source, (str, os.PathLike)):
+    else:
         try:
-            with Path(source).open("rb") as file:
-                data = file.read(limits.max_bytes + 1)
+            data = _read(source, limits.max_bytes + 1)
         except OSError as error:
             raise AudioError(f"The file cannot be opened: {error.strerror}. Check its name.") from error
-    else:
-        data = source.read(limits.max_bytes + 1)
     if not data:
         raise AudioError("The file is empty. Record or export it again.")
     if len(data) > limits.max_bytes:
         raise AudioError(f"The file is larger than {limits.max_bytes / 2**20:.0f} MB. Cut it or save it compressed.")
     return data
+
+
+def _read(source: str | os.PathLike[str] | Readable, size: int) -> bytes:
+    """Return the first bytes of a file, or the next ones of an open one."""
+    if isinstance(source, (str, os.PathLike)):
+        with Path(source).open("rb") as file:
+            return file.read(size)
+    return source.read(size)

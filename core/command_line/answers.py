@@ -1,7 +1,9 @@
-"""Answers for sound files, as ``testscript.py`` and the command ``predict`` print them."""
+"""Answers for sound files, as ``testscript.py`` and the command ``predict`` print them or write them to a table."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from core.command_line.bars import shown_progress
 from core.errors import AudioError, SoundWebError
 
 
@@ -43,3 +45,35 @@ def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bo
             print(prediction_text(file, answer))
     if failures:
         raise SoundWebError("\nerror: ".join(map(str, failures)))
+
+
+def write_answers(folder: Path, output: Path, *, model: str | None = None, part: str = "", n_jobs: int = 2) -> None:
+    """Answer for all sounds below a folder, write a table and say how many there are.
+
+    Parameters
+    ----------
+    folder : path
+        Where the sounds are.
+    output : path
+        File to write; see ``core.serving.batch.answer_folder``.
+    model : str, optional
+        Name of the model; the one in use by default.
+    part : str
+        Which channel or track, where a file holds several voices.
+    n_jobs : int
+        Processes that answer.
+
+    Raises
+    ------
+    SoundWebError
+        If the model cannot be used, no sound is there, or the output cannot be written.
+    """
+    from core.serving.batch import answer_folder
+
+    with shown_progress() as report:
+        batch = answer_folder(folder, output, model=model, part=part, n_jobs=n_jobs, report=report)
+    if batch is None:
+        print(f"{output} is finished already. Remove it, or choose another output, to answer again.")
+        return
+    failures = f", {batch.n_failures:,} of them without an answer" if batch.n_failures else ""
+    print(f"{output}: {batch.n_files:,} files{failures}")

@@ -6,7 +6,10 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from core.command_line.answers import print_answers
+from core.command_line.answers import print_answers, write_answers
+from core.command_line.options import Scheduler
+from core.errors import SoundWebError
+from core.work.parallel import on_cluster
 
 commands: Final = typer.Typer()
 
@@ -55,16 +58,33 @@ def compare(
     print("\n".join(describe_comparison(first.predictions(), second.predictions())))
 
 
-@commands.command(epilog="Example: python -m core predict talk.wav song.mp3 --json")
+@commands.command(
+    epilog="Example: python -m core predict talk.wav song.mp3 --json, "
+    "or python -m core predict recordings --output answers.parquet"
+)
 def predict(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sound files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sound files; with --output, one folder.")],
     *,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Table to write of all sounds below a folder: .parquet, .csv or .jsonl; goes on if cut off."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that answer, with --output.")] = 2,
+    scheduler: Scheduler = None,
     model: Annotated[str | None, typer.Option(help="Name of the model; by default the one in use.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
     part: Annotated[str, typer.Option(help="Channel or track, where a file holds several voices.")] = "",
 ) -> None:
-    """Recognise the emotion in sound files."""
-    print_answers(files, model=model, as_json=as_json, part=part)
+    """Recognise the emotion in sound files, or in all below a folder."""
+    if output is None:
+        if folders := [name for name in files if Path(name).is_dir()]:
+            raise SoundWebError(f"{folders[0]!r} is a folder. Name a table for its answers: --output answers.parquet.")
+        print_answers(files, model=model, as_json=as_json, part=part)
+    elif as_json or len(files) > 1:
+        raise SoundWebError("With --output, name one folder, and no --json: the ending of the output says the form.")
+    else:
+        with on_cluster(scheduler):
+            write_answers(Path(files[0]), output, model=model, part=part, n_jobs=jobs)
 
 
 @commands.command(epilog="Example: python -m core export champion exported")

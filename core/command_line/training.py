@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from core.command_line.bars import shown_progress
+from core.command_line.options import Scheduler
 from core.config import data_folder
+from core.work.parallel import on_cluster
 
 if TYPE_CHECKING:
     from core.corpus.base import Corpus
+    from core.corpus.catalogue import Place
 
 commands: Final = typer.Typer()
 
@@ -20,19 +23,26 @@ commands: Final = typer.Typer()
 def index(
     *,
     corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is there.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read and extract.")] = 2,
+    scheduler: Scheduler = None,
 ) -> None:
     """Find the clips of a corpus, report what is wrong, extract features."""
-    from core.audio.features.reference import ReferenceFeatures
     from core.corpus.catalogue import find_place
+
+    with on_cluster(scheduler):
+        _index(find_place(corpus), jobs)
+
+
+def _index(place: "Place", n_jobs: int) -> None:
+    from core.audio.features.reference import ReferenceFeatures
     from core.corpus.index import distinct_clips
     from core.corpus.integrity import check_integrity
     from core.corpus.prints import prints_path, write_prints
     from core.corpus.store import FeatureStore
     from core.operations.pipeline import FEATURES, read_index
 
-    place = find_place(corpus)
     with shown_progress() as report:
-        found = read_index(place, report=report)
+        found = read_index(place, n_jobs=n_jobs, report=report)
     for field, value in dataclasses.asdict(check_integrity(found, place.corpus)).items():
         number = f"{len(value):,}" if isinstance(value, tuple) else f"{value:,}"
         names = ": " + ", ".join(map(str, value[:6])) if isinstance(value, tuple) and value else ""
@@ -43,9 +53,9 @@ def index(
     clips = distinct_clips(found)
     store = FeatureStore(data_folder() / FEATURES, ReferenceFeatures())
     with shown_progress() as report:
-        store.update(clips, place.root, report=report)
+        store.update(clips, place.root, n_jobs=n_jobs, report=report)
     with shown_progress() as report:
-        write_prints(clips, place.root, prints_path(place.corpus.name), report=report)
+        write_prints(clips, place.root, prints_path(place.corpus.name), n_jobs=n_jobs, report=report)
 
 
 @commands.command(epilog="Example: python -m core download --channel speech --folder ~/ravdess")
@@ -110,6 +120,7 @@ def train(
         typer.Option(help="Channel whose clips are used; repeatable; by default all."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side.")] = 2,
+    scheduler: Scheduler = None,
     studies: Annotated[
         bool, typer.Option("--studies", help="Also try degraded sound, personal baselines and missing parts.")
     ] = False,
@@ -135,7 +146,7 @@ def train(
         studies=studies,
         feedback=feedback,
     )
-    with shown_progress() as report:
+    with on_cluster(scheduler), shown_progress() as report:
         model = retrain(spec, n_jobs=jobs, report=report)
     registry = Registry()
     if promote or not registry.has_champion():

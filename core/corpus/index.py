@@ -3,11 +3,9 @@
 Two files are duplicates where their decoded samples are equal, whatever their coding.
 """
 
-import functools
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +13,13 @@ import pandas as pd
 import soundfile as sf
 
 from core.audio.containers import check_format
-from core.audio.decode import decode
+from core.audio.decode import decode, read_bytes
 from core.audio.headers import refuse_broken
 from core.config import DecodeLimits
 from core.corpus.base import DEFAULTS, Clip, Corpus
 from core.errors import AudioError, CorpusError
-from core.files import write_atomically
-from core.work.parallel import map_blocks
+from core.files import files_below, write_atomically
+from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -87,13 +85,10 @@ def scan(
 
 def find_clips(root: Path, corpus: Corpus) -> Iterator[tuple[Path, Clip]]:
     """Yield the files below a folder that are clips of a corpus, with their fields; hidden folders are left out."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(folder, name)
-            clip = corpus.parse(path.relative_to(root))
-            if clip is not None and path.is_file():
-                yield path, clip
+    for path in files_below(root):
+        clip = corpus.parse(path.relative_to(root))
+        if clip is not None:
+            yield path, clip
 
 
 def distinct_clips(index: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +180,7 @@ def _add_measures(index: pd.DataFrame, root: Path, earlier: pd.DataFrame, n_jobs
     keys = list(index[key].itertuples(index=False, name=None))
     fresh = [k[0] for k in keys if k not in known]
     measured: dict[str, tuple[object, ...]] = {}
-    for rows in map_blocks(functools.partial(_measure, root), fresh, n_jobs):
+    for rows in map_blocks(_measure, root, fresh, n_jobs):
         block = fresh[len(measured) : len(measured) + len(rows)]
         measured |= dict(zip(block, rows, strict=True))
         done = len(index) - len(fresh) + len(measured)
@@ -194,10 +189,10 @@ def _add_measures(index: pd.DataFrame, root: Path, earlier: pd.DataFrame, n_jobs
     return index.assign(**dict(zip(SOUND_FIELDS, zip(*values, strict=True), strict=True)))
 
 
-def _measure(root: Path, path: str) -> tuple[float, int, int, str, str]:
+def _measure(clip: File) -> tuple[float, int, int, str, str]:
     """Return duration, rate, channels, digest and error of one file."""
     try:
-        data = (root / path).read_bytes()
+        data = read_bytes(clip, DecodeLimits())
         refuse_broken(data)
         with sf.SoundFile(io.BytesIO(data)) as file:
             rate, n_frames, coding = file.samplerate, file.frames, file.subtype
@@ -206,8 +201,8 @@ def _measure(root: Path, path: str) -> tuple[float, int, int, str, str]:
             decode(data)  # numbers that are none
     except sf.LibsndfileError:
         return _measure_decoded(data)
-    except (OSError, AudioError) as error:
-        return 0.0, 0, 0, "", str(error) or type(error).__name__
+    except AudioError as error:
+        return 0.0, 0, 0, "", str(error)
     if not 0 < len(samples) == n_frames:
         return 0.0, rate, samples.shape[1], "", "The file holds no samples, or fewer than its header says."
     problem = _unusable(len(samples) / rate, rate, samples.shape[1]) or ("" if samples.any() else SILENT)

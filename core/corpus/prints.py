@@ -21,7 +21,7 @@ from core.audio.fingerprint import N_BITS, Fingerprint, similarities
 from core.config import data_folder
 from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
 from core.files import write_atomically
-from core.work.parallel import map_blocks
+from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
 if TYPE_CHECKING:
@@ -131,10 +131,14 @@ def load_prints(corpus: str) -> Prints | None:
     -------
     Prints or None
     """
-    for path in (prints_path(corpus), SHIPPED / f"{corpus}.npz"):
-        if path.is_file() and path.stat().st_size <= MAX_BYTES:
-            return _read(path, path.stat().st_mtime_ns)
-    return None
+    path = find_prints(corpus)
+    return None if path is None else _read(path, path.stat().st_mtime_ns)
+
+
+def find_prints(corpus: str) -> Path | None:
+    """Return the file of the fingerprints of a corpus, made here or shipped; None where there is none."""
+    paths = (prints_path(corpus), SHIPPED / f"{corpus}.npz")
+    return next((path for path in paths if path.is_file() and path.stat().st_size <= MAX_BYTES), None)
 
 
 @functools.lru_cache(maxsize=4)
@@ -172,7 +176,7 @@ def write_prints(index: "pd.DataFrame", root: Path, path: Path, *, n_jobs: int =
         If a clip cannot be decoded.
     """
     frames: list[NDArray[np.uint32]] = []
-    for block in map_blocks(functools.partial(_frames, root), index["path"].tolist(), n_jobs):
+    for block in map_blocks(_frames, root, index["path"].tolist(), n_jobs):
         frames += block
         report(Progress(len(frames), len(index), "clips", "Fingerprinting the corpus"))
     save_prints(index["clip"].tolist(), frames, path)
@@ -187,5 +191,5 @@ def save_prints(clips: Sequence[str], frames: Sequence[NDArray[np.uint32]], path
     write_atomically(path, buffer.getvalue())
 
 
-def _frames(root: Path, path: str) -> NDArray[np.uint32]:
-    return pack(fingerprint_clip(root, path))
+def _frames(clip: File) -> NDArray[np.uint32]:
+    return pack(fingerprint_clip(clip))

@@ -3,7 +3,6 @@
 A copy that was played faster or slower by 5 % is not found.
 """
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,7 +11,7 @@ import numpy as np
 
 from core.audio.decode import decode
 from core.audio.fingerprint import Fingerprint, fingerprint, similarities
-from core.work.parallel import map_blocks
+from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def find_recordings(
     """
     highest = np.full(len(sounds), SAME_RECORDING, dtype=np.float32)
     found, done = [""] * len(sounds), 0
-    for block in map_blocks(functools.partial(fingerprint_clip, root), index["path"].tolist(), n_jobs):
+    for block in map_blocks(fingerprint_clip, root, index["path"].tolist(), n_jobs):
         for k, sound in enumerate(sounds):
             values = similarities(sound, block)
             if values.max() >= highest[k]:
@@ -63,7 +62,7 @@ def find_recordings(
     return found
 
 
-def fingerprint_clip(root: Path, path: str) -> Fingerprint:
-    """Return the fingerprint of a clip of a corpus folder."""
-    waveform = decode(root / path)
+def fingerprint_clip(clip: File) -> Fingerprint:
+    """Return the fingerprint of a clip."""
+    waveform = decode(clip)
     return fingerprint(waveform.y, waveform.sr)

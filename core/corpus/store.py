@@ -19,7 +19,7 @@ from core.audio.extraction import extract_clip
 from core.audio.features.base import FeatureSet
 from core.config import Augmentation, configuration_hash
 from core.errors import AudioError, CorpusError
-from core.work.parallel import map_blocks
+from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
 _DIGEST_LINE = 65
@@ -74,7 +74,7 @@ class FeatureStore:
         missing = index[~index["digest"].isin(set(stored))].drop_duplicates("digest")
         paths, digests = missing["path"].tolist(), missing["digest"].tolist()
         done, part = 0, self.augmentation.name if self.augmentation is not None else ""
-        for block in map_blocks(functools.partial(_extract, root, self.features, self.augmentation), paths, n_jobs):
+        for block in map_blocks(functools.partial(_extract, self.features, self.augmentation), root, paths, n_jobs):
             self._append(np.stack(block), digests[done : done + len(block)])
             done += len(block)
             report(Progress(len(index) - len(missing) + done, len(index), "clips", "Computing features", part))
@@ -126,10 +126,10 @@ class FeatureStore:
                 file.truncate()
 
 
-def _extract(root: Path, features: FeatureSet, augmentation: Augmentation | None, path: str) -> NDArray[np.float32]:
+def _extract(features: FeatureSet, augmentation: Augmentation | None, clip: File) -> NDArray[np.float32]:
     """Return the features of one clip, augmented or as it is."""
     try:
-        waveform = decode(root / path)
+        waveform = decode(clip)
     except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error
-    return extract_clip(waveform, features, augmentation, Path(path).stem)
+        raise AudioError(f"{clip.name}: {error}") from error
+    return extract_clip(waveform, features, augmentation, Path(clip.name).stem)

@@ -12,11 +12,15 @@ A recipe with epochs trains one by one (``core.learning.epochs``), another in on
 backup, and its history has one row.
 """
 
+import dataclasses
+import functools
 import json
 import logging
 import os
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import keras
@@ -26,12 +30,14 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from core.errors import TrainingError
 from core.files import write_atomically
 from core.learning.predictions import tabulate
 from core.learning.recipes.base import Recipe
 from core.learning.runs import Fold, TrainingResult, measure_progress
+from core.work.parallel import current_cluster
 from core.work.progress import Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -43,6 +49,7 @@ REPORT_INTERVAL: Final = 5.0
 """Time between two reports of progress, in seconds."""
 LOCK_TIMEOUT: Final = 30.0
 """Time that a worker of a killed training may need to notice and end, in seconds."""
+_ALONE: Final = threading.Lock()
 
 
 def train(
@@ -67,7 +74,9 @@ def train(
     folds : sequence of Fold
         As from ``core.learning.runs.plan_folds``.
     n_jobs : int
-        Folds trained side by side, each in a process of one thread.
+        Folds trained side by side, each in a process of one thread, unless a cluster trains them
+        (``core.work.parallel.on_cluster``): it sends back what a fold leaves when it is done, and one that is cut off
+        begins anew.
     report : callable
         Called with the epochs and folds that are done every few seconds and after each fold.
 
@@ -81,11 +90,38 @@ def train(
     with reporter:
         for seed in dict.fromkeys(fold.seed for fold in pending):
             X = features(seed)
-            tasks = (delayed(fit_fold)(recipe, X, index, fold, os.getpid()) for fold in pending if fold.seed == seed)
-            for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks):
+            for _ in _fit_folds(recipe, X, index, [fold for fold in pending if fold.seed == seed], n_jobs):
                 reporter()
     reporter()
     return TrainingResult(recipe, tuple(folds))
+
+
+def _fit_folds(
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, folds: Sequence[Fold], n_jobs: int
+) -> Iterator[None]:
+    """Train and evaluate folds with the same features, and yield after each."""
+    cluster = current_cluster()
+    if cluster is None:
+        tasks = (delayed(fit_fold)(recipe, X, index, fold, os.getpid()) for fold in folds)
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+        return
+    for fold, files in cluster.share(functools.partial(_fit_apart, recipe, index), X, folds):
+        fold.folder.mkdir(parents=True, exist_ok=True)
+        # What says that the fold is done comes last.
+        for name in sorted(files, key=lambda name: name == fold.predictions_path.name):
+            write_atomically(fold.folder / name, files[name])
+        yield
+
+
+def _fit_apart(recipe: Recipe, index: pd.DataFrame, X: NDArray[np.float32], fold: Fold) -> dict[str, bytes]:
+    """Train and evaluate one fold on a machine that has none of its files, and return those that it makes.
+
+    One at a time in a process: what Keras keeps, its seed above all, belongs to the process.
+    """
+    with _ALONE, tempfile.TemporaryDirectory() as folder:
+        fit_fold(recipe, X, index, dataclasses.replace(fold, folder=Path(folder)))
+        made = (fold.history_path, fold.weights_path, fold.scaler_path, fold.predictions_path)
+        return {path.name: Path(folder, path.name).read_bytes() for path in made}
 
 
 class _Reporter:
@@ -149,8 +185,9 @@ def _fit_and_evaluate(
     if fold.is_done:
         return
     _limit_threads()
-    network = recipe.fit(X, index, fold, coordinator)
-    y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
+    with threadpool_limits(1):
+        network = recipe.fit(X, index, fold, coordinator)
+        y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
     table = tabulate_fold(fold, index.iloc[fold.split.test], y_proba)
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())
     keras.backend.clear_session()

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell as a formula."""
+COLUMNS: Final = (
+    "file", "emotion", "confidence", "is_uncertain", "reasons", "heard", "speech", "duration", "known", "unheard",
+)  # fmt: skip
+"""Columns of ``prediction_table`` before those of the emotions."""
 
 
 def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
@@ -86,35 +90,34 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     """
     import pandas as pd
 
-    rows = []
-    for file, answer in answers:
-        row: dict[str, object] = {"file": file}
-        if isinstance(answer, SoundWebError):
-            row["error"] = str(answer)
-        else:
-            row |= {"emotion": answer.emotion, "confidence": answer.confidence, "is_uncertain": answer.is_uncertain}
-            row |= {"reasons": "; ".join(answer.reasons), "heard": heard_text(answer), "error": ""}
-            known = answer.known
-            row |= {"known": known.clip if known else "", "unheard": known.answer if known else ""}
-            row |= {"speech": round(answer.speech_duration, 3), "duration": round(answer.duration, 3)}
-            row |= answer.probabilities
-        rows.append(row)
     labels = next((list(answer.probabilities) for _, answer in answers if isinstance(answer, Prediction)), [])
-    columns = [
-        "file",
-        "emotion",
-        "confidence",
-        "is_uncertain",
-        "reasons",
-        "heard",
-        "speech",
-        "duration",
-        "known",
-        "unheard",
-        *labels,
-        "error",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame([prediction_fields(file, answer) for file, answer in answers], columns=table_columns(labels))
+
+
+def prediction_fields(file: str, answer: Prediction | SoundWebError) -> dict[str, object]:
+    """Return a row of ``prediction_table`` by columns; a file without an answer has few."""
+    if isinstance(answer, SoundWebError):
+        return {"file": file, "error": str(answer)}
+    known = answer.known
+    return {
+        "file": file,
+        "emotion": answer.emotion,
+        "confidence": answer.confidence,
+        "is_uncertain": answer.is_uncertain,
+        "reasons": "; ".join(answer.reasons),
+        "heard": heard_text(answer),
+        "speech": round(answer.speech_duration, 3),
+        "duration": round(answer.duration, 3),
+        "known": known.clip if known else "",
+        "unheard": known.answer if known else "",
+        **answer.probabilities,
+        "error": "",
+    }
+
+
+def table_columns(labels: Sequence[str]) -> list[str]:
+    """Return the columns of ``prediction_table`` for a model's emotions, in their order."""
+    return [*COLUMNS, *labels, "error"]
 
 
 def file_stem(name: str) -> str:
@@ -198,13 +201,25 @@ def wav_bytes(samples: NDArray[np.int16]) -> bytes:
     return buffer.getvalue()
 
 
-def spreadsheet_csv(table: "pd.DataFrame") -> bytes:
-    """Return a table as CSV for spreadsheets: UTF-8 with a mark, and no text that would run as a formula."""
+def spreadsheet_csv(table: "pd.DataFrame", *, header: bool = True) -> bytes:
+    """Return a table as CSV for spreadsheets: UTF-8 with a mark, and no text that would run as a formula.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table, or the next rows of one.
+    header : bool
+        Whether it begins: with the mark, and the names of the columns.
+
+    Returns
+    -------
+    bytes
+    """
 
     def harmless(value: object) -> object:
         return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
-    return table.map(harmless).to_csv(index=False).encode("utf-8-sig")
+    return table.map(harmless).to_csv(index=False, header=header).encode("utf-8-sig" if header else "utf-8")
 
 
 def export_reference(model: str | None, target: Path, *, registry: Registry | None = None) -> tuple[Path, Path]:

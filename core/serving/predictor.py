@@ -19,8 +19,10 @@ from core.audio.features.base import get_features
 from core.audio.network import open_network
 from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.audio.stream import stream
-from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
+from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits, configuration_hash
+from core.corpus.prints import find_prints
 from core.errors import AudioError
+from core.files import sha256_of_file
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
@@ -72,6 +74,13 @@ class Predictor:
             If the model is missing, altered, or made for other features or labels.
         """
         return cls((registry or Registry()).load(model))
+
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of what answers follow from besides the sound: model, and recordings it knows."""
+        prints = find_prints(self.model.manifest.corpus.name)
+        return configuration_hash(
+            sha256_of_file(self.model.folder / "manifest.json"), None if prints is None else sha256_of_file(prints)
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
