@@ -10,13 +10,15 @@ from core.config import DecodeLimits
 from core.errors import AudioError
 from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
+from core.serving.segments import find_segments, smooth
 from core.serving.timeline import summarize_windows
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
+from pages.ui.shared.player import describe_sound, regions_of, show_player
 from pages.ui.shared.sounds import choose_sounds
-from pages.ui.shared.timeline import show_upload_timeline
+from pages.ui.shared.timeline import known_windows, show_upload_timeline
 
 DOWNLOAD = ":material/download:"
 
@@ -37,7 +39,8 @@ def main() -> None:
             sound = _choose_part(sound, waveform)
             waveform = cache.waveform(sound)
         if sound and waveform:
-            answer.show_player(sound, waveform)
+            player = st.container()
+            describe_sound(sound, waveform)
     if sound and is_long:
         with shown_errors():
             _show_long(sound, duration)
@@ -52,8 +55,8 @@ def main() -> None:
         note_baseline()
         _show_ways_on(sound, prediction)
         ask_verdict(sound, waveform, prediction)
-    with sound_place:
-        answer.show_waveform(waveform, prediction)
+    with player:
+        show_player(sound, key="predict", regions=regions_of(prediction.pieces))
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
@@ -61,7 +64,9 @@ def main() -> None:
 
 def _show_long(sound: Sound, duration: float) -> None:
     """Show a sound that is only followed over time: its player, the answer when it was, the timeline."""
-    st.audio(sound.data)
+    windows = known_windows(sound)
+    regions = regions_of(find_segments(smooth(windows, cache.predictor().model.threshold, 0.0)))
+    show_player(sound, key="predict", regions=regions, levels=[window.level for window in windows])
     place = st.container()
     windows = show_upload_timeline(sound, duration)
     if any(window.prediction for window in windows):

@@ -17,9 +17,10 @@ import streamlit as st
 
 from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
-from core.audio.containers import duration_of
+from core.audio.containers import duration_of, opened
 from core.audio.decode import Waveform, decode
 from core.audio.sound import Sound
+from core.audio.stream import LONG_LIMITS
 from core.config import DecodeLimits, FeatureConfig
 from core.corpus.browsing import join_answers, without_answers
 from core.corpus.catalogue import Place
@@ -28,6 +29,7 @@ from core.learning.reports.leakage import measure_twins
 from core.learning.reports.tables import select
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
+from core.serving.exports import cut
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
@@ -119,6 +121,19 @@ def waveform(sound: Sound) -> Waveform:
 def duration(sound: Sound) -> float:
     """Return the length that a file states, in seconds."""
     return duration_of(sound.data)
+
+
+@st.cache_data(**own(128))
+def coding(sound: Sound) -> tuple[str, int]:
+    """Return container and coding of a file, and its channels."""
+    with opened(sound.data, LONG_LIMITS) as track:
+        return track.coding, track.channels
+
+
+@st.cache_resource(**own(4, "Cutting the stretch ..."))
+def stretch(sound: Sound, start: float, end: float) -> Sound:
+    """Cut a stretch out of a sound."""
+    return cut(sound, start, end)
 
 
 @st.cache_data(**own(128))
