@@ -29,8 +29,8 @@ from core.learning.reports.leakage import measure_twins
 from core.learning.reports.tables import select
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
-from core.serving.exports import cut
 from core.serving.explanation import Explanation, Picture, explain, picture
+from core.serving.exports import cut
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
@@ -204,7 +204,7 @@ def st_answers(corpus: str, digest: str, model: StoredModel, _clips: pd.DataFram
     """Put a model's out-of-fold answers beside the clips; name and digest are those of the corpus."""
     if model.manifest.corpus.name != corpus:
         return without_answers(_clips)
-    return join_answers(_clips, model.predictions(), model.main_protocol)
+    return join_answers(_clips, model.predictions(), model.main_protocol, model.threshold)
 
 
 @st.cache_data(**shared(2))

@@ -19,6 +19,7 @@ const ICONS = {
 }
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600] // s, between labels of the time axis
 const LABEL_WIDTH = 52 // px
+const NARROWEST = 40 // px, of a region with its words in it
 const HINT = "Click to play from there, drag to choose a stretch."
 const KEYS =
   "Space plays and pauses. Arrows move, with Shift further. [ and ] set the ends of a stretch, Enter analyses it, " +
@@ -94,13 +95,12 @@ class Player {
     this.isReady = false
     this.scale = 1
     this.stretch = null
-    this.button.disabled = true
     this.time.textContent = "Loading the sound ..."
     this.showStretch()
     this.regions = Regions.create()
     this.axis = null
     this.picture.querySelectorAll(".pitch").forEach((label) => label.remove())
-    if (spectrogram) this.labelPitches(height)
+    for (const part of [this.button, this.farther, this.closer]) part.disabled = true
     const plugins = [this.regions, ...(spectrogram ? [this.spectrogram()] : [])]
     this.wave = WaveSurfer.create({
       container: this.picture,
@@ -173,6 +173,7 @@ class Player {
     this.picture.setAttribute("aria-valuemax", length.toFixed(2))
     this.drawAxis()
     this.drawRegions()
+    if (this.data.spectrogram) this.labelPitches(this.data.small ? HEIGHTS.small : HEIGHTS.wave)
     this.showTime()
     this.showButton()
     this.showZoom()
@@ -195,16 +196,18 @@ class Player {
   drawRegions() {
     this.marks?.forEach((mark) => mark.remove())
     this.marks = []
+    const pixels = (this.wave.getWidth() * this.scale) / this.length // per second
     for (const [k, { start, end, label, color }] of this.data.regions.entries()) {
       const options = { id: `answer-${k}`, start, end, color: `${color}40`, drag: false, resize: false }
-      const mark = this.regions.addRegion({ ...options, content: label ? this.label(label) : undefined })
+      const mark = this.regions.addRegion({ ...options, content: this.label(label, (end - start) * pixels) })
       const height = `${this.data.small ? HEIGHTS.small : HEIGHTS.wave}px`
       Object.assign(mark.element?.style ?? {}, { pointerEvents: "none", borderTop: `3px solid ${color}`, height })
       this.marks.push(mark)
     }
   }
 
-  label(words) {
+  label(words, width) {
+    if (!words || width < NARROWEST) return undefined
     const label = element("span", "", words)
     Object.assign(label.style, {
       display: "inline-block",
@@ -283,6 +286,7 @@ class Player {
     this.scale = Math.min(Math.max(this.scale * factor, 1), this.mostScale())
     this.wave.zoom(this.scale === 1 ? 0 : fitting * this.scale)
     this.drawAxis()
+    this.drawRegions()
     this.showZoom()
   }
 
