@@ -109,7 +109,11 @@ def show_short_answer(prediction: Prediction) -> None:
     """Show an answer in few lines: the emotion, its confidence, the next ones, and what speaks against it."""
     name = f"Unsure · perhaps {prediction.emotion}" if prediction.is_uncertain else prediction.emotion.capitalize()
     icon = icon_of_answer(prediction.emotion, prediction.is_uncertain)
-    st.markdown(f"{icon} **{name}** · {prediction.confidence:.1%} confident")
+    if len(prediction.pieces) > 1:
+        shares = " · ".join(f"{label} {share:.0%}" for label, share in prediction.shares.items())
+        st.markdown(f"{icon} **{name}** · of {prediction.speech_duration:.1f} s of speech: {shares}")
+    else:
+        st.markdown(f"{icon} **{name}** · {prediction.confidence:.1%} confident")
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     st.caption(" · ".join(f"{emotion} {p:.2f}" for emotion, p in ranked if p >= LEAST_SHOWN))
     for reason in prediction.reasons:

@@ -1,5 +1,6 @@
 """Showing a sound over time: figure, shares, segments to hear, files."""
 
+import bisect
 import math
 
 import streamlit as st
@@ -20,6 +21,8 @@ from pages.ui.shared.player import ask_to_play, regions_of, show_player
 
 UNASKED_DURATION = 60.0
 """Length up to which the timeline is computed without being asked for, in seconds."""
+N_LEVELS = 1_200
+"""Levels that stand for the waveform of a sound that is only followed."""
 STRETCH = 120.0
 """What the timeline of a longer sound shows at once, in seconds."""
 
@@ -44,6 +47,14 @@ def choose_half_life() -> float:
 def known_windows(sound: Sound) -> list[Window]:
     """Return the windows of a sound that was followed, none before."""
     return cache.st_timeline(sound, cache.predictor(), personal_shift()).result or []
+
+
+def levels_of(windows: list[Window]) -> list[float]:
+    """Return the levels of equal stretches of a sound that was followed, in dBFS, none before."""
+    if not windows:
+        return []
+    ends, step = [window.end for window in windows], windows[-1].end / N_LEVELS
+    return [windows[min(bisect.bisect(ends, k * step), len(windows) - 1)].level for k in range(N_LEVELS)]
 
 
 def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
