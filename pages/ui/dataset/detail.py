@@ -20,14 +20,14 @@ def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any], *, is_listed: bool =
         if not is_listed:
             st.caption(":material/filter_alt: Not among the listed clips: the filters leave it out.")
         player.show_player(corpus.read(name), key="clip")
-        _show_answer(corpus, clip)
-        _show_fields(corpus, clip)
         st.page_link(
             "pages/features.py",
             label="Open in Features",
             icon=":material/equalizer:",
             query_params=address(corpus, name),
         )
+        _show_answer(corpus, clip)
+        _show_fields(corpus, clip)
 
 
 def show_card(corpus: FoundCorpus, clip: Mapping[str, Any], title: str) -> None:
