@@ -162,9 +162,8 @@ def _has_verdict(clips: pd.DataFrame, verdict: str) -> NDArray[np.bool_]:
 
 def _searched(clips: pd.DataFrame) -> pd.Series:
     """Return what is searched of each clip: its name, emotion and other fields, and the answer."""
-    fields = ("clip", "emotion", "answer", *(field for field in EVALUATION_FIELDS if field in clips))
-    texts = [clips[field].astype(str) for field in fields]
-    return texts[0].str.cat(texts[1:], sep=" ").str.casefold()
+    fields = ["emotion", "answer", *(field for field in EVALUATION_FIELDS if field in clips)]
+    return clips["clip"].str.cat(clips[fields].astype(str), sep=" ").str.casefold()
 
 
 def sort_clips(clips: pd.DataFrame, order: str) -> pd.DataFrame:
