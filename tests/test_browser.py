@@ -255,7 +255,7 @@ def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
     with running_app({"RAVDESS_ROOT": str(generated), "SOUNDWEB_DATA": str(tmp_path)}) as address:
         page = browse(f"{address}/dataset")
         page.get_by_text("How many clips of what").click()
-        bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
+        bars = page.locator("[class*=st-key-dataset-bars-emotion]").locator(".bars .point path")
         expect(bars).to_have_count(8, timeout=TIMEOUT)
         bars.nth(EMOTIONS.index("sad")).scroll_into_view_if_needed()
         page.wait_for_timeout(1_000)
