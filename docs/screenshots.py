@@ -79,7 +79,7 @@ def draw_explanations(page: Page, address: str, scheme: str) -> None:
     page.get_by_text("Which emotion is taken for which").wait_for()
     shoot(page, f"metrics-{scheme}")
     page.goto(f"{address}/dataset")
-    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_role("button", name="Play", exact=True).wait_for()
     shoot(page, f"dataset-{scheme}")
 
 

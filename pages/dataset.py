@@ -13,6 +13,9 @@ from pages.ui.dataset.map import show_map
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import FoundCorpus, choose_corpus, plain
 from pages.ui.shared.frame import shown_errors
+from pages.ui.shared.links import linked, one_of
+
+VIEWS = ("Browse", "Compare", "Integrity", "Map")
 
 
 def main() -> None:
@@ -25,9 +28,7 @@ def main() -> None:
             return
         clips = _with_answers(corpus)
     _show_totals(corpus, clips)
-    browse, compare, integrity, projection = st.tabs(
-        ["Browse", "Compare", "Integrity", "Map"], key=state.DATASET_VIEW, on_change="rerun", bind="query-params"
-    )
+    browse, compare, integrity, projection = st.tabs(VIEWS, **linked(state.DATASET_VIEW, one_of(VIEWS, VIEWS[0])))
     # Only the open tab is computed.
     if browse.open:
         with browse, shown_errors():
@@ -52,14 +53,13 @@ def _with_answers(corpus: FoundCorpus) -> pd.DataFrame:
 
 
 def _show_totals(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
-    """Show what the corpus holds in all."""
+    """Show in a line what the corpus holds in all."""
     by_channel = clips["channel"].value_counts()
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("Clips", f"{len(clips):,}", width="content")
-        for channel in order_channels(clips["channel"]):
-            st.metric(plain(channel.capitalize()), f"{by_channel[channel]:,}", width="content")
-        st.metric(f"{corpus.corpus.field('speaker').title}s", f"{clips['speaker'].nunique()}", width="content")
-        st.metric("Sound", f"{clips['duration'].sum() / 3600:.1f} h", width="content")
+    totals = [f"{len(clips):,} clips"]
+    totals += [f"{by_channel[channel]:,} {plain(channel)}" for channel in order_channels(clips["channel"])]
+    totals += [f"{clips['speaker'].nunique()} {plain(corpus.corpus.field('speaker').title.lower())}s"]
+    totals += [f"{clips['duration'].sum() / 3600:.1f} hours"]
+    st.markdown(f"**{plain(corpus.corpus.title)}** · {' · '.join(totals)}")
 
 
 main()

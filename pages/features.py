@@ -8,8 +8,9 @@ from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
 from pages.ui.features.explanation import show_explanation
-from pages.ui.shared import answer, cache, state
+from pages.ui.shared import cache, state
 from pages.ui.shared.frame import shown_errors
+from pages.ui.shared.player import describe_sound, show_player
 from pages.ui.shared.sounds import choose_sounds
 
 SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
@@ -40,7 +41,8 @@ def main() -> None:
         with column, shown_errors():
             sound = next(iter(choose_sounds(keys)), None)
             if sound:
-                answer.show_player(sound, cache.waveform(sound))
+                show_player(sound, key=keys.source)
+                describe_sound(sound, cache.waveform(sound))
                 sounds.append(sound)
     if not sounds:
         _show_empty()

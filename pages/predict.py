@@ -7,16 +7,18 @@ import streamlit as st
 from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
-from core.errors import AudioError
+from core.errors import AudioError, SoundWebError
 from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
+from core.serving.segments import find_segments, smooth
 from core.serving.timeline import summarize_windows
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
+from pages.ui.shared.player import Region, describe_sound, regions_of, show_player
 from pages.ui.shared.sounds import choose_sounds
-from pages.ui.shared.timeline import show_upload_timeline
+from pages.ui.shared.timeline import known_windows, levels_of, show_upload_timeline
 
 DOWNLOAD = ":material/download:"
 
@@ -37,7 +39,8 @@ def main() -> None:
             sound = _choose_part(sound, waveform)
             waveform = cache.waveform(sound)
         if sound and waveform:
-            answer.show_player(sound, waveform)
+            show_player(sound, key="predict", regions=_answered(sound))
+            describe_sound(sound, waveform)
     if sound and is_long:
         with shown_errors():
             _show_long(sound, duration)
@@ -52,16 +55,24 @@ def main() -> None:
         note_baseline()
         _show_ways_on(sound, prediction)
         ask_verdict(sound, waveform, prediction)
-    with sound_place:
-        answer.show_waveform(waveform, prediction)
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
 
 
+def _answered(sound: Sound) -> list[Region]:
+    """Return the stretches that the answer rests on; none where there is no answer, whose place says why."""
+    try:
+        return regions_of(cache.prediction(sound, cache.predictor(), personal_shift()).pieces)
+    except SoundWebError:
+        return []
+
+
 def _show_long(sound: Sound, duration: float) -> None:
     """Show a sound that is only followed over time: its player, the answer when it was, the timeline."""
-    st.audio(sound.data)
+    windows = known_windows(sound)
+    regions = regions_of(find_segments(smooth(windows, cache.predictor().model.threshold, 0.0)))
+    show_player(sound, key="predict", regions=regions, levels=levels_of(windows))
     place = st.container()
     windows = show_upload_timeline(sound, duration)
     if any(window.prediction for window in windows):

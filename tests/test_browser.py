@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -21,7 +22,7 @@ import psutil
 import pytest
 import scipy.signal
 import soundfile as sf
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from core.audio.decode import decode
@@ -248,9 +249,7 @@ def test_a_click_on_a_confusion_lists_exactly_its_clips(app, browse):
 def test_a_linked_confusion_plays_from_the_corpus(app, browse, ravdess):
     page = browse(f"{app}/metrics?metrics-cell=sad as sad&metrics-tab=Calibration")
     expect(page.get_by_text("sad recognised as sad")).to_be_visible(timeout=TIMEOUT)
-    player = page.get_by_test_id("stAudio")
-    expect(player).to_be_visible(timeout=TIMEOUT)
-    page.wait_for_function("document.querySelector('audio').duration > 1", timeout=TIMEOUT)
+    assert float(player_of(page).get_attribute("aria-valuemax") or "nan") > 1
     expect(page.get_by_text("Fewer answers, fewer wrong")).to_be_visible(timeout=TIMEOUT)
 
 
@@ -263,7 +262,8 @@ def test_metrics_at_phone_width_need_no_sideways_scrolling(app, browse):
 def test_a_bar_sets_the_filter_and_the_link(browse, generated, tmp_path):
     with running_app({"RAVDESS_ROOT": str(generated), "SOUNDWEB_DATA": str(tmp_path)}) as address:
         page = browse(f"{address}/dataset")
-        bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
+        page.get_by_text("How many clips of what").click()
+        bars = page.locator("[class*=st-key-dataset-bars-emotion]").locator(".bars .point path")
         expect(bars).to_have_count(8, timeout=TIMEOUT)
         bars.nth(EMOTIONS.index("sad")).scroll_into_view_if_needed()
         page.wait_for_timeout(1_000)
@@ -537,3 +537,129 @@ def test_an_account_on_the_list_opens_the_admin_page_and_another_does_not(browse
             else:
                 expect(page.get_by_text("not on the list of administrators")).to_be_visible(timeout=TIMEOUT)
                 assert page.get_by_text("Start a training").count() == 0
+
+
+def player_of(page: Page) -> Locator:
+    """The player's picture, when its sound is there."""
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled(timeout=TIMEOUT)
+    return page.get_by_role("slider", name="Position in")
+
+
+def position(picture: Locator) -> float:
+    return float(picture.get_attribute("aria-valuenow") or "nan")
+
+
+def place(picture: Locator, share: float) -> tuple[float, float]:
+    """Return where a share of the sound's time lies in the picture."""
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box is not None
+    return box["x"] + share * box["width"], box["y"] + 50
+
+
+def test_the_player_plays_from_a_click_and_by_keys(app, browse):
+    page = browse(app)
+    upload(page, list_synthesized()[0].path)
+    picture = player_of(page)
+    length = float(picture.get_attribute("aria-valuemax") or "nan")
+    assert length == pytest.approx(decode(list_synthesized()[0].path).duration, abs=0.02)
+    page.mouse.click(*place(picture, 0.3))
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden(timeout=TIMEOUT)  # at the end of the sound
+    assert position(picture) == pytest.approx(length, abs=0.1)
+    page.mouse.click(*place(picture, 0.3))
+    picture.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    stopped = position(picture)
+    assert 0.25 * length < stopped < length
+    picture.press("Home")
+    assert position(picture) == 0
+    picture.press("ArrowRight")
+    assert position(picture) == pytest.approx(0.1, abs=0.02)
+    picture.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_a_dragged_stretch_is_answered_by_itself(app, browse):
+    page = browse(app)
+    sound = list_synthesized()[0].path
+    upload(page, sound)
+    picture = player_of(page)
+    page.mouse.move(*place(picture, 0.1))
+    page.mouse.down()
+    page.mouse.move(*place(picture, 0.9), steps=10)
+    page.mouse.up()
+    page.get_by_role("button", name="Analyse this stretch").click()
+    expect(page.get_by_text("answered by itself")).to_be_visible(timeout=TIMEOUT)
+    part = download(page, "Stretch, WAV")
+    length = decode(sound).duration
+    assert decode(part).duration == pytest.approx(0.8 * length, abs=0.05)
+    expected = Predictor.load().predict(decode(part))
+    words = f"perhaps {expected.emotion}" if expected.is_uncertain else expected.emotion.capitalize()
+    answer = page.get_by_text("answered by itself").locator("xpath=ancestor::*[contains(@class, '-answer')][1]")
+    expect(answer.get_by_text(words)).to_be_visible()
+    expect(answer.get_by_text(f"{expected.confidence:.1%} confident")).to_be_visible()
+    page.get_by_role("button", name="Let the stretch go").click()
+    expect(page.get_by_text("answered by itself")).to_be_hidden(timeout=TIMEOUT)
+
+
+def test_a_stretch_can_be_chosen_and_analysed_by_keys_alone(app, browse):
+    page = browse(app)
+    upload(page, list_synthesized()[0].path)
+    picture = player_of(page)
+    picture.focus()
+    for key in ("Home", "[", "End", "]", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("answered by itself")).to_be_visible(timeout=TIMEOUT)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("answered by itself")).to_be_hidden(timeout=TIMEOUT)
+
+
+def test_a_chosen_segment_is_played(app, browse, spoken):
+    page = browse(app)
+    upload(page, spoken)
+    picture = player_of(page)
+    table = page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 15, "y": 35 + 35 + 15})  # the second row: the first stretch of voice
+    expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=TIMEOUT)
+    assert position(picture) > 3.5  # behind the silence at the beginning
+
+
+def test_clips_are_seen_at_once_and_back_returns_to_what_was_chosen(browse, generated, tmp_path):
+    with running_app({"RAVDESS_ROOT": str(generated), "SOUNDWEB_DATA": str(tmp_path)}) as address:
+        page = browse(f"{address}/dataset")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        table = page.get_by_test_id("stDataFrame").first
+        expect(table).to_be_visible(timeout=TIMEOUT)
+        player_of(page)
+        box = table.bounding_box()
+        assert box is not None
+        assert box["y"] < 450
+        start = page.evaluate("history.length")
+        page.get_by_test_id("stTextInputField").fill("sad door")
+        page.get_by_test_id("stTextInputField").press("Enter")
+        expect(page).to_have_url(f"{address}/dataset?search=sad+door", timeout=TIMEOUT)
+        table.click(position={"x": 15, "y": 35 + 2 * 35 + 15})
+        expect(page).to_have_url(re.compile(r"search=sad\+door&clip=03-0"), timeout=TIMEOUT)
+        chosen = page.url
+        assert page.evaluate("history.length") == start + 2
+        page.get_by_role("link", name="Open in Features").click()
+        expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+        assert page.evaluate("history.length") == start + 3
+        page.go_back()
+        expect(page.get_by_text("sad door")).to_be_visible(timeout=TIMEOUT)
+        assert page.url == chosen
+        expect(page.get_by_test_id("stTextInputField")).to_have_value("sad door")
+        page.go_back()
+        expect(page).to_have_url(f"{address}/dataset?search=sad+door")
+        page.go_back()
+        expect(page).to_have_url(f"{address}/dataset")
+        expect(page.get_by_test_id("stTextInputField")).to_have_value("", timeout=TIMEOUT)
+
+
+def test_the_dataset_at_phone_width_needs_no_sideways_scrolling(browse, generated, tmp_path):
+    with running_app({"RAVDESS_ROOT": str(generated), "SOUNDWEB_DATA": str(tmp_path)}) as address:
+        page = browse(f"{address}/dataset", width=390)
+        player_of(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -5,16 +5,19 @@ import pandas as pd
 import pytest
 
 from core.corpus.browsing import (
+    ORDERS,
+    RIGHT,
+    UNSURE,
+    WRONG,
     ClipFilter,
     count_clips,
-    count_pages,
     describe_clip,
     filter_clips,
     find_clip,
     join_answers,
     list_folds,
     same_sentence,
-    take_page,
+    sort_clips,
     without_answers,
 )
 from core.corpus.ravdess import RAVDESS, expected_clips, parse_name
@@ -69,13 +72,28 @@ def test_answers_are_averaged_over_seeds_and_stand_beside_the_truth(release):
     assert len(joined) == len(release)
 
 
-def test_wrong_and_fold_filter_by_the_model(release):
+def test_verdicts_answers_and_folds_filter_by_the_model(release):
     names = ["03-01-03-01-01-01-01", "03-01-05-01-01-01-01"]  # happy, angry
     rows = pd.concat([predictions(names[:1], ["sad"], fold=1), predictions(names[1:], ["angry"], fold=4)])
-    joined = join_answers(release, rows, "speaker-emobox")
-    assert filter_clips(joined, ClipFilter(only_wrong=True))["clip"].tolist() == names[:1]
-    assert filter_clips(joined, ClipFilter(fold=4))["clip"].tolist() == names[1:]
+    rows["angry"] *= 0.5
+    joined = join_answers(release, rows, "speaker-emobox", threshold=0.5)
+
+    def found(**chosen: object) -> list[str]:
+        return filter_clips(joined, ClipFilter(**chosen))["clip"].tolist()
+
+    assert found(verdict=WRONG) == names  # neutral has 0.4, angry 0.3
+    assert found(values={"answer": ["sad"]}) == names[:1]
+    assert found(verdict=UNSURE) == names[1:]
+    assert found(verdict=RIGHT) == []
+    assert found(fold=4) == names[1:]
     assert list_folds(joined) == [1, 4]
+
+
+def test_without_a_threshold_every_answer_is_unsure_and_no_clip_that_was_not_evaluated(release):
+    rows = predictions(["03-01-03-01-01-01-01"], ["happy"])
+    joined = join_answers(release, rows, "speaker-emobox", threshold=None)
+    assert filter_clips(joined, ClipFilter(verdict=UNSURE))["clip"].tolist() == ["03-01-03-01-01-01-01"]
+    assert len(filter_clips(joined, ClipFilter(verdict=RIGHT))) == 1
 
 
 def test_without_a_model_no_clip_is_evaluated_or_wrong(release):
@@ -94,11 +112,27 @@ def test_counts_leave_their_own_filter_out_and_keep_zeros(release):
     assert count_clips(release, "channel", RAVDESS, chosen).to_dict() == {"speech": 192, "song": 0}
 
 
-def test_pages_hold_every_clip_once(release):
-    n_pages = count_pages(release, 20)
-    names = [name for page in range(1, n_pages + 1) for name in take_page(release, page, 20)["clip"]]
-    assert names == release["clip"].tolist()
-    assert count_pages(release[:0], 20) == 1
+def test_search_finds_all_words_in_names_fields_and_answers(release):
+    joined = join_answers(release, predictions(["03-01-03-01-01-01-01"], ["sad"]), "speaker-emobox")
+    found = filter_clips(joined, ClipFilter(words="  DOGS surprised 07 "))
+    wanted = joined[joined["statement"].str.startswith("Dogs") & (joined["emotion"] == "surprised")]
+    assert set(wanted[wanted["speaker"] == "07"]["clip"]) <= set(found["clip"]) <= set(wanted["clip"])
+    assert filter_clips(joined, ClipFilter(words="happy sad"))["clip"].tolist() == ["03-01-03-01-01-01-01"]
+    assert filter_clips(joined, ClipFilter(words="[(.*")).empty
+    assert len(filter_clips(joined, ClipFilter(words=" "))) == len(joined)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_orders_hold_every_clip_once_and_those_without_a_value_last(release, order):
+    rows = predictions(release["clip"].tolist()[:5], ["sad", "happy", "calm", "angry", "neutral"])
+    rows["sad"] += np.arange(5) / 100
+    joined = join_answers(release, rows, "speaker-emobox")
+    listed = sort_clips(joined, order)
+    column, ascends = ORDERS[order]
+    values = listed[column].dropna().tolist()
+    assert values == sorted(values, reverse=not ascends)
+    assert listed[column].notna().tolist() == sorted(listed[column].notna(), reverse=True)
+    assert sorted(listed["clip"]) == sorted(release["clip"])
 
 
 def test_one_actor_says_a_sentence_in_all_emotions(release):
@@ -147,8 +181,7 @@ def test_a_hundred_thousand_clips_stay_quick(release):
     found = filter_clips(joined, chosen)
     for field in ("emotion", "speaker", "channel", "gender", "intensity"):
         count_clips(joined, field, RAVDESS, chosen)
-    page = take_page(found, 3, 20)
+    found = sort_clips(filter_clips(found, ClipFilter(words="door sad")), "longest")
     assert time.perf_counter() - start < 2
-    assert len(page) == 20
     expected = joined["emotion"].isin(["sad", "calm"]) & (joined["speaker"] <= "03") & (joined["channel"] == "speech")
-    assert len(found) == (expected & joined["duration"].between(3.2, 4.8)).sum()
+    assert len(found) == (expected & joined["duration"].between(3.2, 4.8) & (joined["emotion"] == "sad")).sum()

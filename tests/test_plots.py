@@ -74,11 +74,6 @@ def test_envelope_keeps_every_peak():
     assert times[high.argmax()] == pytest.approx(1_234 / 22_050, abs=0.006)
 
 
-def test_analysed_stretches_are_marked():
-    figure = plots.waveform(np.ones(400, np.float32), 100, [(0.5, 1.0), (2.0, 3.0)])
-    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(0.5, 1.0), (2.0, 3.0)]
-
-
 COUNTS = pd.DataFrame([[8, 2, 0], [1, 3, 4]], index=["calm", "sad"], columns=["calm", "sad", "surprised"])
 
 

@@ -10,12 +10,26 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.corpus.base import Corpus
-from core.labels import labels_of, order_channels
+from core.labels import EVALUATION_FIELDS, labels_of, order_channels
 
 NEUTRAL: Final = "neutral"
 """The emotion that is acted in one intensity alone."""
+RIGHT: Final = "right"
+WRONG: Final = "wrong"
+UNSURE: Final = "unsure"
+VERDICTS: Final = (RIGHT, WRONG, UNSURE)
+"""What a model's answer can be: by its most likely emotion, and below the confidence from which it answers."""
+ORDERS: Final[Mapping[str, tuple[str, bool]]] = {
+    "clip": ("clip", True),
+    "least sure": ("confidence", True),
+    "surest": ("confidence", False),
+    "shortest": ("duration", True),
+    "longest": ("duration", False),
+}
+"""Orders of a list of clips: their names, with the column and whether it ascends."""
 ONE_SENTENCE: Final = ("channel", "statement", "intensity", "repetition")
 """Fields that clips of one sentence have in common."""
 
@@ -30,8 +44,10 @@ class ClipFilter:
     """Shortest and longest duration, in seconds."""
     fold: int | None = None
     """Number of the fold that evaluated the clip."""
-    only_wrong: bool = False
-    """Whether only clips stay that the model got wrong."""
+    verdict: str | None = None
+    """One of ``VERDICTS``."""
+    words: str = ""
+    """Words that must all stand in a clip's name, its fields or the model's answer, in any case."""
 
 
 def fields_of(corpus: Corpus) -> dict[str, str]:
@@ -62,7 +78,9 @@ def values_of(clips: pd.DataFrame, field: str, corpus: Corpus) -> list[Any]:
     return list(corpus.field(field).values) or sorted(clips[field].unique().tolist())
 
 
-def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str) -> pd.DataFrame:
+def join_answers(
+    clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str, threshold: float | None = 0.0
+) -> pd.DataFrame:
     """Put a model's out-of-fold answers beside the clips.
 
     Parameters
@@ -73,12 +91,14 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str) 
         As from ``core.serving.registry.StoredModel.predictions``.
     protocol : str
         Protocol whose rows are taken.
+    threshold : float or None
+        Confidence below which an answer is unsure; None where every answer is.
 
     Returns
     -------
     pandas.DataFrame
         The clips with ``answer`` (empty where a clip was not evaluated), ``confidence``, ``fold`` (missing where not
-        evaluated), ``is_wrong``, and a column of probabilities for each label, averaged over seeds.
+        evaluated), ``is_wrong``, ``is_unsure``, and a column of probabilities for each label, averaged over seeds.
     """
     rows, labels = predictions[predictions["protocol"] == protocol], list(labels_of(predictions))
     if not labels:
@@ -90,14 +110,16 @@ def join_answers(clips: pd.DataFrame, predictions: pd.DataFrame, protocol: str) 
     joined = clips.join(evaluated, on="clip")
     joined["answer"] = joined["answer"].fillna("")
     joined["fold"] = joined["fold"].astype("Int64")
-    joined["is_wrong"] = (joined["answer"] != "") & (joined["answer"] != joined["emotion"])
+    is_evaluated = joined["answer"] != ""
+    joined["is_wrong"] = is_evaluated & (joined["answer"] != joined["emotion"])
+    joined["is_unsure"] = is_evaluated & ~(joined["confidence"] >= (np.inf if threshold is None else threshold))
     return joined
 
 
 def without_answers(clips: pd.DataFrame) -> pd.DataFrame:
     """Return the clips with the columns of ``join_answers``, evaluated by nobody."""
     nobody = pd.Series(pd.NA, index=clips.index, dtype="Int64")
-    return clips.assign(answer="", confidence=np.nan, fold=nobody, is_wrong=False)
+    return clips.assign(answer="", confidence=np.nan, fold=nobody, is_wrong=False, is_unsure=False)
 
 
 def filter_clips(clips: pd.DataFrame, chosen: ClipFilter) -> pd.DataFrame:
@@ -106,7 +128,7 @@ def filter_clips(clips: pd.DataFrame, chosen: ClipFilter) -> pd.DataFrame:
     Parameters
     ----------
     clips : pandas.DataFrame
-        Table of clips; ``fold`` and ``only_wrong`` need the columns of ``join_answers``.
+        Table of clips; ``fold``, ``verdict`` and ``words`` need the columns of ``join_answers``.
     chosen : ClipFilter
         What is wanted.
 
@@ -122,9 +144,37 @@ def filter_clips(clips: pd.DataFrame, chosen: ClipFilter) -> pd.DataFrame:
         keep &= clips["duration"].between(*chosen.duration).to_numpy()
     if chosen.fold is not None:
         keep &= (clips["fold"] == chosen.fold).fillna(value=False).to_numpy(dtype=bool)
-    if chosen.only_wrong:
-        keep &= clips["is_wrong"].to_numpy()
+    if chosen.verdict is not None:
+        keep &= _has_verdict(clips, chosen.verdict)
+    if chosen.words.strip():
+        texts = _searched(clips)
+        for word in chosen.words.casefold().split():
+            keep &= texts.str.contains(word, regex=False).to_numpy(dtype=bool)
     return clips[keep]
+
+
+def _has_verdict(clips: pd.DataFrame, verdict: str) -> NDArray[np.bool_]:
+    """Tell which clips a model was right or wrong on, or unsure about."""
+    if verdict == UNSURE:
+        return clips["is_unsure"].to_numpy(dtype=bool)
+    return ((clips["answer"] != "") & (clips["is_wrong"] == (verdict == WRONG))).to_numpy(dtype=bool)
+
+
+def _searched(clips: pd.DataFrame) -> pd.Series:
+    """Return what is searched of each clip: its name, emotion and other fields, and the answer."""
+    fields = ["emotion", "answer", *(field for field in EVALUATION_FIELDS if field in clips)]
+    return clips["clip"].str.cat(clips[fields].astype(str), sep=" ").str.casefold()
+
+
+def sort_clips(clips: pd.DataFrame, order: str) -> pd.DataFrame:
+    """Return clips in one of ``ORDERS``; those without the value come last.
+
+    >>> clips = pd.DataFrame({"clip": list("abc"), "confidence": [0.5, np.nan, 0.9]})
+    >>> sort_clips(clips, "surest")["clip"].tolist()
+    ['c', 'a', 'b']
+    """
+    column, ascends = ORDERS[order]
+    return clips.sort_values(column, ascending=ascends, kind="stable", na_position="last")
 
 
 def count_clips(clips: pd.DataFrame, field: str, corpus: Corpus, chosen: ClipFilter | None = None) -> pd.Series:
@@ -151,21 +201,6 @@ def count_clips(clips: pd.DataFrame, field: str, corpus: Corpus, chosen: ClipFil
         others = {name: values for name, values in chosen.values.items() if name != field}
         clips = filter_clips(clips, dataclasses.replace(chosen, values=others))
     return clips[field].value_counts().reindex(values, fill_value=0)
-
-
-def take_page(clips: pd.DataFrame, page: int, size: int) -> pd.DataFrame:
-    """Return the rows of a page, counted from 1; a page beyond the end is the last one.
-
-    >>> take_page(pd.DataFrame({"clip": list("abcde")}), 9, 2)["clip"].tolist()
-    ['e']
-    """
-    start = (min(max(page, 1), count_pages(clips, size)) - 1) * size
-    return clips.iloc[start : start + size]
-
-
-def count_pages(clips: pd.DataFrame, size: int) -> int:
-    """Return the number of pages, at least 1."""
-    return max(-(-len(clips) // size), 1)
 
 
 def describe_clip(clip: Mapping[str, Any], corpus: Corpus) -> dict[str, str]:

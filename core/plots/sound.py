@@ -1,6 +1,6 @@
 """Figures of a sound and of the answer for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -48,53 +48,6 @@ def probability_bars(probabilities: Mapping[str, float]) -> go.Figure:
         xaxis={"title": "probability", "range": [0, 1.12], "tickvals": [0, 0.25, 0.5, 0.75, 1]},
         yaxis={"title": None, "ticksuffix": " "},
         bargap=0.35,
-    )
-
-
-def waveform(y: NDArray[np.float32], sr: int, analysed: Sequence[tuple[float, float]]) -> go.Figure:
-    """Draw a waveform as the envelope of its samples, with what was analysed marked.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        Samples.
-    sr : int
-        Sampling rate, in Hz.
-    analysed : sequence of (float, float)
-        Beginnings and ends of the stretches that the answer rests on, in seconds.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
-    times, low, high = envelope(y, sr)
-    duration = len(y) / sr
-    figure = go.Figure(
-        go.Scatter(
-            x=np.concatenate([times, times[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            fill="toself",
-            mode="lines",
-            line={"width": 1, "color": WAVE_COLOR},
-            fillcolor=WAVE_COLOR,
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    )
-    shapes = [
-        {"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 0}}
-        | {"fillcolor": WAVE_COLOR, "opacity": 0.18}
-        for start, end in analysed
-    ]
-    peak = max(float(np.abs(y).max()), 1e-4)
-    return frame(
-        figure,
-        "Waveform",
-        230,
-        xaxis={"title": "time (s)", "range": [0, duration]},
-        yaxis={"title": "amplitude", "range": [-1.05 * peak, 1.05 * peak], "nticks": 5},
-        margin={"t": 56},
-        shapes=shapes,
     )
 
 

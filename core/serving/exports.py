@@ -13,8 +13,10 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from core.audio.features.reference import ReferenceFeatures
+from core.audio.sound import Sound
+from core.audio.stream import stream
 from core.config import SAMPLE_RATE
-from core.errors import ModelError, SoundWebError
+from core.errors import AudioError, ModelError, SoundWebError
 from core.serving.prediction import Prediction, share_of_time
 from core.serving.registry import Registry
 from core.serving.segments import Reading, Segment
@@ -199,6 +201,45 @@ def wav_bytes(samples: NDArray[np.int16]) -> bytes:
     buffer = io.BytesIO()
     sf.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
+
+
+def cut(sound: Sound, start: float, end: float) -> Sound:
+    """Return a stretch of a sound as a sound of its own.
+
+    Parameters
+    ----------
+    sound : Sound
+        The sound; of a long one, what lies behind the stretch is not read.
+    start, end : float
+        Ends of the stretch, in seconds.
+
+    Returns
+    -------
+    Sound
+        A WAV file at ``core.config.SAMPLE_RATE`` of the voice that is heard in the sound.
+
+    Raises
+    ------
+    AudioError
+        If the sound cannot be decoded, or holds nothing there.
+
+    Examples
+    --------
+    >>> second = Sound("a b.wav", wav_bytes(np.zeros(SAMPLE_RATE, np.int16)))
+    >>> cut(second, 0.25, 0.75).name, len(sf.read(io.BytesIO(cut(second, 0.25, 0.75).data))[0])
+    ('a-b-0.25-0.75.wav', 11025)
+    """
+    first, last, told = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), 0
+    kept = []
+    for block in stream(sound.data, part=sound.part):
+        kept.append(block[max(first - told, 0) : max(last - told, 0)])
+        told += len(block)
+        if told >= last:
+            break
+    y = np.concatenate(kept)
+    if not len(y):
+        raise AudioError(f"There is no sound from {start:.2f} to {end:.2f} s. Choose a stretch within it.")
+    return Sound(f"{file_stem(sound.name)}-{start:.2f}-{end:.2f}.wav", wav_bytes(to_int16(y)))
 
 
 def spreadsheet_csv(table: "pd.DataFrame", *, header: bool = True) -> bytes:

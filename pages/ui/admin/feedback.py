@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from core.audio.sound import Sound
+from core.errors import SoundWebError
 from core.operations.feedback.entries import Feedback, agreement, delete, list_feedback
 from core.plots.operations import agreement_lines
 from pages.ui.admin.words import say_done, size
 from pages.ui.shared import state
 from pages.ui.shared.charts import show_chart
+from pages.ui.shared.player import show_player
 
 
 def show_feedback(token: str) -> None:
@@ -56,9 +59,11 @@ def _show_entry(token: str, entries: list[Feedback]) -> None:
     entry = by_number[number]
     if entry.path is not None:
         try:
-            st.audio(entry.path.read_bytes(), format=f"audio/{entry.container}")
+            show_player(Sound.read(entry.path), key="feedback")
         except OSError as error:
             st.warning(f"The sound cannot be read here: {error.strerror}.", icon=":material/warning:")
+        except SoundWebError as error:
+            st.warning(str(error), icon=":material/warning:")
     if st.button("Delete, with its sound" if entry.path else "Delete", icon=":material/delete:"):
         delete(token, number)
         say_done(f"Feedback {number} is deleted.")

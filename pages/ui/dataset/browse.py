@@ -1,95 +1,120 @@
-"""Browse: filters, counts, and a paged table of clips with players."""
+"""Browse: search, filters and order in a line, all clips that fit in a table, and the chosen one beside it."""
 
-import base64
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from core.corpus.browsing import ClipFilter, count_pages, fields_of, filter_clips, find_clip, take_page
-from pages.ui.dataset.detail import UNSEEN, mime, show_clip
-from pages.ui.dataset.filters import choose_filter, fingerprint, show_counts
+from core.corpus.browsing import fields_of, filter_clips, find_clip, sort_clips
+from core.serving.exports import spreadsheet_csv
+from pages.ui.dataset.detail import UNSEEN, show_clip
+from pages.ui.dataset.filters import Choice, choose_clips, describe_choice, show_clear, show_counts
 from pages.ui.shared import state
 from pages.ui.shared.corpus import FoundCorpus
 
-PAGE_SIZE = 10
-SIGNS = {True: "✗ ", False: "✓ "}
-FIRST, LAST = ["sound", "clip"], ["answer", "confidence"]
-SHOWN = ("channel", "emotion", "intensity", "speaker", "language")
+MOST_ROWS: Final = 10_000
+"""Clips that are sent to the browser at once; the file holds all."""
+HEIGHT: Final = 455
+"""Of the table, in pixels: with all that stands above it, it ends within 800."""
+SIGNS: Final = {True: "✗ ", False: "✓ "}
+SHOWN: Final = ("speaker", "intensity", "channel", "statement", "language")
 """Fields of the table, where the corpus has them."""
+NOT_IN_FILE: Final = ("path",)
 
 
 def show_browse(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     """Show the tab."""
-    top = st.container()
-    chosen = choose_filter(corpus, clips)
-    found = filter_clips(clips, chosen)
-    with st.expander("How many clips of what", expanded=True, icon=":material/bar_chart:"):
-        show_counts(corpus, clips, chosen)
-    st.markdown(f"**{_count(found, clips)}**")
-    picked = None
-    if found.empty:
-        st.info("No clip fits these filters. Take one back, or clear them.", icon=":material/filter_alt:")
-    else:
-        picked = _show_table(corpus, found, chosen)
-    if picked is not None:
-        show_clip(corpus, picked)
-    elif state.CLIP in st.query_params:
-        with top:
-            _show_linked(corpus, clips)
-    elif not found.empty:
-        st.caption("Select a row to see everything about a clip.")
-
-
-def _show_linked(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
-    """Show the clip that the link names, which may be any text."""
-    clip = find_clip(clips, st.query_params[state.CLIP])
-    if clip is None:
+    chosen = choose_clips(corpus, clips)
+    found = sort_clips(filter_clips(clips, chosen.filter), chosen.order)
+    _show_count(corpus, found, clips, chosen)
+    linked = find_clip(clips, st.query_params.get(state.CLIP))
+    if state.CLIP in st.query_params and linked is None:
         st.warning("The link names a clip that is not in the corpus.", icon=":material/link_off:")
-    else:
-        show_clip(corpus, clip)
-    st.button("Close", icon=":material/close:", on_click=lambda: st.query_params.pop(state.CLIP, None))
+    table_place, clip_place = st.columns([6, 5], gap="medium")
+    with table_place:
+        if found.empty:
+            st.info("No clip fits these filters. Take one back, or clear them.", icon=":material/filter_alt:")
+        else:
+            _show_table(corpus, found[:MOST_ROWS], chosen, linked)
+    with clip_place:
+        clip = linked or (None if found.empty else find_clip(found, str(found["clip"].iloc[0])))
+        if clip is not None:
+            show_clip(corpus, clip, is_listed=bool((found["clip"] == clip["clip"]).any()))
+    counts = st.expander("How many clips of what", key=state.COUNTS, icon=":material/bar_chart:", on_change="rerun")
+    if counts.open:
+        with counts:
+            show_counts(corpus, clips, chosen)
 
 
-def _count(found: pd.DataFrame, clips: pd.DataFrame) -> str:
-    """Tell how many clips fit, and how many of them the model got wrong."""
+def _show_count(corpus: FoundCorpus, found: pd.DataFrame, clips: pd.DataFrame, chosen: Choice) -> None:
+    """Tell how many clips fit, what they are, and how many of them the model got wrong; offer them as a file."""
     evaluated = found[found["answer"] != ""]
-    text = f"{len(found):,} of {len(clips):,} clips"
-    return text if evaluated.empty else f"{text} · model wrong in {evaluated['is_wrong'].mean():.1%}"
-
-
-def _show_table(corpus: FoundCorpus, found: pd.DataFrame, chosen: ClipFilter) -> dict[str, Any] | None:
-    """Show one page of the clips and return the row that is picked."""
-    n_pages = count_pages(found, PAGE_SIZE)
-    place, titles = st.container(), fields_of(corpus.corpus)
-    fields = [field for field in SHOWN if field in titles]
-    page = st.pagination(n_pages, key=state.CLIPS_PAGE, bind="query-params") if n_pages > 1 else 1
-    rows = take_page(found, page, PAGE_SIZE)
-    with place:
-        event = st.dataframe(
-            rows.assign(
-                sound=[_data_url(corpus, clip) for clip in rows["clip"]],
-                answer=rows["answer"].where(rows["answer"] == "", rows["is_wrong"].map(SIGNS) + rows["answer"]),
-            )[[*FIRST, *fields[:2], *LAST, *fields[2:], "duration"]],
-            hide_index=True,
-            column_config={
-                "sound": st.column_config.AudioColumn("Play", help="Double-click to listen", width=60),
-                "clip": st.column_config.TextColumn("Clip", width=160),
-                **{field: st.column_config.TextColumn(titles[field]) for field in fields},
-                "answer": st.column_config.TextColumn("Model's answer", help=UNSEEN),
-                "confidence": st.column_config.ProgressColumn(
-                    "Confidence", min_value=0, max_value=1, format="%.2f", width=110
-                ),
-                "duration": st.column_config.NumberColumn("Seconds", format="%.2f", width=70),
-            },
-            on_select="rerun",
-            selection_mode="single-row",
-            key=f"{corpus.key(state.CLIP_TABLE)}-{page}-{fingerprint(chosen)}",
+    text = f"**{len(found):,} of {len(clips):,} clips**"
+    text += "" if evaluated.empty else f" · model wrong in {evaluated['is_wrong'].mean():.1%}"
+    text += f" · the first {MOST_ROWS:,} are listed" if len(found) > MOST_ROWS else ""
+    words = describe_choice(corpus, chosen.filter)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown(f"{text} · {words}" if words else text, width="stretch")
+        if words:
+            show_clear(corpus, clips)
+        st.download_button(
+            "CSV",
+            lambda: spreadsheet_csv(found.drop(columns=[column for column in NOT_IN_FILE if column in found])),
+            f"{corpus.corpus.name}-clips.csv",
+            "text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="All clips that are listed, with all their fields and the model's probabilities.",
         )
-    picked = event["selection"]["rows"]
-    return find_clip(rows, str(rows["clip"].iloc[picked[0]])) if picked and picked[0] < len(rows) else None
 
 
-def _data_url(corpus: FoundCorpus, clip: str) -> str:
-    data = corpus.read(clip).data
-    return f"data:{mime(data)};base64,{base64.b64encode(data).decode()}"
+def _show_table(corpus: FoundCorpus, found: pd.DataFrame, chosen: Choice, linked: dict[str, Any] | None) -> None:
+    """Show the clips; a click on a row puts the clip into the address."""
+    titles, names = fields_of(corpus.corpus), found["clip"].tolist()
+    fields = [field for field in SHOWN if field in titles]
+    key = f"{corpus.key(state.CLIP_TABLE)}-{chosen.fingerprint}"
+    shown = linked["clip"] if linked else names[0]
+    _mark(key, names.index(shown) if shown in names else None)
+    answers = found["answer"].where(found["answer"] == "", found["is_wrong"].map(SIGNS) + found["answer"])
+    has_answers = bool((found["answer"] != "").any())
+    st.dataframe(
+        found.assign(answer=answers)[
+            ["emotion", *(["answer", "confidence"] if has_answers else []), *fields, "duration", "clip"]
+        ],
+        hide_index=True,
+        height=HEIGHT,
+        column_config={
+            "emotion": st.column_config.TextColumn("Emotion", width=82),
+            "answer": st.column_config.TextColumn("Model", help=UNSEEN, width=92),
+            "confidence": st.column_config.ProgressColumn(
+                "Confidence", min_value=0, max_value=1, format="%.2f", width=96
+            ),
+            **{field: st.column_config.TextColumn(titles[field]) for field in fields},
+            "speaker": st.column_config.TextColumn(titles["speaker"], width=62),
+            "duration": st.column_config.NumberColumn("Seconds", format="%.2f", width=70),
+            "clip": st.column_config.TextColumn("Clip", width=170),
+        },
+        on_select=lambda: _open(names, key),
+        selection_mode=["single-row", "single-cell"],
+        key=key,
+    )
+
+
+def _mark(key: str, row: int | None) -> None:
+    """Let the table show a row as chosen: the address can name another one than was clicked, by Back or by a link."""
+    wanted = [] if row is None else [row]
+    selection = st.session_state.get(key, {}).get("selection", {})
+    if selection.get("rows") != wanted or selection.get("cells"):
+        st.session_state[key] = {"selection": {"rows": wanted}}
+
+
+def _open(names: list[str], key: str) -> None:
+    """Put the clip whose row was clicked into the address, or take it out."""
+    selection = st.session_state[key]["selection"]
+    # A cell is chosen beside the row that was, until the next run.
+    rows = [row for row, _ in selection["cells"]] or selection["rows"]
+    if rows and rows[0] < len(names):
+        st.query_params[state.CLIP] = names[rows[0]]
+    else:
+        st.query_params.pop(state.CLIP, None)

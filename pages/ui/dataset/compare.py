@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import ONE_SENTENCE, fields_of, same_sentence, values_of
-from pages.ui.dataset.detail import show_player
+from pages.ui.dataset.detail import show_card
 from pages.ui.shared import state
 from pages.ui.shared.answer import icon_of
 from pages.ui.shared.corpus import FoundCorpus, plain
@@ -56,7 +56,7 @@ def _show_grid(corpus: FoundCorpus, found: pd.DataFrame, *, by_emotion: bool) ->
         for place, clip in zip(st.columns(COLUMNS), records[start : start + COLUMNS], strict=False):
             emotion = f"{icon_of(clip['emotion'])} {clip['emotion'].capitalize()}"
             with place:
-                show_player(corpus, clip, emotion if by_emotion else _describe_speaker(corpus, clip))
+                show_card(corpus, clip, emotion if by_emotion else _describe_speaker(corpus, clip))
 
 
 def _describe_speaker(corpus: FoundCorpus, clip: dict[Any, Any]) -> str:

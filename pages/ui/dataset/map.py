@@ -30,6 +30,17 @@ def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
         st.error(str(work.state.failure), icon=":material/error:")
     elif work.state.failure is not None:
         raise work.state.failure
+
+    def start() -> None:
+        work.start(lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report))
+
+    started: set[tuple[str, str]] = st.session_state.setdefault(state.MAP_STARTED, set())
+    wanted = (predictor.model.name, corpus.digest)
+    if wanted not in started:
+        started.add(wanted)
+        start()
+        _follow()
+        return
     with st.container(border=True):
         st.markdown("#### No map yet")
         st.markdown(
@@ -40,9 +51,7 @@ def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
             "Draw the map",
             type="primary",
             icon=":material/scatter_plot:",
-            on_click=lambda: work.start(
-                lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report)
-            ),
+            on_click=start,
         )
 
 

@@ -16,17 +16,17 @@ def show_report(worker: LiveWorker) -> None:
     """Show the take of a worker that has ended."""
     st.subheader("The take")
     samples = worker.take
-    sound = wav_bytes(samples)
-    st.audio(sound, format="audio/wav")
+    sound = Sound("take.wav", wav_bytes(samples))
+    player = st.container()
     opening = Sound("opening.wav", wav_bytes(samples[: int(LISTENED * SAMPLE_RATE)]))
     note_known(cache.known(opening, worker.predictor.model))
     with st.container(horizontal=True):
-        st.download_button("WAV", sound, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
+        st.download_button("WAV", sound.data, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
         st.button("Remove the take", icon=":material/delete:", on_click=_remove)
     st.caption(
         f"It is in this session only and goes with it. At most {TAKE_DURATION / 60:.0f} minutes are kept of one take."
     )
-    show_timeline(worker.taken, sound, key="take", name="take")
+    show_timeline(worker.taken, sound, key="take", name="take", player=player)
 
 
 def _remove() -> None:

@@ -8,9 +8,9 @@ from core.learning.reports.tables import find_right, list_cell, rank_cells, tabu
 from core.plots import metrics as plots
 from pages.ui.metrics.evaluated import Evaluated, forget_other
 from pages.ui.shared import cache, state
-from pages.ui.shared.answer import show_player
 from pages.ui.shared.charts import picture_button, show_chart
 from pages.ui.shared.corpus import address, find_corpus
+from pages.ui.shared.player import show_player
 
 CELL_FIELDS = {"speaker": "Speaker", "intensity": "Intensity", "statement": "Sentence"}
 """What the clips of a cell are told apart by."""
@@ -125,7 +125,7 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
             st.page_link("pages/dataset.py", label="Get the corpus", icon=":material/download:")
             return
         sound = corpus.read(clip["clip"])
-        show_player(sound, cache.waveform(sound))
+        show_player(sound, key="cell")
     except SoundWebError as error:
         st.caption(f":material/volume_off: {error}")
         return

@@ -1,18 +1,14 @@
-"""Showing an answer and the sound it rests on."""
+"""Showing an answer."""
 
-import math
 from collections.abc import Mapping
 
 import streamlit as st
 
-from core.audio.containers import describe_coding
-from core.audio.decode import Waveform
-from core.audio.sound import Sound
 from core.plots import sound as sound_plots
-from core.serving.exports import heard_text, to_int16, wav_bytes
+from core.plots.sound import LEAST_SHOWN
+from core.serving.exports import heard_text
 from core.serving.known import KnownClip
 from core.serving.prediction import Prediction
-from pages.ui.shared import cache
 from pages.ui.shared.corpus import plain
 from pages.ui.shared.frame import DOMAIN_NOTICE
 
@@ -109,42 +105,16 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
     )
 
 
-def show_player(sound: Sound, waveform: Waveform) -> None:
-    """Show the player and what the file was."""
-    if _is_playable(waveform):
-        st.audio(sound.data, format=_mime(waveform))
+def show_short_answer(prediction: Prediction) -> None:
+    """Show an answer in few lines: the emotion, its confidence, the next ones, and what speaks against it."""
+    name = f"Unsure · perhaps {prediction.emotion}" if prediction.is_uncertain else prediction.emotion.capitalize()
+    icon = icon_of_answer(prediction.emotion, prediction.is_uncertain)
+    if len(prediction.pieces) > 1:
+        shares = " · ".join(f"{label} {share:.0%}" for label, share in prediction.shares.items())
+        st.markdown(f"{icon} **{name}** · of {prediction.speech_duration:.1f} s of speech: {shares}")
     else:
-        st.audio(wav_bytes(to_int16(waveform.y)), format="audio/wav")
-    channels = {1: "mono", 2: "stereo"}.get(waveform.channels, f"{waveform.channels} channels")
-    level = cache.assessment(sound).level
-    loudness = f"level {level:.0f} dBFS" if math.isfinite(level) else "silent"
-    st.caption(
-        f"{describe_coding(waveform.container)} · {waveform.file_rate / 1000:g} kHz · {channels} · "
-        f"{waveform.duration:.1f} s · {loudness}"
-    )
-
-
-def show_waveform(waveform: Waveform, prediction: Prediction) -> None:
-    """Show the waveform with the stretches that the answer rests on."""
-    stretches = [(piece.start, piece.end) for piece in prediction.pieces]
-    st.plotly_chart(
-        sound_plots.waveform(waveform.y, waveform.sr, stretches),
-        config={"displayModeBar": False},
-        alt=f"Waveform of {waveform.duration:.1f} s; {heard_text(prediction)}",
-    )
-    st.caption("Shaded: what the answer rests on.")
-
-
-def _is_playable(waveform: Waveform) -> bool:
-    """Tell whether browsers play a file themselves."""
-    container, codec = waveform.container.split(maxsplit=1)
-    if container == "WAV":
-        return codec.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
-    return container in ("WAVEX", "FLAC", "OGG", "MP3", "MOV", "MATROSKA", "AAC")
-
-
-def _mime(waveform: Waveform) -> str:
-    kind = waveform.container.split()[0]
-    return {"MATROSKA": "audio/webm", "MOV": "audio/mp4", "AAC": "audio/aac", "MP3": "audio/mpeg"}.get(
-        kind, f"audio/{kind.lower()}"
-    )
+        st.markdown(f"{icon} **{name}** · {prediction.confidence:.1%} confident")
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    st.caption(" · ".join(f"{emotion} {p:.2f}" for emotion, p in ranked if p >= LEAST_SHOWN))
+    for reason in prediction.reasons:
+        st.caption(f":material/info: {_sentence(reason)}")

@@ -17,9 +17,10 @@ import streamlit as st
 
 from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
-from core.audio.containers import duration_of
+from core.audio.containers import duration_of, opened
 from core.audio.decode import Waveform, decode
 from core.audio.sound import Sound
+from core.audio.stream import LONG_LIMITS
 from core.config import DecodeLimits, FeatureConfig
 from core.corpus.browsing import join_answers, without_answers
 from core.corpus.catalogue import Place
@@ -30,6 +31,7 @@ from core.operations import measures
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
+from core.serving.exports import cut
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
@@ -124,6 +126,19 @@ def duration(sound: Sound) -> float:
 
 
 @st.cache_data(**own(128))
+def coding(sound: Sound) -> tuple[str, int]:
+    """Return container and coding of a file, and its channels."""
+    with opened(sound.data, LONG_LIMITS) as track:
+        return track.coding, track.channels
+
+
+@st.cache_resource(**own(4, "Cutting the stretch ..."))
+def stretch(sound: Sound, start: float, end: float) -> Sound:
+    """Cut a stretch out of a sound."""
+    return cut(sound, start, end)
+
+
+@st.cache_data(**own(128))
 def assessment(sound: Sound) -> Assessment:
     """Evaluate the quality of a sound."""
     return assess(waveform(sound))
@@ -195,7 +210,7 @@ def st_answers(corpus: str, digest: str, model: StoredModel, _clips: pd.DataFram
     """Put a model's out-of-fold answers beside the clips; name and digest are those of the corpus."""
     if model.manifest.corpus.name != corpus:
         return without_answers(_clips)
-    return join_answers(_clips, model.predictions(), model.main_protocol)
+    return join_answers(_clips, model.predictions(), model.main_protocol, model.threshold)
 
 
 @st.cache_data(**shared(2))

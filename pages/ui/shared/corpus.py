@@ -54,9 +54,15 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
     return None if place is None else _open(place)
 
 
-def address(corpus: FoundCorpus, clip: str) -> dict[str, str]:
-    """Return the parameters of an address that names a clip."""
-    return ({} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}) | {state.CLIP: clip}
+def address(corpus: FoundCorpus, clip: str) -> dict[str, str | list[str]]:
+    """Return the parameters of another page's address that names a clip, with those of this page.
+
+    Streamlit puts this page with these parameters into the browser's history on the way, unless they are its own; so
+    Back finds it as it was.
+    """
+    here: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
+    named = {} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}
+    return here | named | {state.CLIP: clip}
 
 
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:

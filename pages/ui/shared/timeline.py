@@ -1,5 +1,6 @@
 """Showing a sound over time: figure, shares, segments to hear, files."""
 
+import bisect
 import math
 
 import streamlit as st
@@ -7,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.audio.sound import Sound
 from core.audio.stream import stream
+from core.config import DecodeLimits
 from core.plots import timeline as plots
 from core.plots.style import SAVING
 from core.serving.exports import file_stem, segment_table, spreadsheet_csv, timeline_json, window_table
@@ -15,9 +17,12 @@ from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, sm
 from core.serving.timeline import LIVE, Window, follow
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
+from pages.ui.shared.player import ask_to_play, regions_of, show_player
 
 UNASKED_DURATION = 60.0
 """Length up to which the timeline is computed without being asked for, in seconds."""
+N_LEVELS = 1_200
+"""Levels that stand for the waveform of a sound that is only followed."""
 STRETCH = 120.0
 """What the timeline of a longer sound shows at once, in seconds."""
 
@@ -37,6 +42,19 @@ def choose_half_life() -> float:
             "pause ends the smoothing.",
         )
     )
+
+
+def known_windows(sound: Sound) -> list[Window]:
+    """Return the windows of a sound that was followed, none before."""
+    return cache.st_timeline(sound, cache.predictor(), personal_shift()).result or []
+
+
+def levels_of(windows: list[Window]) -> list[float]:
+    """Return the levels of equal stretches of a sound that was followed, in dBFS, none before."""
+    if not windows:
+        return []
+    ends, step = [window.end for window in windows], windows[-1].end / N_LEVELS
+    return [windows[min(bisect.bisect(ends, k * step), len(windows) - 1)].level for k in range(N_LEVELS)]
 
 
 def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
@@ -60,8 +78,11 @@ def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
         bar.empty()
         return windows
 
+    if timeline.result is None and duration > DecodeLimits().max_duration:
+        timeline.get(listen)
+        st.rerun()  # the player above shows what was found
     windows = timeline.get(listen)
-    show_timeline(windows, sound.data, key="upload", name=file_stem(sound.name))
+    show_timeline(windows, sound, key="upload", name=file_stem(sound.name))
     return windows
 
 
@@ -71,9 +92,13 @@ def _ask(place: DeltaGenerator, duration: float) -> bool:
     return bool(place.button("Follow over time", icon=":material/timeline:"))
 
 
-@st.fragment
-def show_timeline(windows: list[Window], sound: bytes, key: str, *, name: str, mime: str = "audio/wav") -> None:
-    """Show windows as figure, shares and table; a chosen segment can be heard. Files begin with ``name``."""
+def show_timeline(
+    windows: list[Window], sound: Sound, key: str, *, name: str, player: DeltaGenerator | None = None
+) -> None:
+    """Show windows as figure, shares and table; a chosen segment is played. Files begin with ``name``.
+
+    The sound's player stands elsewhere on the page, or in the given place.
+    """
     model = cache.predictor().model
     if not windows:
         st.info("The sound is too short to be followed over time.", icon=":material/info:")
@@ -85,8 +110,11 @@ def show_timeline(windows: list[Window], sound: bytes, key: str, *, name: str, m
     with picture:
         _show_picture(readings, segments, key)
     table_place, share_place = st.columns([3, 2], gap="large")
+    if player is not None:
+        with player:
+            show_player(sound, key=key, regions=regions_of(segments))
     with table_place:
-        _show_segments(segments, sound, key, mime)
+        _show_segments(segments, sound, key)
     with share_place:
         shares = share_of_time(segments)
         alt = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
@@ -133,14 +161,21 @@ def _choose_stretch(segments: list[Segment], key: str) -> tuple[float, float]:
     return start, end
 
 
-def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -> None:
-    """Show the table of segments and the player of the chosen one."""
+def _show_segments(segments: list[Segment], sound: Sound, key: str) -> None:
+    """Show the table of segments; the chosen one is played."""
     table = segment_table(segments)
     table["emotion"] = table["emotion"].fillna("")
     is_heard = table["emotion"] != ""
     table["confidence"] = table["confidence"].fillna(0.0).map("{:.2f}".format).where(is_heard, "")
     table["start"], table["end"] = table["start"].map(plots.clock), table["end"].map(plots.clock)
-    event = st.dataframe(
+    key = f"{state.TIMELINE_SEGMENT}-{key}"
+
+    def play() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows and rows[0] < len(segments):
+            ask_to_play(sound, segments[rows[0]].start, segments[rows[0]].end)
+
+    st.dataframe(
         table,
         hide_index=True,
         height=min(36 * (len(table) + 1), 320),
@@ -151,16 +186,11 @@ def _show_segments(segments: list[Segment], sound: bytes, key: str, mime: str) -
             "emotion": st.column_config.TextColumn("Most likely", width=90),
             "confidence": st.column_config.TextColumn("Confidence", alignment="right"),
         },
-        on_select="rerun",
+        on_select=play,
         selection_mode="single-row",
-        key=f"{state.TIMELINE_SEGMENT}-{key}",
+        key=key,
     )
-    rows = event["selection"]["rows"]
-    if not rows or rows[0] >= len(segments):
-        st.caption("Choose a row to hear that segment.")
-        return
-    chosen = segments[rows[0]]
-    st.audio(sound, format=mime, start_time=chosen.start, end_time=chosen.end, autoplay=True)
+    st.caption("Choose a row to hear that segment.")
 
 
 def _show_downloads(segments: list[Segment], readings: list[Reading], model: str, name: str) -> None:
