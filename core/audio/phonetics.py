@@ -20,11 +20,11 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+import scipy.fft
 import scipy.signal
 from numpy.typing import NDArray
 
 from core.audio.pitch import follow_pitch
-from core.audio.resampling import resample
 from core.audio.speech import find_speech
 
 HOP_LENGTH: Final = 256
@@ -156,7 +156,9 @@ def find_formants(y: NDArray[np.float32], sr: int, times: NDArray[np.float64]) -
         F1 to F3 in Hz, the lowest first; NaN where there are fewer.
     """
     rate = 2 * FORMANT_CEILING
-    low = resample(y, sr, rate).astype(np.float64)
+    # By its spectrum, to the ceiling: where a filter falls off before it, the poles follow.
+    size = scipy.fft.next_fast_len(len(y), real=True)
+    low = scipy.signal.resample(np.pad(y.astype(np.float64), (0, size - len(y))), round(size * rate / sr))
     low[1:] -= np.exp(-2 * np.pi * _EMPHASIS_FROM / rate) * low[:-1]
     n = int(_FORMANT_WINDOW * rate)
     k = (np.arange(n) - (n - 1) / 2) / (n + 1)
