@@ -257,9 +257,7 @@ def _walk(
             return found
 
 
-def _next_pulse(
-    y: NDArray[np.float64], sr: int, t: float, direction: int, period: float
-) -> tuple[float, float, float]:
+def _next_pulse(y: NDArray[np.float64], sr: int, t: float, direction: int, period: float) -> tuple[float, float, float]:
     """Return where the sound is most like that around ``t`` about a period away, how much so, and how high it is."""
     n = max(int(period * sr), 4)
     start = round(t * sr) - n // 2
@@ -332,7 +330,9 @@ def _pulse_numbers(
     periods = np.diff(pulses)
     counts = (np.diff(voices) == 0) & (periods > PERIODS[0]) & (periods < PERIODS[1])
     follows = counts[:-1] & counts[1:]
-    ratio = np.maximum(periods[:-1], periods[1:]) / np.minimum(periods[:-1], periods[1:]) if len(periods) > 1 else periods
+    ratio = (
+        np.maximum(periods[:-1], periods[1:]) / np.minimum(periods[:-1], periods[1:]) if len(periods) > 1 else periods
+    )
     follows &= ratio < MAX_PERIOD_FACTOR
     jitter = shimmer = shimmer_db = np.nan
     if follows.any():

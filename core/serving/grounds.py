@@ -13,6 +13,7 @@ import dataclasses
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
@@ -155,6 +156,28 @@ def find_grounds(
         probability_without=without,
         share=share,
     )
+
+
+def grounds_table(grounds: Grounds) -> pd.DataFrame:
+    """Return the traits that are away from the usual, those that speak most for the answer first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``trait`` (in words), ``here`` and ``usual`` (in ``unit``), ``unit``, and ``probability`` of the answer
+        for the voice with this trait as usual.
+    """
+    rows = [
+        {
+            "trait": f"{ground.adjective} {ground.trait.noun}".capitalize(),
+            "here": ground.trait.shown(ground.measured.value),
+            "usual": ground.trait.shown(ground.measured.usual),
+            "unit": ground.trait.unit,
+            "probability": ground.probability,
+        }
+        for ground in grounds.heard
+    ]
+    return pd.DataFrame(rows, columns=["trait", "here", "usual", "unit", "probability"])
 
 
 def _measure(predictor: Predictor, X: NDArray[np.float32]) -> list[tuple[Trait, Measured]]:
