@@ -30,9 +30,9 @@ FIGURES = {
     LOUDNESS: plots.loudness,
 }
 HELP = {
-    VOICE: "The fundamental frequency (F0) is the pitch that is heard; it stops where no voice sounds. Intensity is how "
-    "loud. Formants are the resonances of mouth and throat, which tell vowels apart. The table sums them up, with how "
-    "regular the voice is: jitter for its periods, shimmer for their strength, and harmonics over noise.",
+    VOICE: "The fundamental frequency (F0) is the pitch that is heard; it stops where no voice sounds. Intensity "
+    "is how loud. Formants are the resonances of mouth and throat, which tell vowels apart. The table sums them up, "
+    "with how regular the voice is: jitter for its periods, shimmer for their strength, and harmonics over noise.",
     SPECTRUM: "Time runs to the right, frequency upwards; bright is loud. Voiced sounds show as ladders of lines, hiss "
     "as bright haze. The white line is the fundamental frequency, red dots are formants.",
     CEPSTRUM: "Mel-frequency cepstral coefficients sum up the shape of the spectrum: the first how loud, the second "
@@ -73,8 +73,8 @@ def _show_empty() -> None:
     with st.container(border=True):
         st.markdown("#### No sound yet")
         st.markdown(
-            "Upload a file, record, or pick a sample. Here appear its pitch, intensity and formants with their numbers, its "
-            "spectrogram, MFCC, chroma, contrast and loudness, and what the model reads of it."
+            "Upload a file, record, or pick a sample. Here appear its pitch, intensity and formants with their "
+            "numbers, its spectrogram, MFCC, chroma, contrast and loudness, and what the model reads of it."
         )
 
 
@@ -93,15 +93,15 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
         with column:
-            beside = st.columns([3, 2], gap="large") if name == VOICE and len(sounds) == 1 else [column, column]
-            with beside[0]:
+            chart, rest = st.columns([3, 2], gap="large") if name == VOICE and len(sounds) == 1 else (column, column)
+            with chart:
                 st.plotly_chart(
                     FIGURES[name](analyses[k], ranges),
                     config=SAVING,
                     alt=f"{name} of the sound over time",
                     key=f"{name}-{k}",
                 )
-            with beside[1]:
+            with rest:
                 if name == VOICE:
                     show_numbers(analyses[k], file_stem(sound.name), k)
                 else:

@@ -192,7 +192,7 @@ def _predict(frames: NDArray[np.float64]) -> NDArray[np.float64]:
 def find_pulses(
     y: NDArray[np.float32], sr: int, times: NDArray[np.float64], f0: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Find the glottal pulses: from the largest sample in the middle of each voiced stretch, period by period both ways.
+    """Find the glottal pulses: from the largest sample in the middle of a voiced stretch, period by period both ways.
 
     The next pulse lies where a period of the sound is most like that around the last one (cross-correlation).
 
@@ -216,55 +216,63 @@ def find_pulses(
     """
     step = times[1] - times[0] if len(times) > 1 else 0.0
     edges = np.flatnonzero(np.diff(np.pad(np.isfinite(f0), 1).astype(np.int8))).reshape(-1, 2)
-    peak, y = float(np.abs(y).max()), y.astype(np.float64)
-    found, stretch = [np.zeros(0)], [np.zeros(0, dtype=np.intp)]
-    free_from = 0.0
+    samples, peak = y.astype(np.float64), float(np.abs(y).max())
+    found, voices = [np.zeros(0)], [np.zeros(0, dtype=np.intp)]
+    last_pulse = -np.inf
     for k, (first, last) in enumerate(edges.tolist()):
-        low, high = times[first] - step / 2, times[last - 1] + step / 2
-        contour = times[first:last], 1 / f0[first:last]
-        middle = (low + high) / 2
-        half = 0.5 * float(np.interp(middle, *contour))
-        begin, end = max(int((middle - half) * sr), 0), int((middle + half) * sr) + 1
-        seed = (begin + int(np.abs(y[begin:end]).argmax())) / sr
-        walk = [_walk(y, sr, seed, direction, contour, (low, high), peak) for direction in (-1, 1)]
-        pulses = np.array([*walk[0][::-1], seed, *walk[1]])
-        pulses = pulses[pulses > free_from + (0.8 * 2 * half if found[-1].size else 0)]
-        free_from = pulses[-1] if len(pulses) else free_from
+        stretch = _Voiced(
+            times[first:last], 1 / f0[first:last], times[first] - step / 2, times[last - 1] + step / 2, peak
+        )
+        middle = (stretch.begin + stretch.end) / 2
+        period = stretch.period(middle)
+        begin, end = max(int((middle - period / 2) * sr), 0), int((middle + period / 2) * sr) + 1
+        seed = (begin + int(np.abs(samples[begin:end]).argmax())) / sr
+        before, behind = (_walk(samples, sr, seed, direction, stretch) for direction in (-1, 1))
+        pulses = np.array([*before[::-1], seed, *behind])
+        pulses = pulses[pulses > last_pulse + 0.8 * period]
+        last_pulse = pulses[-1] if len(pulses) else last_pulse
         found.append(pulses)
-        stretch.append(np.full(len(pulses), k))
-    return np.concatenate(found), np.concatenate(stretch)
+        voices.append(np.full(len(pulses), k))
+    return np.concatenate(found), np.concatenate(voices)
 
 
-def _walk(
-    y: NDArray[np.float64],
-    sr: int,
-    t: float,
-    direction: int,
-    contour: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ends: tuple[float, float],
-    peak: float,
-) -> list[float]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Voiced:
+    """A stretch that is voiced throughout."""
+
+    times: NDArray[np.float64]
+    periods: NDArray[np.float64]
+    begin: float
+    end: float
+    peak: float
+    """Highest amplitude of the whole sound."""
+
+    def period(self, t: float) -> float:
+        return float(np.interp(t, self.times, self.periods))
+
+
+def _walk(y: NDArray[np.float64], sr: int, t: float, direction: int, stretch: _Voiced) -> list[float]:
     """Return the times of the pulses from ``t``, in seconds, to the end of a voiced stretch."""
     found = []
     while True:
-        period = float(np.interp(t, *contour))
-        t, correlation, height = _next_pulse(y, sr, t, direction, period)
-        is_inside = ends[0] < t < ends[1]
+        t, correlation, height = _next_pulse(y, sr, t, direction * stretch.period(t))
+        is_inside = stretch.begin < t < stretch.end
         # At its ends a stretch takes one more pulse where it is surely one.
-        if correlation > (0.3 if is_inside else 0.7) and height > (0.01 if is_inside else 0.023) * peak:
+        if correlation > (0.3 if is_inside else 0.7) and height > (0.01 if is_inside else 0.023) * stretch.peak:
             found.append(t)
         if not is_inside:
             return found
 
 
-def _next_pulse(y: NDArray[np.float64], sr: int, t: float, direction: int, period: float) -> tuple[float, float, float]:
-    """Return where the sound is most like that around ``t`` about a period away, how much so, and how high it is."""
+def _next_pulse(y: NDArray[np.float64], sr: int, t: float, step: float) -> tuple[float, float, float]:
+    """Return where the sound is most like that around ``t`` about a step away, how much so, and how high it is."""
+    period = abs(step)
     n = max(int(period * sr), 4)
     start = round(t * sr) - n // 2
-    lags = direction * np.arange(int(0.8 * period * sr), int(1.25 * period * sr) + 1)
+    lags = (1 if step > 0 else -1) * np.arange(int(0.8 * period * sr), int(1.25 * period * sr) + 1)
     lags = np.sort(lags[(start + lags >= 0) & (start + lags + n <= len(y))])
     if start < 0 or start + n > len(y) or len(lags) < 3:
-        return t + direction * period, 0.0, 0.0
+        return t + step, 0.0, 0.0
     here = y[start : start + n]
     there = np.lib.stride_tricks.sliding_window_view(y, n)[start + lags[0] : start + lags[-1] + 1]
     likeness = there @ here / np.sqrt(np.maximum((there**2).sum(axis=1) * (here @ here), 1e-30))

@@ -1,7 +1,7 @@
 """A voice with one thing changed: its pitch, pace, clearness, brightness or loudness.
 
-A voice is taken apart into its periods and put together again, closer or farther apart, repeated or left out (TD-PSOLA).
-Unchanged it comes out as it was, near enough for no model to tell: ``tests/test_grounds.py`` measures that.
+A voice is taken apart into its periods and put together again, closer or farther apart, repeated or left out
+(TD-PSOLA). Unchanged it comes out as it was, near enough for no model to tell: ``tests/test_grounds.py`` measures that.
 
 References
 ----------
@@ -10,6 +10,7 @@ diphones. Speech Communication 9: 453-467.
 """
 
 import functools
+import itertools
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,7 @@ class Retouching:
         edges = np.concatenate([[0.0], pulses, [len(self.y) / self.sr]])
         between = [
             np.linspace(first, last, int((last - first) / UNVOICED_STEP), endpoint=False)[1:]
-            for first, last in zip(edges[:-1], edges[1:], strict=True)
+            for first, last in itertools.pairwise(edges.tolist())
             if last - first > LONGEST_PERIOD
         ]
         times_of_marks = np.concatenate([pulses, *between, [0.0] if not len(pulses) and not between else []])

@@ -1,4 +1,4 @@
-"""What people hear in a voice: the functional that measures it, the words for it, and how a voice becomes usual in it."""
+"""What people hear in a voice: what measures it, the words for it, and how a voice becomes usual in it."""
 
 import dataclasses
 from collections.abc import Callable

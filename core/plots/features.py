@@ -127,7 +127,7 @@ def voice(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
 
 
 def spectrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw waveform and spectrogram, with the pitch and the formants over it; parameters and result as for ``voice``."""
+    """Draw waveform and spectrogram, pitch and formants over it; parameters and result as for ``voice``."""
     shown = np.geomspace(*SHOWN_FREQUENCIES, N_FREQUENCIES)
     rows = analysis.spectrogram[np.abs(analysis.frequencies - shown[:, None]).argmin(axis=1)]
     picture = _picture(analysis.times, rows, y=shown, unit="dB")

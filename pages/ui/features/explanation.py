@@ -62,14 +62,12 @@ def _show_grounds(grounds: Grounds, key: str) -> None:
         },
         key=f"{key}-grounds",
     )
-    told = (
-        f" With all that is told above as usual, it falls from {grounds.probability:.2f} to "
-        f"{grounds.probability_without:.2f}."
-        if grounds.told
-        else ""
-    )
+    told = ""
+    if grounds.told:
+        before, after = grounds.probability, grounds.probability_without
+        told = f" With all that is told above as usual, it falls from {before:.2f} to {after:.2f}."
     st.caption(
-        "The usual is the mean of the recordings that the model learned from. Each line is the same voice made usual in "
-        f"that alone, or nearer to it, and answered again.{told} What is left is its overall sound: the shape of its "
-        "spectrum from moment to moment, which has no name in everyday words."
+        "The usual is the mean of the recordings that the model learned from. Each line is the same voice made usual "
+        f"in that alone, or nearer to it, and answered again.{told} What is left is its overall sound: the shape of "
+        "its spectrum from moment to moment, which has no name in everyday words."
     )

@@ -18,8 +18,8 @@ Definitions are Praat's, with its usual settings, so that figures can be compare
 - **Intensity** in dBFS: 0 is a square wave of full scale. Praat shows 94 dB more for the same file.
 - **Formants**: linear prediction by Burg's method, five below 5,500 Hz; medians over voiced frames.
 - **Harmonics-to-noise ratio**: mean over voiced frames, as in Praat's voice report.
-- **Jitter and shimmer**: mean difference of neighbouring periods and amplitudes, as a share of their mean. Meant for held
-  vowels: in running speech the melody adds to them.
+- **Jitter and shimmer**: mean difference of neighbouring periods and amplitudes, as a share of their mean. Meant for
+  held vowels: in running speech the melody adds to them.
 - **Speech** is where the voice detector hears one, **voiced** where there is a pitch.
 """
 
@@ -27,7 +27,8 @@ Definitions are Praat's, with its usual settings, so that figures can be compare
 def show_numbers(analysis: Analysis, stem: str, k: int) -> None:
     """Show the numbers of the ``k``-th sound, with its files named for it."""
     numbers = analysis.voice.numbers
-    shown = numbers.assign(value=[_digits(value, unit) for value, unit in zip(numbers["value"], numbers["unit"])])
+    digits = [_digits(value, unit) for value, unit in numbers[["value", "unit"]].itertuples(index=False)]
+    shown = numbers.assign(value=digits)
     if not analysis.voice.f0[analysis.voice.f0 > 0].size:
         st.info("No voice sounds here: there is no pitch, and nothing that rests on it.", icon=":material/info:")
     st.dataframe(
@@ -67,7 +68,6 @@ def _offer(label: str, table: pd.DataFrame, name: str, k: int) -> None:
 def _digits(value: float, unit: str) -> str:
     """Return a number with the digits that its unit deserves; a dash for none."""
     if math.isnan(value):
-        return "–"
-    return (
-        f"{value:.0f}" if unit == "" else f"{value:.1f}" if unit == "Hz" or unit.startswith("% of") else f"{value:.2f}"
-    )
+        return "-"
+    n_digits = {"": 0, "Hz": 1, "% of the duration": 1}.get(unit, 2)
+    return f"{value:.{n_digits}f}"
