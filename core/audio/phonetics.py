@@ -294,18 +294,17 @@ def _pitch_numbers(f0: NDArray[np.float64]) -> list[tuple[str, float, str]]:
     hertz = f0[np.isfinite(f0)]
     hertz = hertz if len(hertz) else np.array([np.nan])
     low, high = np.percentile(hertz, [5, 95])
-    above = "semitones above 100 Hz"
     return [
         ("F0 mean", float(hertz.mean()), "Hz"),
-        ("F0 mean", float(_semitones(hertz).mean()), above),
+        ("F0 mean", float(_semitones(hertz).mean()), "st re 100 Hz"),
         ("F0 median", float(np.median(hertz)), "Hz"),
-        ("F0 median", float(_semitones(np.median(hertz))), above),
+        ("F0 median", float(_semitones(np.median(hertz))), "st re 100 Hz"),
         ("F0 standard deviation", float(hertz.std(ddof=min(len(hertz) - 1, 1))), "Hz"),
-        ("F0 standard deviation", float(_semitones(hertz).std(ddof=min(len(hertz) - 1, 1))), "semitones"),
+        ("F0 standard deviation", float(_semitones(hertz).std(ddof=min(len(hertz) - 1, 1))), "st"),
         ("F0 lowest", float(hertz.min()), "Hz"),
         ("F0 highest", float(hertz.max()), "Hz"),
         ("F0 range, 5 to 95 %", float(high - low), "Hz"),
-        ("F0 range, 5 to 95 %", float(_semitones(high) - _semitones(low)), "semitones"),
+        ("F0 range, 5 to 95 %", float(_semitones(high) - _semitones(low)), "st"),
     ]
 
 
@@ -326,8 +325,8 @@ def _other_numbers(
         *((f"F{k + 1} median", float(value), "Hz") for k, value in enumerate(medians)),
         ("Harmonics-to-noise ratio", float(curves["harmonicity"][voiced].mean()) if voiced.any() else np.nan, "dB"),
         ("Duration", duration, "s"),
-        ("Speech", 100 * spoken / duration, "% of the duration"),
-        ("Voiced", 100 * float(voiced.mean()), "% of the duration"),
+        ("Speech", 100 * spoken / duration, "% of time"),
+        ("Voiced", 100 * float(voiced.mean()), "% of time"),
     ]
 
 

@@ -14,7 +14,8 @@ DOWNLOAD = ":material/download:"
 DEFINITIONS = """
 Definitions are Praat's, with its usual settings, so that figures can be compared.
 
-- **F0** from 75 to 600 Hz by autocorrelation (Boersma 1993). The range leaves out the lowest and highest twentieth.
+- **F0** from 75 to 600 Hz by autocorrelation (Boersma 1993). The range leaves out the lowest and
+  highest twentieth. st: semitones; re 100 Hz: counted from there.
 - **Intensity** in dBFS: 0 is a square wave of full scale. Praat shows 94 dB more for the same file.
 - **Formants**: linear prediction by Burg's method, five below 5,500 Hz; medians over voiced frames.
 - **Harmonics-to-noise ratio**: mean over voiced frames, as in Praat's voice report.
@@ -69,5 +70,5 @@ def _digits(value: float, unit: str) -> str:
     """Return a number with the digits that its unit deserves; a dash for none."""
     if math.isnan(value):
         return "-"
-    n_digits = {"": 0, "Hz": 1, "% of the duration": 1}.get(unit, 2)
+    n_digits = {"": 0, "Hz": 1, "% of time": 1}.get(unit, 2)
     return f"{value:.{n_digits}f}"
