@@ -41,7 +41,7 @@ def test_pitch_alone_is_moved(semitones):
     y = glide()
     moved = Retouching(y, SAMPLE_RATE).with_pitch(semitones)
     before, after = measured(y, "pitch.percentile_50"), measured(moved, "pitch.percentile_50")
-    assert after - before == pytest.approx(semitones, abs=0.3)
+    assert after - before == pytest.approx(semitones, abs=0.6)
     assert measured(moved, "duration") == pytest.approx(measured(y, "duration"), rel=0.03)
     assert measured(moved, "centroid.mean") == pytest.approx(measured(y, "centroid.mean"), rel=0.25)
 
