@@ -164,20 +164,20 @@ def grounds_table(grounds: Grounds) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``trait`` (in words), ``here`` and ``usual`` (in ``unit``), ``unit``, and ``probability`` of the answer
-        for the voice with this trait as usual.
+        Columns ``trait`` (in words), ``probability`` of the answer for the voice with this trait as usual, ``here`` and
+        ``usual`` (the measure, in ``unit``), and ``unit``.
     """
     rows = [
         {
             "trait": f"{ground.adjective} {ground.trait.noun}".capitalize(),
+            "probability": ground.probability,
             "here": ground.trait.shown(ground.measured.value),
             "usual": ground.trait.shown(ground.measured.usual),
             "unit": ground.trait.unit,
-            "probability": ground.probability,
         }
         for ground in grounds.heard
     ]
-    return pd.DataFrame(rows, columns=["trait", "here", "usual", "unit", "probability"])
+    return pd.DataFrame(rows, columns=["trait", "probability", "here", "usual", "unit"])
 
 
 def _measure(predictor: Predictor, X: NDArray[np.float32]) -> list[tuple[Trait, Measured]]:
