@@ -7,19 +7,35 @@ from core.audio.sound import Sound
 from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
+from core.serving.exports import file_stem
 from pages.ui.features.explanation import show_explanation
+from pages.ui.features.voice import DOWNLOAD, show_numbers
 from pages.ui.shared import cache, state
 from pages.ui.shared.frame import shown_errors
 from pages.ui.shared.player import describe_sound, show_player
 from pages.ui.shared.sounds import choose_sounds
 
-SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = "Spectrum and pitch", "MFCC", "Chroma and contrast", "Loudness", "Model"
-FIGURES = {SPECTRUM: plots.spectrum, CEPSTRUM: plots.cepstrum, HARMONY: plots.harmony, LOUDNESS: plots.loudness}
+VOICE, SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = (
+    "Voice",
+    "Spectrum",
+    "MFCC",
+    "Chroma and contrast",
+    "Loudness",
+    "Model",
+)
+FIGURES = {
+    VOICE: plots.voice,
+    SPECTRUM: plots.spectrum,
+    CEPSTRUM: plots.cepstrum,
+    HARMONY: plots.harmony,
+    LOUDNESS: plots.loudness,
+}
 HELP = {
+    VOICE: "The fundamental frequency (F0) is the pitch that is heard; it stops where no voice sounds. Intensity "
+    "is how loud. Formants are the resonances of mouth and throat, which tell vowels apart. The table sums them up, "
+    "with how regular the voice is: jitter for its periods, shimmer for their strength, and harmonics over noise.",
     SPECTRUM: "Time runs to the right, frequency upwards; bright is loud. Voiced sounds show as ladders of lines, hiss "
-    "as bright haze. The white line is the fundamental frequency, the pitch that is heard, found as for the voice "
-    "features; it stops where no voice sounds. Below it, the reference's pitch feature: an average over all bins, "
-    "hardly a pitch.",
+    "as bright haze. The white line is the fundamental frequency, red dots are formants.",
     CEPSTRUM: "Mel-frequency cepstral coefficients sum up the shape of the spectrum: the first how loud, the second "
     "how bright, higher ones finer detail. Deltas tell how fast they change, delta-deltas how fast that changes.",
     HARMONY: "Chroma folds all octaves into the twelve notes. Contrast compares the peaks of a band with its valleys: "
@@ -59,8 +75,8 @@ def _show_empty() -> None:
     with st.container(border=True):
         st.markdown("#### No sound yet")
         st.markdown(
-            "Upload a file, record, or pick a sample. Here appear its spectrogram with the pitch, MFCC, chroma, "
-            "contrast and loudness on one time axis, and what the model reads of it."
+            "Upload a file, record, or pick a sample. Here appear its pitch, intensity and formants with their "
+            "numbers, its spectrogram, MFCC, chroma, contrast and loudness, and what the model reads of it."
         )
 
 
@@ -79,13 +95,19 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
         with column:
-            st.plotly_chart(
-                FIGURES[name](analyses[k], ranges),
-                config=SAVING,
-                alt=f"{name} of the sound over time",
-                key=f"{name}-{k}",
-            )
-            _show_downloads(sound, start, k)
+            chart, rest = st.columns([3, 2], gap="large") if name == VOICE and len(sounds) == 1 else (column, column)
+            with chart:
+                st.plotly_chart(
+                    FIGURES[name](analyses[k], ranges),
+                    config=SAVING,
+                    alt=f"{name} of the sound over time",
+                    key=f"{name}-{k}",
+                )
+            with rest:
+                if name == VOICE:
+                    show_numbers(analyses[k], file_stem(sound.name), k)
+                else:
+                    _show_downloads(sound, start, k)
 
 
 def _start(sound: Sound, k: int) -> float:
@@ -106,9 +128,10 @@ def _show_downloads(sound: Sound, start: float, k: int) -> None:
     def archive() -> bytes:
         return analysis_archive(cache.analysis(sound, start))
 
+    stem = file_stem(sound.name)
     with st.container(horizontal=True):
-        st.download_button("CSV", table, "features.csv", "text/csv", icon=":material/download:", key=f"csv-{k}")
-        st.download_button("NPZ", archive, "features.npz", icon=":material/download:", key=f"npz-{k}")
+        st.download_button("CSV", table, f"{stem}-features.csv", "text/csv", icon=DOWNLOAD, key=f"csv-{k}")
+        st.download_button("NPZ", archive, f"{stem}-features.npz", icon=DOWNLOAD, key=f"npz-{k}")
 
 
 main()

@@ -53,11 +53,15 @@ def main() -> None:
         answer.show_answer(prediction)
         answer.show_probabilities(prediction.probabilities)
         note_baseline()
+        why = st.container()
         _show_ways_on(sound, prediction)
         ask_verdict(sound, waveform, prediction)
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
+    with why:
+        # Last: the answer and all that stands around it wait for nothing.
+        answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift()), prediction)
 
 
 def _answered(sound: Sound) -> list[Region]:
@@ -96,6 +100,12 @@ def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
             label="Why this answer",
             icon=":material/troubleshoot:",
             query_params={state.FEATURES_TAB: "Model"},
+        )
+        st.page_link(
+            "pages/features.py",
+            label="Pitch and voice",
+            icon=":material/graphic_eq:",
+            query_params={state.FEATURES_TAB: "Voice"},
         )
         st.download_button("JSON", as_json, f"{stem}.json", "application/json", icon=DOWNLOAD, on_click="ignore")
         st.download_button("CSV", as_csv, f"{stem}.csv", "text/csv", icon=DOWNLOAD, on_click="ignore")

@@ -1,4 +1,4 @@
-"""What a sound is made of, for people to look at: the reference descriptors of all its frames, spectrum and pitch.
+"""What a sound is made of, for people to look at: its voice, its spectrum, and the reference descriptors of all frames.
 
 The descriptors are those of ``core.audio.features``, computed by it, over the whole stretch and without padding. Only
 the first and last frames of the deltas differ from what a model reads, whose matrix is padded.
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
-from core.audio.pitch import pitch_contour
+from core.audio.phonetics import HOP_LENGTH, Phonetics, measure_voice
 from core.config import FeatureConfig
 
 MAX_STRETCH: Final = 30.0
@@ -23,8 +23,6 @@ MIN_STRETCH: Final = 0.25
 """Shortest stretch, in seconds: the deltas need nine frames."""
 LOWEST_LEVEL: Final = -120.0
 """Level at which a spectrogram ends, in dB."""
-QUIET_LEVEL: Final = -35.0
-"""Level relative to the loudest frame, in dB, below which hum would be taken for a voice."""
 CONTRAST_EDGES: Final = (0, 200, 400, 800, 1_600, 3_200, 6_400, 11_025)
 """Edges of the bands of spectral contrast, in Hz: librosa's default, octaves from 200 Hz."""
 
@@ -47,13 +45,24 @@ class Analysis:
     """Level in dB relative to a sine of full scale, shape (n_bins, t); at least ``LOWEST_LEVEL``."""
     descriptors: NDArray[np.float32]
     """Shape (t, 62); columns as ``core.audio.features.FEATURE_NAMES``."""
-    f0: NDArray[np.float64]
-    """Fundamental frequency in Hz, by the tracker of the voice features, NaN where unvoiced, shape (t,)."""
+    voice: Phonetics
+    """Pitch, intensity and formants of the stretch, and its numbers; its times count from the stretch's beginning."""
 
     @property
     def duration(self) -> float:
         """Length of the stretch, in seconds."""
         return len(self.y) / self.sr
+
+    @property
+    def voice_times(self) -> NDArray[np.float64]:
+        """Centre of each frame of ``voice`` in the sound, in seconds."""
+        return self.start + self.voice.times
+
+    @property
+    def f0(self) -> NDArray[np.float64]:
+        """Fundamental frequency at ``times`` in Hz, NaN where unvoiced, shape (t,)."""
+        nearest = np.searchsorted(self.voice_times, self.times - HOP_LENGTH / self.sr / 2)
+        return self.voice.f0[np.minimum(nearest, len(self.voice.f0) - 1)]
 
     def group(self, name: str) -> NDArray[np.float32]:
         """Return the rows of a descriptor, shape (rows, t); names as in ``core.audio.features.FEATURE_GROUPS``."""
@@ -91,7 +100,6 @@ def analyse(
     magnitude = np.abs(librosa.stft(y, n_fft=config.n_fft, hop_length=config.hop_length))
     # A sine of amplitude 1 under a Hann window has a peak of n_fft / 4.
     level = librosa.amplitude_to_db(magnitude, ref=config.n_fft / 4, amin=1e-6, top_db=None)
-    descriptors = extract_features(y, sr, whole)
     return Analysis(
         y=y,
         sr=sr,
@@ -99,15 +107,9 @@ def analyse(
         times=start + librosa.frames_to_time(np.arange(n_frames), sr=sr, hop_length=config.hop_length),
         frequencies=librosa.fft_frequencies(sr=sr, n_fft=config.n_fft),
         spectrogram=np.maximum(level, LOWEST_LEVEL).astype(np.float32),
-        descriptors=descriptors,
-        f0=_pitch(y, descriptors[:, FEATURE_GROUPS["RMS"]][:, 0], config),
+        descriptors=extract_features(y, sr, whole),
+        voice=measure_voice(y, sr),
     )
-
-
-def _pitch(y: NDArray[np.float32], rms: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float64]:
-    """Return the pitch of each frame in Hz, NaN where unvoiced; what is far quieter than the loudest is not voiced."""
-    level = librosa.amplitude_to_db(rms, ref=np.max, top_db=None)
-    return np.where(level > QUIET_LEVEL, pitch_contour(y, config.sr, hop_length=config.hop_length), np.nan)
 
 
 def analysis_table(analysis: Analysis) -> pd.DataFrame:
@@ -130,5 +132,11 @@ def analysis_archive(analysis: Analysis) -> bytes:
         descriptors=analysis.descriptors,
         descriptor_names=np.array(FEATURE_NAMES),
         f0=analysis.f0,
+        voice_times=analysis.voice_times,
+        voice_f0=analysis.voice.f0,
+        voice_intensity=analysis.voice.intensity,
+        voice_harmonicity=analysis.voice.harmonicity,
+        voice_formants=analysis.voice.formants,
+        pulses=analysis.start + analysis.voice.pulses,
     )
     return buffer.getvalue()

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import scipy.fft
+import scipy.ndimage
 from numpy.typing import NDArray
 
 PITCH_RANGE: Final = (70.0, 900.0)
@@ -22,13 +23,31 @@ REFERENCE_PITCH: Final = 55.0
 _FRAME: Final = 1024
 _N_CANDIDATES: Final = 5
 _MIN_STRENGTH: Final = 0.2
-_OCTAVE_COST: Final = 0.015
-"""Loss of strength an octave downwards: of two equal peaks the shorter period is meant."""
-_JUMP_COST: Final = 0.35
-"""Cost of a change by an octave between two frames."""
-_VOICING_COST: Final = 0.14
-"""Cost of a change between voiced and unvoiced."""
 _UNVOICED_STRENGTH: Final = 0.45
+
+
+@dataclasses.dataclass(frozen=True)
+class PitchSearch:
+    """What is looked for, and what a path through the frames costs."""
+
+    lowest: float = PITCH_RANGE[0]
+    """Lowest pitch, in Hz."""
+    highest: float = PITCH_RANGE[1]
+    """Highest pitch, in Hz."""
+    octave_cost: float = 0.015
+    """Loss of strength an octave downwards: of two equal peaks the shorter period is meant."""
+    jump_cost: float = 0.35
+    """Cost of a change by an octave between two frames."""
+    voicing_cost: float = 0.14
+    """Cost of a change between voiced and unvoiced."""
+
+
+VOICE_SEARCH: Final = PitchSearch()
+"""That of the voice features."""
+PHONETIC_SEARCH: Final = PitchSearch(lowest=75.0, highest=600.0, octave_cost=0.01)
+"""Boersma's, with the range that is usual for voices; costs of changes are for frames 10 ms apart."""
+SILENCE: Final = 0.03
+"""Amplitude relative to the loudest of a sound under which a frame is unvoiced however periodic it is."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,11 +63,16 @@ class PitchTrack:
     lag_one: NDArray[np.float64]
     """Autocorrelation at a lag of one sample, shape (t,): what the zero-crossing rate follows from."""
 
+    @property
+    def hertz(self) -> NDArray[np.float64]:
+        """Pitch in Hz, shape (t,); NaN where unvoiced."""
+        return np.where(self.is_voiced, REFERENCE_PITCH * 2 ** (self.semitones / 12), np.nan)
+
 
 def track_pitch(
     power: NDArray[np.floating], window: NDArray[np.floating], level: NDArray[np.floating], sr: int
 ) -> PitchTrack:
-    """Find the pitch of each frame.
+    """Find the pitch of each frame, as the voice features read it.
 
     Parameters
     ----------
@@ -65,23 +89,8 @@ def track_pitch(
     -------
     PitchTrack
     """
-    n = len(window)
-    # The inverse transform of a spectrum without phases, which is even, is a cosine transform.
-    autocorrelation = scipy.fft.dct(power, type=1, axis=1)
-    of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)[:n]
-    shortest, longest = int(sr / PITCH_RANGE[1]), int(sr / PITCH_RANGE[0]) + 2
-    r = autocorrelation[:, shortest - 1 : longest + 1] / autocorrelation[:, :1]
-    r = r / (of_window / of_window[0])[shortest - 1 : longest + 1]
-    log_f, strength, height = _candidates(r, shortest, sr)
-    path = _best_path(log_f, strength, level)
-    rows, chosen = np.arange(len(r)), np.maximum(path - 1, 0)
-    voiced = path > 0
-    return PitchTrack(
-        semitones=np.where(voiced, 12 * (log_f[rows, chosen] - np.log2(REFERENCE_PITCH)), 0),
-        is_voiced=voiced,
-        periodicity=np.clip(np.where(voiced, height[rows, chosen], r[:, 1:-1].max(axis=1)), 0.001, 0.9999),
-        lag_one=autocorrelation[:, 1] / autocorrelation[:, 0],
-    )
+    quiet = 1 - 1.6 * np.clip((level + 45) / 45, 0, 1)
+    return _track(power, window, _UNVOICED_STRENGTH + 0.35 * np.maximum(quiet, 0), sr, VOICE_SEARCH)
 
 
 def median_pitch(y: NDArray[np.float32], sr: int) -> float | None:
@@ -107,14 +116,16 @@ def median_pitch(y: NDArray[np.float32], sr: int) -> float | None:
     """
     if len(y) < _FRAME or not np.any(y):
         return None
-    track = _track_frames(y, sr, _FRAME // 2)
-    if not track.is_voiced.any():
-        return None
-    return float(REFERENCE_PITCH * 2 ** (np.median(track.semitones[track.is_voiced]) / 12))
+    window = np.hanning(_FRAME)
+    frames = np.lib.stride_tricks.sliding_window_view(y, _FRAME)[:: _FRAME // 2] * window
+    power = np.abs(scipy.fft.rfft(frames, 2 * _FRAME, axis=1)) ** 2 + 1e-12
+    level = 10 * np.log10(power.sum(axis=1))
+    hertz = track_pitch(power, window, level - level.max(), sr).hertz
+    return None if np.isnan(hertz).all() else float(np.nanmedian(hertz))
 
 
-def pitch_contour(y: NDArray[np.float32], sr: int, *, hop_length: int) -> NDArray[np.float64]:
-    """Return the pitch around every ``hop_length``-th sample.
+def follow_pitch(y: NDArray[np.float32], sr: int, *, hop_length: int) -> PitchTrack:
+    """Find the pitch around every ``hop_length``-th sample by Boersma's window, costs and silence, for people to read.
 
     Parameters
     ----------
@@ -127,31 +138,60 @@ def pitch_contour(y: NDArray[np.float32], sr: int, *, hop_length: int) -> NDArra
 
     Returns
     -------
-    np.ndarray [shape=(1 + n // hop_length,)]
-        In Hz; NaN where unvoiced.
+    PitchTrack
+        Of ``1 + n // hop_length`` frames.
 
     Examples
     --------
     >>> t = np.arange(22_050) / 22_050
-    >>> contour = pitch_contour(np.sin(2 * np.pi * 220 * t).astype(np.float32), 22_050, hop_length=512)
-    >>> round(contour[20])
+    >>> track = follow_pitch(np.sin(2 * np.pi * 220 * t).astype(np.float32), 22_050, hop_length=512)
+    >>> round(track.hertz[20])
     220
     """
-    track = _track_frames(np.pad(y, _FRAME // 2), sr, hop_length)
-    return np.where(track.is_voiced, REFERENCE_PITCH * 2 ** (track.semitones / 12), np.nan)
+    search, step = PHONETIC_SEARCH, hop_length / sr
+    n = 2 * int(1.5 * sr / search.lowest)  # three of the longest periods
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, n // 2), n)[::hop_length]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    power = np.abs(scipy.fft.rfft(frames * np.hanning(n), 2 * n, axis=1)) ** 2 + 1e-12
+    loud = np.abs(y)
+    near = scipy.ndimage.maximum_filter1d(loud, int(sr / search.lowest) | 1)
+    peak = np.pad(near, (0, 1), mode="edge")[::hop_length] / max(float(loud.max()), 1e-9)
+    unvoiced = _UNVOICED_STRENGTH + np.maximum(0, 2 - peak * (1 + _UNVOICED_STRENGTH) / SILENCE)
+    # What changes cost in a second is the same whatever the distance of the frames.
+    jump, voicing = search.jump_cost * 0.01 / step, search.voicing_cost * 0.01 / step
+    search = dataclasses.replace(search, jump_cost=jump, voicing_cost=voicing)
+    return _track(power, np.hanning(n), unvoiced, sr, search)
 
 
-def _track_frames(y: NDArray[np.float32], sr: int, hop_length: int) -> PitchTrack:
-    """Find the pitch of each frame of a waveform."""
-    window = np.hanning(_FRAME)
-    frames = np.lib.stride_tricks.sliding_window_view(y, _FRAME)[::hop_length] * window
-    power = np.abs(scipy.fft.rfft(frames, 2 * _FRAME, axis=1)) ** 2 + 1e-12
-    level = 10 * np.log10(power.sum(axis=1))
-    return track_pitch(power, window, level - level.max(), sr)
+def _track(
+    power: NDArray[np.floating],
+    window: NDArray[np.floating],
+    unvoiced: NDArray[np.floating],
+    sr: int,
+    search: PitchSearch,
+) -> PitchTrack:
+    """Find the pitch of each frame; ``unvoiced`` is the strength that a pitch must beat in each, shape (t,)."""
+    n = len(window)
+    # The inverse transform of a spectrum without phases, which is even, is a cosine transform.
+    autocorrelation = scipy.fft.dct(power, type=1, axis=1)
+    of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)[:n]
+    shortest, longest = int(sr / search.highest), int(sr / search.lowest) + 2
+    r = autocorrelation[:, shortest - 1 : longest + 1] / autocorrelation[:, :1]
+    r = r / (of_window / of_window[0])[shortest - 1 : longest + 1]
+    log_f, strength, height = _candidates(r, shortest, sr, search)
+    path = _best_path(log_f, strength, unvoiced, search)
+    rows, chosen = np.arange(len(r)), np.maximum(path - 1, 0)
+    voiced = path > 0
+    return PitchTrack(
+        semitones=np.where(voiced, 12 * (log_f[rows, chosen] - np.log2(REFERENCE_PITCH)), 0),
+        is_voiced=voiced,
+        periodicity=np.clip(np.where(voiced, height[rows, chosen], r[:, 1:-1].max(axis=1)), 0.001, 0.9999),
+        lag_one=autocorrelation[:, 1] / autocorrelation[:, 0],
+    )
 
 
 def _candidates(
-    r: NDArray[np.floating], shortest: int, sr: int
+    r: NDArray[np.floating], shortest: int, sr: int, search: PitchSearch
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return log2 frequency, strength and height of the strongest peaks of each frame, shape (t, candidates)."""
     before, here, after = r[:, :-2], r[:, 1:-1], r[:, 2:]
@@ -163,23 +203,21 @@ def _candidates(
     log_f, strength, height = np.zeros(here.shape), np.full(here.shape, -9.0), np.zeros(here.shape)
     log_f[is_peak] = np.log2(sr / lag)
     height[is_peak] = np.minimum(top - 0.25 * (first - last) * shift, 0.9999)
-    strength[is_peak] = height[is_peak] - _OCTAVE_COST * np.log2(PITCH_RANGE[0] * lag / sr)
+    strength[is_peak] = height[is_peak] - search.octave_cost * np.log2(search.lowest * lag / sr)
     strongest = np.argpartition(-strength, _N_CANDIDATES, axis=1)[:, :_N_CANDIDATES]
     rows = np.arange(len(r))[:, None]
     return log_f[rows, strongest], strength[rows, strongest], height[rows, strongest]
 
 
 def _best_path(
-    log_f: NDArray[np.float64], strength: NDArray[np.float64], level: NDArray[np.floating]
+    log_f: NDArray[np.float64], strength: NDArray[np.float64], unvoiced: NDArray[np.floating], search: PitchSearch
 ) -> NDArray[np.intp]:
     """Return the state of each frame on the best path (Viterbi): 0 is unvoiced, k the candidate k - 1."""
     n_frames, n_states = len(log_f), log_f.shape[1] + 1
-    quiet = 1 - 1.6 * np.clip((level + 45) / 45, 0, 1)
-    unvoiced = _UNVOICED_STRENGTH + 0.35 * np.maximum(quiet, 0)
     local = np.concatenate([unvoiced[:, None], strength], axis=1)
-    cost = np.full((n_frames, n_states, n_states), _VOICING_COST)
+    cost = np.full((n_frames, n_states, n_states), search.voicing_cost)
     cost[:, 0, 0] = 0
-    cost[1:, 1:, 1:] = _JUMP_COST * np.abs(log_f[:-1, :, None] - log_f[1:, None, :])
+    cost[1:, 1:, 1:] = search.jump_cost * np.abs(log_f[:-1, :, None] - log_f[1:, None, :])
     totals = np.empty_like(local)
     totals[0] = local[0]
     for t in range(1, n_frames):

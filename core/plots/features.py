@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from core.audio.analysis import CONTRAST_EDGES, Analysis
 from core.audio.features import FEATURE_GROUPS, PITCH_CLASSES
 from core.plots.sound import wave_traces
-from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, frame
+from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, WAVE_COLOR, frame
 
 MAX_COLUMNS: Final = 700
 """Columns of a picture: more than a screen shows would only be sent."""
@@ -26,6 +26,12 @@ SHOWN_LEVELS: Final = 70.0
 CEPSTRAL: Final = ("MFCC", "Delta MFCC", "Delta-delta MFCC")
 PITCH_LINE: Final = "#FFFFFF"
 """F0 over the spectrogram; its dark edge keeps it readable on bright parts."""
+FORMANT_DOTS: Final = "#FF6B5E"
+"""Formants over the spectrogram, red as phoneticians know them."""
+FORMANT_COLORS: Final = (WAVE_COLOR, CONTRAST_COLOR, "#2F9E8F")
+"""F1, F2 and F3 in a chart of their own; they never cross."""
+HIGHEST_FORMANT: Final = 4_500.0
+"""End of the axis of formants, in Hz."""
 
 Range = tuple[float, float]
 
@@ -54,7 +60,7 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     -------
     dict of str to tuple of float
         Names as in ``core.audio.features.FEATURE_GROUPS``, ``Waveform``,
-        ``Spectrogram`` (dB) and ``time`` (from 0, in seconds).
+        ``Spectrogram`` (dB), ``F0`` (Hz), ``Intensity`` (dBFS) and ``time`` (from 0, in seconds).
     """
     ranges = {}
     for name in FEATURE_GROUPS:
@@ -68,11 +74,15 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     peak = max(1e-4, *(float(np.abs(analysis.y).max()) for analysis in analyses))
     loudest = max(float(analysis.spectrogram.max()) for analysis in analyses)
     ranges["Spectrogram"] = (loudest - SHOWN_LEVELS, loudest)
+    pitches = np.concatenate([analysis.voice.f0[np.isfinite(analysis.voice.f0)] for analysis in analyses])
+    ranges["F0"] = (0.9 * float(pitches.min()), 1.1 * float(pitches.max())) if len(pitches) else (75.0, 300.0)
+    levels = np.concatenate([analysis.voice.intensity for analysis in analyses])
+    ranges["Intensity"] = (max(float(levels.min()), float(levels.max()) - SHOWN_LEVELS) - 2, float(levels.max()) + 2)
     return ranges | {"Waveform": (-peak, peak), "time": (0.0, max(analysis.duration for analysis in analyses))}
 
 
-def spectrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw waveform, spectrogram with the fundamental frequency over it, and the reference's pitch feature.
+def voice(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
+    """Draw waveform, fundamental frequency, intensity and formants as curves of their own.
 
     Parameters
     ----------
@@ -85,27 +95,60 @@ def spectrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
     -------
     plotly.graph_objects.Figure
     """
+    measured = analysis.voice
+    formants = [
+        _curve(analysis, measured.formants[:, k], f"F{k + 1}", "Hz", color, mode="markers")
+        for k, color in enumerate(FORMANT_COLORS)
+    ]
+    for k, (trace, color) in enumerate(zip(formants, FORMANT_COLORS, strict=True)):
+        if np.isfinite(trace.y).any():
+            # The name stands beside the last dot: colour is not the only sign.
+            last = int(np.flatnonzero(np.isfinite(trace.y))[-1])
+            text = np.full(len(trace.y), "", dtype=object)
+            text[last] = f" F{k + 1}"
+            trace.update(mode="markers+text", text=text, textposition="middle right", textfont={"color": color})
+    panels = [
+        _waveform(analysis, ranges),
+        Panel(
+            "F0: the pitch, where the voice sounds",
+            [_curve(analysis, measured.f0, "F0", "Hz", WAVE_COLOR, mode="lines+markers")],
+            {"title": "Hz", "range": list(ranges["F0"]), "nticks": 5},
+            170,
+        ),
+        Panel(
+            "Intensity",
+            [_curve(analysis, measured.intensity, "intensity", "dBFS", CONTRAST_COLOR, mode="lines")],
+            {"title": "dBFS", "range": list(ranges["Intensity"]), "nticks": 4},
+            120,
+        ),
+        Panel("Formants F1 to F3", formants, {"title": "Hz", "range": [0, HIGHEST_FORMANT], "dtick": 1000}, 220),
+    ]
+    return _stack(panels, analysis, ranges)
+
+
+def spectrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
+    """Draw waveform and spectrogram, pitch and formants over it; parameters and result as for ``voice``."""
     shown = np.geomspace(*SHOWN_FREQUENCIES, N_FREQUENCIES)
     rows = analysis.spectrogram[np.abs(analysis.frequencies - shown[:, None]).argmin(axis=1)]
     picture = _picture(analysis.times, rows, y=shown, unit="dB")
     low, high = ranges["Spectrogram"]
     picture.update(zmin=low, zmax=high, hovertemplate="%{x:.2f} s, %{y:.0f} Hz: %{z:.0f} dB<extra></extra>")
-    line = {"x": analysis.times, "y": analysis.f0, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
-    shadow = go.Scatter(**line, line={"color": "#000000", "width": 5})
-    f0 = go.Scatter(**line | {"hoverinfo": None}, line={"color": PITCH_LINE, "width": 2.5}, name="F0")
-    f0.hovertemplate = "%{x:.2f} s: F0 %{y:.0f} Hz<extra></extra>"
+    shadow = _curve(analysis, analysis.voice.f0, "F0", "Hz", "#000000", mode="lines")
+    shadow.update(line={"width": 5}, hoverinfo="skip", hovertemplate=None)
+    f0 = _curve(analysis, analysis.voice.f0, "F0", "Hz", PITCH_LINE, mode="lines")
+    formants = [
+        _curve(analysis, analysis.voice.formants[:, k], f"F{k + 1}", "Hz", FORMANT_DOTS, mode="markers")
+        for k in range(analysis.voice.formants.shape[1])
+    ]
     ticks = [100, 200, 500, 1_000, 2_000, 5_000]
     axis = {"title": "frequency (Hz)", "type": "log", "tickvals": ticks, "range": np.log10(SHOWN_FREQUENCIES).tolist()}
-    panels = [
-        _waveform(analysis, ranges),
-        Panel("Spectrogram with F0 (white)", [picture, shadow, f0], axis, 330),
-        _line_panel(analysis, ranges, "Pitch", "Pitch as the reference measures it", "Hz"),
-    ]
+    title = "Spectrogram with F0 (white line) and formants (red dots)"
+    panels = [_waveform(analysis, ranges), Panel(title, [picture, *formants, shadow, f0], axis, 420)]
     return _stack(panels, analysis, ranges)
 
 
 def cepstrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw MFCC, delta and delta-delta; parameters and result as for ``spectrum``."""
+    """Draw MFCC, delta and delta-delta; parameters and result as for ``voice``."""
     panels = [_waveform(analysis, ranges)]
     for name in CEPSTRAL:
         values = analysis.group(name)
@@ -117,7 +160,7 @@ def cepstrum(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
 
 
 def harmony(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw chroma by note and spectral contrast by band; parameters and result as for ``spectrum``."""
+    """Draw chroma by note and spectral contrast by band; parameters and result as for ``voice``."""
     chroma = _picture(analysis.times, analysis.group("Chroma"), y=list(PITCH_CLASSES), unit="")
     chroma.update(zmin=0, zmax=1, hovertemplate="%{x:.2f} s, %{y}: %{z:.2f}<extra></extra>")
     bands = [f"{low:,}-{high:,}" for low, high in itertools.pairwise(CONTRAST_EDGES)]
@@ -133,7 +176,7 @@ def harmony(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
 
 
 def loudness(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw RMS, zero-crossing rate and spectral bandwidth; parameters and result as for ``spectrum``."""
+    """Draw RMS, zero-crossing rate and spectral bandwidth; parameters and result as for ``voice``."""
     panels = [
         _waveform(analysis, ranges),
         _line_panel(analysis, ranges, "RMS", "RMS: how loud", "amplitude"),
@@ -162,6 +205,22 @@ def _line_panel(analysis: Analysis, ranges: Mapping[str, Range], name: str, titl
     low, high = ranges[name]
     margin = 0.05 * (high - low) or 1.0
     return Panel(title, [trace], {"title": unit, "range": [low - margin, high + margin], "nticks": 4}, 150)
+
+
+def _curve(
+    analysis: Analysis, values: NDArray[np.float64], name: str, unit: str, color: str, *, mode: str
+) -> go.Scatter:
+    """Return a curve of the voice; it stops where there is no value."""
+    return go.Scatter(
+        x=analysis.voice_times.round(4),
+        y=values.round(2),
+        mode=mode,
+        name=name,
+        line={"color": color, "width": 2},
+        marker={"color": color, "size": 4},
+        showlegend=False,
+        hovertemplate=f"%{{x:.2f}} s: {name} %{{y:.4g}} {unit}<extra></extra>",
+    )
 
 
 def _picture(times: NDArray[np.float64], values: NDArray[np.float32], y: Any, unit: str) -> go.Heatmap:

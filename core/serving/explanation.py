@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.decode import Waveform
-from core.audio.extraction import extract
+from core.audio.extraction import extract_each
 from core.audio.features.base import Picture
 from core.serving.predictor import Predictor
 
@@ -63,11 +63,10 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     """
     features = predictor.model.features
     offset, waveform = answered_stretch(predictor, waveform)
-    X = extract(waveform, features)
+    stretches = _stretches(waveform.duration)
+    X, *silenced = extract_each([waveform, *(silence(waveform, start, end) for start, end in stretches)], features)
     y_proba = predictor.predict_features(X[np.newaxis])[0]
     best = int(y_proba.argmax())
-    stretches = _stretches(waveform.duration)
-    silenced = [extract(silence(waveform, start, end), features) for start, end in stretches]
     groups = features.groups
     masked = [predictor.mask(X, columns) for columns in groups.values()]
     without = predictor.predict_features(np.stack([*silenced, *masked]))[:, best]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core import parts
 from core.audio.decode import Waveform
+from core.audio.traits import Trait
 
 Scale: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes features to standard deviations from their mean over a model's training clips."""
@@ -60,6 +61,11 @@ class FeatureSet(abc.ABC):
     @property
     def taught_on(self) -> tuple[str, ...]:
         """Names of the corpora that what computes the features was taught on; models are not evaluated on these."""
+        return ()
+
+    @property
+    def traits(self) -> tuple[Trait, ...]:
+        """What people hear in a voice and some of the columns tell of; nothing where none of them does."""
         return ()
 
     @property

@@ -15,12 +15,13 @@ from core.audio.descriptors import VoiceFrames, describe
 from core.audio.features.base import FeatureSet, Picture, Scale
 from core.audio.functionals import FUNCTIONAL_NAMES, functionals
 from core.audio.kernels import SUMMARIES, convolve
+from core.audio.traits import TRAITS, Trait
 from core.config import VoiceConfig
 
 GROUP_PREFIXES: Final = {
     "Pitch": ("pitch",),
     "Voice quality": ("h1_", "h2_", "jitter", "shimmer", "harmonics_to_noise", "cepstral_peak"),
-    "Telephone band": ("speech_band", "hammarberg_speech_band"),
+    "300 to 3,400 Hz": ("speech_band", "hammarberg_speech_band"),
     "MFCC": ("mfcc",),
     "Mel spectrum": ("mel",),
     "Spectral shape": (
@@ -31,11 +32,11 @@ GROUP_PREFIXES: Final = {
 """Beginnings of the names of functionals, by group."""
 
 VIEW_TITLES: Final = {
-    "kernels": "Random convolutions",
-    "map_1": "Encoder, first map",
-    "map_2": "Encoder, second map",
-    "map_3": "Encoder, third map",
-    "map_4": "Encoder, fourth map",
+    "kernels": "Overall sound (random convolutions)",
+    "map_1": "Overall sound (encoder, first map)",
+    "map_2": "Overall sound (encoder, second map)",
+    "map_3": "Overall sound (encoder, third map)",
+    "map_4": "Overall sound (encoder, fourth map)",
 }
 """What views whose values have no names of their own are called."""
 
@@ -64,6 +65,11 @@ class VoiceFeatures(VoiceConfig, FeatureSet):
         widths = self.view_widths
         ends = np.cumsum(list(widths.values())).tolist()
         return {view: slice(end - width, end) for (view, width), end in zip(widths.items(), ends, strict=True)}
+
+    @property
+    def traits(self) -> tuple[Trait, ...]:
+        """Those that functionals tell of: they stand first in a vector, so that their columns are its own."""
+        return TRAITS
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -5,8 +5,10 @@ import streamlit as st
 from core.audio.sound import Sound
 from core.plots import explanation as plots
 from core.plots.style import SAVING
+from core.serving.grounds import Grounds, grounds_table
 from pages.ui.shared import cache
 from pages.ui.shared.answer import note_known
+from pages.ui.shared.baseline import personal_shift
 
 
 def show_explanation(sound: Sound, key: str) -> None:
@@ -20,12 +22,12 @@ def show_explanation(sound: Sound, key: str) -> None:
     predictor = cache.predictor(model)
     picture, explanation = cache.explanation(sound, predictor)
     start, end = explanation.most_important_stretch
-    group = max(explanation.fall_by_group, key=lambda name: explanation.fall_by_group[name])
     st.markdown(
-        f"**{explanation.emotion.capitalize()}** ({explanation.probability:.2f}), most moved by "
-        f"**{start:.1f} to {end:.1f} s** and by **{group.lower() if group != 'MFCC' else group}**."
+        f"**{explanation.emotion.capitalize()}** ({explanation.probability:.2f}), most moved by the sound from "
+        f"**{start:.1f} to {end:.1f} s**."
     )
     note_known(cache.known(sound, predictor.model))
+    place = st.container()
     waveform = cache.waveform(sound)
     charts = {
         "time": plots.occlusion_by_time(explanation, waveform.y, waveform.sr),
@@ -35,3 +37,37 @@ def show_explanation(sound: Sound, key: str) -> None:
     for name, figure in charts.items():
         st.plotly_chart(figure, config=SAVING, key=f"{key}-{name}", alt=figure.layout.title.text)
     st.caption(picture.summary)
+    grounds = cache.grounds(sound, predictor, personal_shift() if model == used else None)
+    if grounds:
+        with place:
+            _show_grounds(grounds, key)
+
+
+def _show_grounds(grounds: Grounds, key: str) -> None:
+    """Show what moved the answer in words, and the measures behind them."""
+    st.markdown(f"What moved it: {grounds.sentence}")
+    if not grounds.heard:
+        return
+    st.dataframe(
+        grounds_table(grounds),
+        hide_index=True,
+        column_config={
+            "trait": "Heard",
+            "here": st.column_config.NumberColumn("Here", format="%.2f"),
+            "usual": st.column_config.NumberColumn("Usual", format="%.2f"),
+            "unit": "Unit",
+            "probability": st.column_config.ProgressColumn(
+                f"{grounds.emotion.capitalize()} if usual", min_value=0, max_value=1, format="%.2f"
+            ),
+        },
+        key=f"{key}-grounds",
+    )
+    told = ""
+    if grounds.told:
+        before, after = grounds.probability, grounds.probability_without
+        told = f" With all that is told above as usual, it falls from {before:.2f} to {after:.2f}."
+    st.caption(
+        "The usual is the mean of the recordings that the model learned from. Each line is the same voice made usual "
+        f"in that alone, or nearer to it, and answered again.{told} What is left is its overall sound: the shape of "
+        "its spectrum from moment to moment, which has no name in everyday words."
+    )

@@ -7,6 +7,7 @@ import streamlit as st
 from core.plots import sound as sound_plots
 from core.plots.sound import LEAST_SHOWN
 from core.serving.exports import heard_text
+from core.serving.grounds import Grounds
 from core.serving.known import KnownClip
 from core.serving.prediction import Prediction
 from pages.ui.shared.corpus import plain
@@ -102,6 +103,19 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
         sound_plots.probability_bars(probabilities),
         config={"displayModeBar": False},
         alt=", ".join(f"{emotion} {p:.2f}" for emotion, p in probabilities.items()),
+    )
+
+
+def show_grounds(grounds: Grounds | None, prediction: Prediction) -> None:
+    """Say in a person's words what moved an answer of a model, and of which stretch where there are several."""
+    if grounds is None:
+        return
+    where = f" ({grounds.start:.1f} to {grounds.end:.1f} s)" if len(prediction.pieces) > 1 else ""
+    st.markdown(
+        f"**What moved it to {plain(grounds.emotion)}**{where}: {grounds.sentence}",
+        help="Usual is the mean of the recordings that the model learned from. The voice was made usual in one thing "
+        "after another and answered again: what is named here are the changes that cost the answer most. The numbers "
+        "stand behind “Why this answer”.",
     )
 
 

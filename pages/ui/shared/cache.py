@@ -32,6 +32,7 @@ from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.exports import cut
+from core.serving.grounds import Grounds, find_grounds
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
@@ -178,6 +179,13 @@ def analysis(sound: Sound, start: float) -> Analysis:
 def explanation(sound: Sound, predictor: Predictor) -> tuple[Picture, Explanation]:
     """Find out what a model reads of a sound and what moved its answer."""
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
+
+
+@st.cache_resource(**own(16, "Listening for what moved the answer ..."))
+def grounds(sound: Sound, predictor: Predictor, personal: Shift | None) -> Grounds | None:
+    """Find out in a person's words what moved an answer."""
+    answer = prediction(sound, predictor, personal)
+    return find_grounds(predictor, waveform(sound), answer, shift=personal.values if personal else None)
 
 
 @st.cache_resource(**shared(1))

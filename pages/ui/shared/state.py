@@ -60,6 +60,7 @@ FEATURES_TAB: Final = "features-tab"
 FEATURES_COMPARE: Final = "compare"
 FEATURES_START: Final = "features-start"
 FEATURES_MODEL: Final = "features-model"
+FEATURES_NUMBERS: Final = "features-numbers"
 
 METRICS_MODEL: Final = "metrics-model"
 METRICS_PROTOCOL: Final = "metrics-protocol"
