@@ -5,7 +5,7 @@ import pylibsrtp  # noqa: F401
 import streamlit as st
 from streamlit import runtime
 
-from pages.ui.shared.start import program_routes, started
+from pages.ui.shared.start import apologise, program_routes, started
 
 
 def main() -> None:
@@ -35,4 +35,4 @@ def main() -> None:
 if runtime.exists():
     main()
 else:
-    app = st.App(__file__, lifespan=started, routes=program_routes())
+    app = st.App(__file__, lifespan=started, routes=program_routes(), on_script_error=apologise)

@@ -20,7 +20,7 @@ from core.audio.network import open_network
 from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.audio.stream import stream
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
-from core.errors import AudioError
+from core.errors import AudioError, ModelError
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
@@ -42,12 +42,20 @@ class Predictor:
     ----------
     model : StoredModel
         As from ``core.serving.registry.Registry.load``.
+
+    Raises
+    ------
+    ModelError
+        If its network or scaler cannot be read.
     """
 
     def __init__(self, model: StoredModel) -> None:
         self.model = model
-        numbers = json.loads((model.folder / "scaler.json").read_text())
-        self._mean, self._scale = np.asarray(numbers["mean"]), np.asarray(numbers["scale"])
+        try:
+            numbers = json.loads(model.read("scaler.json"))
+            self._mean, self._scale = (np.asarray(numbers[name], dtype=np.float64) for name in ("mean", "scale"))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ModelError(f"The scaler of model {model.name!r} cannot be read. Retrain it.") from error
         self._session = open_network(model.folder / "network.onnx")
         self._input = self._session.get_inputs()[0].name
 
@@ -71,7 +79,7 @@ class Predictor:
         ModelError
             If the model is missing, altered, or made for other features or labels.
         """
-        return cls((registry or Registry()).load(model))
+        return cls((registry or Registry()).load(model, to_answer=True))
 
     @property
     def labels(self) -> tuple[str, ...]:

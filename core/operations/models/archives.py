@@ -79,7 +79,10 @@ def import_model(token: str, data: bytes, *, registry: Registry | None = None) -
     def write_files(folder: Path) -> None:
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        check_content(StoredModel(name, folder, manifest))
+        model = StoredModel(name, folder, manifest)
+        for file in manifest.files:
+            model.read(file)
+        check_content(model)
 
     model = (registry or Registry()).adopt(name, write_files)
     audit.record(actor, "import", name)

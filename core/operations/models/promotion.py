@@ -100,6 +100,7 @@ def list_models(registry: Registry | None = None) -> list[Overview]:
 def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
     try:
         model = registry.load(name)
+        metrics = model.metrics()
     except ModelError as error:
         return Overview(name, is_used, str(error))
     manifest = model.manifest
@@ -112,7 +113,7 @@ def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
         channels=(*manifest.corpus.channels, *(["feedback"] if manifest.corpus.n_feedback else [])),
         recalls={
             f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
-            for protocol, report in model.metrics().items()
+            for protocol, report in metrics.items()
             for channel in subsets_of(report)
             if channel != ALL_CLIPS
         },

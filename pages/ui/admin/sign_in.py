@@ -40,8 +40,10 @@ def ensure_signed_in() -> str:
         return _ensure_signed_in()
     except DatabaseError as error:
         logger.exception("The Admin page is closed.")
+        why = f" ({error.reason})" if error.reason else ""
         raise DatabaseError(
-            "The database cannot be used. The server's log says why; check DATABASE_URL, rights and free space."
+            f"The database cannot be used{why}. The server's log says where it is; check DATABASE_URL, rights and "
+            "free space. This page opens by itself when it is back."
         ) from error
 
 

@@ -6,6 +6,7 @@ arrays are read-only. A function that returns ``Once`` gives the place of a resu
 cached function can: Streamlit would replay the progress bar at each use, and fail.
 """
 
+import functools
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from core.learning.reports.tables import select
 from core.operations.models.comparison import compare_models
 from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
+from core.serving.in_use import InUse, LastGood
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
@@ -65,21 +67,34 @@ def own(max_entries: int, spinner: str | None = None) -> dict[str, Any]:
 class VerifiedModels(Registry):
     """The stored models; the files of each are verified when it is loaded first, and after any of them was written."""
 
-    def load(self, name: str | None = None) -> StoredModel:
+    def load(self, name: str | None = None, *, to_answer: bool = False) -> StoredModel:
         """Return a model, as ``Registry.load``."""
         name = name or self.champion()
-        return st_model(str(self.root), name, self.stamp(name))
+        return st_model(str(self.root), name, self.stamp(name), to_answer)
 
 
 @st.cache_resource(**shared(16))
-def st_model(root: str, name: str, stamp: str) -> StoredModel:
+def st_model(root: str, name: str, stamp: str, to_answer: bool) -> StoredModel:  # noqa: FBT001 - passed on
     """Verify a model."""
-    return Registry(Path(root)).load(name)
+    return Registry(Path(root)).load(name, to_answer=to_answer)
 
 
 def predictor(name: str | None = None) -> Predictor:
     """Return a model, that in use by default, ready to answer; a promotion is seen at the next call."""
-    return st_predictor(VerifiedModels().load(name))
+    if name is None:
+        return in_use().predictor
+    return st_predictor(VerifiedModels().load(name, to_answer=True))
+
+
+def in_use() -> InUse:
+    """Return the model in use, or the last that could be loaded."""
+    return last_good(str(VerifiedModels().root)).get()
+
+
+@functools.lru_cache(2)
+def last_good(root: str) -> LastGood:
+    """Return what remembers the model that answered last, of a folder of models."""
+    return LastGood(VerifiedModels(Path(root)), predictor)
 
 
 @st.cache_resource(**shared(2, "Getting ready; the first start takes up to half a minute ..."))

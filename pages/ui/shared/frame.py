@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.errors import SoundWebError
+from core.errors import ModelError, SoundWebError
 from core.learning.reports.cards import percent
 from core.serving.registry import StoredModel
 from pages.ui.shared import cache
@@ -41,13 +41,20 @@ def show_sidebar() -> None:
     st.html(STYLE)
     with st.sidebar:
         try:
-            model = cache.predictor().model
+            found = cache.in_use()
         except SoundWebError:
             st.caption("No model in use")
             return
+        model = found.predictor.model
         st.caption("Model in use")
         st.markdown(f"`{model.name}`")
-        speaker = model.metrics().get(model.main_protocol, {}).get("speech")
+        if found.problem:
+            st.caption(":material/warning: What should be in use cannot be loaded; this one answers until it can.")
+        try:
+            speaker = model.metrics().get(model.main_protocol, {}).get("speech")
+        except ModelError:
+            st.caption(":material/warning: The file with its figures cannot be read.")
+            speaker = None
         if speaker:
             recall = speaker["unweighted_average_recall"]
             st.metric(
@@ -66,4 +73,5 @@ def show_sidebar() -> None:
 @st.dialog("Model card", width="large")
 def _show_model_card(model: StoredModel) -> None:
     """Show the card of a model."""
-    show_card((model.folder / "card.md").read_text())
+    with shown_errors():
+        show_card(model.card())

@@ -13,7 +13,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from core.api.routes import routes
 from core.config import check_settings
-from core.errors import SoundWebError
+from core.errors import SoundWebError, log_unexpected
 from core.operations.access.sign_in import check_hash, ensure_unlock_code
 from core.operations.jobs.queue import tick
 
@@ -60,6 +60,30 @@ def start() -> None:
             step()
         except (SoundWebError, OSError) as error:
             logger.warning("%s", error)
+        except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
+            log_unexpected(error, "start")
+
+
+def apologise(error: Exception) -> bool:
+    """Show an error that nobody expected as an apology with the number that it has in the log.
+
+    Parameters
+    ----------
+    error : Exception
+        What the script of a page or a callback raised.
+
+    Returns
+    -------
+    bool
+        True: nothing else of it is shown.
+    """
+    number = log_unexpected(error, "a page")
+    st.error(
+        f"Sorry, something went wrong here. The server's log tells more under number {number}. The other pages, and "
+        "what you did before, are as they were.",
+        icon=":material/error:",
+    )
+    return True
 
 
 def print_unlock_code(configured_hash: str | None) -> None:
