@@ -3,9 +3,11 @@
 # Before anything can load TensorFlow: behind it, this library of the live stream ends the process as it is imported.
 import pylibsrtp  # noqa: F401
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit import runtime
 
 from pages.ui.shared.start import apologise, program_routes, started
+from pages.ui.shared.strangers import Guard
 
 
 def main() -> None:
@@ -35,4 +37,10 @@ def main() -> None:
 if runtime.exists():
     main()
 else:
-    app = st.App(__file__, lifespan=started, routes=program_routes(), on_script_error=apologise)
+    app = st.App(
+        __file__,
+        lifespan=started,
+        routes=program_routes(),
+        middleware=[Middleware(Guard)],
+        on_script_error=apologise,
+    )

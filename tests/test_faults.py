@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.operations.database import BUSY_TIMEOUT, SQLITE_FILE
-from core.serving.registry import CHAMPION_FILE
+from core.serving.registry import CHAMPION_FILE, Registry
 from pages.ui.shared import state
 from tests.conftest import ROOT, encode, tone
 
@@ -39,6 +39,16 @@ def answered(app: AppTest) -> str:
     app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(251), 48_000)).run()
     assert not app.exception
     return texts(app)
+
+
+@pytest.fixture
+def registry(tmp_path) -> Registry:
+    """A registry of its own with a shipped model, to change at will."""
+    shipped = Registry(ROOT / "artifacts").names_of("reference")[0]
+    shutil.copytree(ROOT / "artifacts" / shipped, tmp_path / "artifacts" / shipped)
+    registry = Registry(tmp_path / "artifacts")
+    registry.promote(shipped)
+    return registry
 
 
 @pytest.fixture

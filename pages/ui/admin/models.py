@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.config import DecodeLimits
 from core.errors import ModelError
 from core.operations.models.archives import export_model, import_model
 from core.operations.models.comparison import Comparison
@@ -190,7 +191,7 @@ def _show_import(token: str) -> None:
     """Take a model from a zip file."""
     with st.expander("Import a model", icon=":material/upload:"):
         st.caption("A zip file as from Export. Every file is checked; the model is stored, not put in use.")
-        file = st.file_uploader("Zip file of a model", type=["zip"])
+        file = st.file_uploader("Zip file of a model", type=["zip"], max_upload_size=DecodeLimits().max_bytes // 2**20)
         if file is not None and st.button("Import", type="primary"):
             try:
                 model = import_model(token, file.getvalue())

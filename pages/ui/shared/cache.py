@@ -2,12 +2,15 @@
 
 Keys are digests of sounds and of the files of models, so that what changed is computed anew. What comes from a person's
 recording is cached within that person's session. What holds large arrays is kept as it is, not copied for each run: the
-arrays are read-only. A function that returns ``Once`` gives the place of a result that shows its progress, which no
-cached function can: Streamlit would replay the progress bar at each use, and fail.
+arrays are read-only, and all of them share a room that is bounded in bytes. What must outlive a clearing of caches, as
+the places for live streams, is no cache of Streamlit's. A function that returns ``Once`` gives the place of a result
+that shows its progress, which no cached function can: Streamlit would replay the progress bar at each use, and fail.
 """
 
+import contextlib
 import functools
 import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -15,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
@@ -39,6 +43,8 @@ from core.serving.registry import Registry, StoredModel
 from core.serving.timeline import Window
 from core.work.background import BackgroundWork
 from core.work.once import Once
+from core.work.room import Room
+from pages.ui.shared import state
 
 Result = TypeVar("Result")
 RowsKey = tuple[StoredModel, str, str, int | None]
@@ -53,6 +59,9 @@ KEYS: Final[dict[type, Callable[[Any], object]]] = {
 }
 """What an argument of a type counts as: texts, since hashing a structure takes Streamlit longer."""
 
+LARGE: Final = Room(512 * 2**20)
+"""Where sounds and what is computed from them are kept, of all sessions together."""
+
 
 def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
     """Return the options of what is cached for all sessions."""
@@ -62,6 +71,42 @@ def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[st
 def own(max_entries: int, spinner: str | None = None) -> dict[str, Any]:
     """Return the options of what is cached for one session."""
     return shared(max_entries, spinner, scope="session")
+
+
+def session() -> str:
+    """Return what names the session that runs; empty outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context else ""
+
+
+def kept(spinner: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator that keeps results of the session that runs in ``LARGE``, until it ends or others need it."""
+
+    def decorate(compute: Callable[..., Result]) -> Callable[..., Result]:
+        @functools.wraps(compute)
+        def cached(*arguments: Any) -> Result:
+            def shown() -> Result:
+                with st.spinner(spinner) if spinner else contextlib.nullcontext():
+                    return compute(*arguments)
+
+            key = (compute.__name__, *(KEYS.get(type(one), lambda one: one)(one) for one in arguments))
+            _remember_end()
+            return LARGE.get(session(), key, shown)
+
+        return cached
+
+    return decorate
+
+
+def _remember_end() -> None:
+    """See to it that what is kept of this session goes with it."""
+    if state.KEPT not in st.session_state:
+        st.session_state[state.KEPT] = mark = Mark()
+        weakref.finalize(mark, LARGE.forget, session())
+
+
+class Mark:
+    """Lives as long as a session."""
 
 
 class VerifiedModels(Registry):
@@ -124,7 +169,7 @@ def frozen(result: Result) -> Result:
     return result
 
 
-@st.cache_resource(**own(2, "Reading the sound ..."))
+@kept("Reading the sound ...")
 def waveform(sound: Sound) -> Waveform:
     """Decode a sound; the last ones stay decoded while the session looks at them."""
     return frozen(decode(sound.data, part=sound.part))
@@ -162,26 +207,26 @@ def st_timeline(*sound_predictor_personal: object) -> Once[list[Window]]:
     return Once()
 
 
-@st.cache_resource(**own(4, "Computing descriptors ..."))
+@kept("Computing descriptors ...")
 def analysis(sound: Sound, start: float) -> Analysis:
     """Describe a stretch of a sound frame by frame."""
     return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
 
 
-@st.cache_resource(**own(8, "Asking the model about parts of the sound ..."))
+@kept("Asking the model about parts of the sound ...")
 def explanation(sound: Sound, predictor: Predictor) -> tuple[Picture, Explanation]:
     """Find out what a model reads of a sound and what moved its answer."""
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_live_slots() -> LiveSlots:
     """Return the places for live streams, the same for all sessions."""
     spare_collector()
     return LiveSlots()
 
 
-@st.cache_resource(**shared(64))
+@kept("")
 def stored_sound(path: str, stamp: str) -> Sound:
     """Read a sound of the corpus or a sample; its stamp changes with the file."""
     return Sound.read(Path(path))
@@ -193,7 +238,7 @@ def st_corpus(root: str) -> Once[Any]:
     return Once()
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_corpus_sizes() -> dict[str, int]:
     """Return the numbers of clips of the corpus folders that were indexed."""
     return {}
@@ -213,13 +258,13 @@ def st_twins(digest: str, _clips: pd.DataFrame) -> pd.DataFrame:
     return measure_twins(_clips)
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_download() -> BackgroundWork:
     """Return the one download of this server."""
     return BackgroundWork()
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_map_work() -> BackgroundWork:
     """Return the one computation of a map of this server."""
     return BackgroundWork()

@@ -47,6 +47,8 @@ OTHER_SOUND: Final = SoundKeys(
     "other-kept",
 )
 """The sound that the first is compared with."""
+KEPT: Final = "kept-results"
+"""What ends with the session, and takes along what is kept of it."""
 CORPUS: Final = "corpus"
 """Parameter of the address that names the corpus, where there are several."""
 PART: Final = "predict-part"
