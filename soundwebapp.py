@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import runtime
 
+from pages.ui.admin.cookie import session_routes
 from pages.ui.shared.start import apologise, program_routes, started
 from pages.ui.shared.strangers import Guard
 
@@ -40,7 +41,7 @@ else:
     app = st.App(
         __file__,
         lifespan=started,
-        routes=program_routes(),
+        routes=[*program_routes(), *session_routes()],
         middleware=[Middleware(Guard)],
         on_script_error=apologise,
     )

@@ -16,6 +16,8 @@ from pages.ui.shared.corpus import describe_corpora
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
+ADMINS_NAME: Final = "admins"
+"""Secret that lists the addresses of administrators who sign in with an account."""
 STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; }</style>"
 """Titles begin under the header, not a line further down; Streamlit's themes have no setting for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."

@@ -14,8 +14,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from core.api.routes import routes
 from core.config import check_settings
 from core.errors import SoundWebError, log_unexpected
-from core.operations.access.sign_in import check_hash, ensure_unlock_code
+from core.operations.access.sessions import limit_to
+from core.operations.access.sign_in import check_hash, ensure_unlock_code, is_allowed
 from core.operations.jobs.queue import tick
+from core.operations.retention import prune
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +49,19 @@ def start() -> None:
 
     What cannot be done now is said on the pages that need it.
     """
-    from pages.ui.shared.frame import HASH_NAME, secret  # Streamlit's caches need the server that is there by now
+    from pages.ui.shared.frame import (  # Streamlit's caches need the server that is there by now
+        ADMINS_NAME,
+        HASH_NAME,
+        secret,
+    )
 
+    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
     steps = (
         check_settings,
         lambda: check_hash(secret(HASH_NAME)),
         lambda: print_unlock_code(secret(HASH_NAME)),
         tick,
+        prune,
     )
     for step in steps:
         try:
