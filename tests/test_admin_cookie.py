@@ -1,8 +1,9 @@
 """Whose browser it is that has signed in: nothing that stands in an address tells."""
 
+import anyio
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
+from starlette.requests import Request
+from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
 
 from core.operations.access.sign_in import sign_out
@@ -15,40 +16,47 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
-@pytest.fixture
-def browser(database) -> TestClient:
-    return TestClient(Starlette(routes=list(session_routes())))
+def post(word: bytes | str, **headers: str) -> Response:
+    """Let a browser hand over a word, and return the answer."""
+    body = word.encode() if isinstance(word, str) else word
+    said = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    scope = {"type": "http", "method": "POST", "scheme": "http", "path": PATH, "query_string": b"", "headers": said}
+    return anyio.run(session_routes()[0].endpoint, Request(scope, receive))
 
 
-def test_a_word_is_answered_once_with_a_cookie_that_scripts_cannot_read(browser, token):
+def test_a_word_is_answered_once_with_a_cookie_that_scripts_cannot_read(token):
     word = handovers.give(token)
-    answer = browser.post(PATH, content=word)
+    answer = post(word)
     assert answer.status_code == 204
     said = answer.headers["set-cookie"].lower()
     assert said.startswith(f"{COOKIE}={token}".lower())
     assert {"httponly", "samesite=strict", "path=/"} <= {part.strip() for part in said.split(";")}
     assert "secure" not in said
-    assert browser.post(PATH, content=word).status_code == 403
+    assert post(word).status_code == 403
 
 
-def test_over_https_the_cookie_is_sent_over_https_alone(browser, token):
-    answer = browser.post(PATH, content=handovers.give(token), headers={"X-Forwarded-Proto": "https"})
+def test_over_https_the_cookie_is_sent_over_https_alone(token):
+    answer = post(handovers.give(token), x_forwarded_proto="https")
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize(
     ("word", "status"), [(b"", 403), (b"guess", 403), (b"\xff", 403), (b"x" * (MAX_WORD + 1), 413)]
 )
-def test_other_words_get_no_cookie(browser, word, status):
-    answer = browser.post(PATH, content=word)
+def test_other_words_get_no_cookie(database, word, status):
+    answer = post(word)
     assert answer.status_code == status
     assert "set-cookie" not in answer.headers
 
 
-def test_a_session_that_was_ended_gets_no_cookie(browser, token):
+def test_a_session_that_was_ended_gets_no_cookie(token):
     word = handovers.give(token)
     sign_out(token)
-    assert browser.post(PATH, content=word).status_code == 403
+    assert post(word).status_code == 403
 
 
 def test_words_end_by_themselves(database, monkeypatch):

@@ -11,7 +11,7 @@ from core.errors import NotSignedIn, SignInError
 from core.operations.access import audit
 from core.operations.access import sign_in as module
 from core.operations.access.passwords import hash_password, is_password
-from core.operations.access.sessions import limit_to, require_admin
+from core.operations.access.sessions import anybody, limit_to, require_admin
 from core.operations.access.sign_in import (
     CODE_LIFE,
     admit,
@@ -331,4 +331,4 @@ def test_an_account_that_left_the_list_is_out_at_its_next_action(configured):
             require_admin(eve)
         assert (require_admin(ada), require_admin(admin)) == ("ada@example.org", "admin")
     finally:
-        limit_to(lambda actor: True)
+        limit_to(anybody)

@@ -24,8 +24,8 @@ LOG_LIFE: Final = datetime.timedelta(days=180)
 def rule() -> str:
     """Return the rule, for people."""
     return (
-        f"Audit: the newest {MAX_AUDIT:,} entries, {AUDIT_LIFE.days} days at most. What an unfinished training needs to "
-        f"be resumed: {RUN_LIFE.days} days after its last step. Logs of trainings: {LOG_LIFE.days} days."
+        f"Audit: the newest {MAX_AUDIT:,} entries, {AUDIT_LIFE.days} days at most. What an unfinished training needs "
+        f"to be resumed: {RUN_LIFE.days} days after its last step. Logs of trainings: {LOG_LIFE.days} days."
     )
 
 
