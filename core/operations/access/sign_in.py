@@ -13,7 +13,7 @@ import ipaddress
 import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -233,7 +233,7 @@ def admit(email: str | None, allowed: Iterable[str]) -> str:
     """
     if not email or not is_allowed(email, allowed):
         with contextlib.suppress(SignInError):  # strangers, of whom there can be any number, fill no table
-            _take_turn(STRANGERS, FREE_FAILURES)
+            _take_turn({STRANGERS: FREE_FAILURES})
             audit.record(str(email), "address refused")
         raise NotSignedIn(f"The address {email!r} is not on the list of administrators.")
     with writing() as connection:
@@ -338,22 +338,34 @@ def _forgive(connection: sa.Connection, address: str) -> None:
 
 
 def _take_turns(address: str) -> None:
-    """Count an attempt by its address, then among those of all, or refuse it where it comes too soon."""
-    _take_turn(_counted_as(address), FREE_FAILURES)
-    _take_turn(ADMIN, FREE_FAILURES_OF_ALL)
+    """Count an attempt by its address and among those of all, or refuse it where it comes too soon."""
+    _take_turn({_counted_as(address): FREE_FAILURES, ADMIN: FREE_FAILURES_OF_ALL})
 
 
-def _take_turn(name: str, free: int) -> None:
-    """Count an attempt as failed before it is evaluated, or refuse it where it comes too soon."""
-    mine = throttle.c.name == name
+def _take_turn(names: Mapping[str, int]) -> None:
+    """Count an attempt as failed before it is evaluated, or refuse it where it comes too soon.
+
+    Parameters
+    ----------
+    names : mapping of str to int
+        Names that it is counted under, with the failures that each has free.
+
+    Raises
+    ------
+    SignInError
+        If one of them must wait.
+    """
     with writing() as connection:
-        _ensure_throttle(connection, name)
-        row = connection.execute(sa.select(throttle).where(mine).with_for_update()).one()
-        wait = _wait_until(row.not_before)
-        if wait <= 0:
+        for name in names:
+            _ensure_throttle(connection, name)
+        mine = sa.select(throttle).where(throttle.c.name.in_(names)).order_by(throttle.c.name).with_for_update()
+        rows = connection.execute(mine).all()
+        wait = max(_wait_until(row.not_before) for row in rows)
+        for row in rows if wait <= 0 else ():
             failures = 1 if now() - row.not_before > FORGOTTEN else row.failures + 1
-            not_before = now() + datetime.timedelta(seconds=delay_after(failures, free))
-            connection.execute(sa.update(throttle).where(mine).values(failures=failures, not_before=not_before))
+            not_before = now() + datetime.timedelta(seconds=delay_after(failures, names[row.name]))
+            values = {"failures": failures, "not_before": not_before}
+            connection.execute(sa.update(throttle).where(throttle.c.name == row.name).values(**values))
     if wait > 0:
         raise SignInError(f"Too many attempts failed. Try again in {math.ceil(wait)} s.")
 
