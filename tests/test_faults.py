@@ -52,11 +52,11 @@ def registry(tmp_path) -> Registry:
 
 
 @pytest.fixture
-def app(registry, database, generated, monkeypatch) -> AppTest:
+def app(registry, database, monkeypatch) -> AppTest:
     """An app whose administrator is signed in, that has answered before."""
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
-    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
-    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
+    monkeypatch.delenv("RAVDESS_ROOT", raising=False)
+    app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=180).run()
     assert "confident" in answered(app)
     return app
 
