@@ -2,13 +2,15 @@
 # make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
 # make docs   the documentation, into site/
 # make test-quick  the tests that need no browser, corpus, training or server: under a minute
+# make sbom   what an installation is made of, into sbom.json
+# make audit  known vulnerabilities of what is locked; needs a network
 # make test-long   kills, full disks, promotions under load, live streams, for minutes
 # make bench  speed and memory beside the reference pipeline, for minutes; wants a quiet machine
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-quick test-long bench check docs results train screenshots lock clean
+.PHONY: run test test-quick test-long bench check docs results train screenshots lock sbom audit clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
@@ -61,13 +63,26 @@ screenshots: .venv/ready-dev
 	$(BIN)/streamlit run soundwebapp.py --server.port 8599 --server.headless true & \
 		app=$$!; sleep 8; $(BIN)/python -m docs.screenshots http://localhost:8599; kill $$app
 
+# Every package by version and by the hashes of its files: pip takes no other ones.
+LOCK = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock"
+UPGRADE ?= --upgrade
 lock: .venv/ready-dev
-	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --no-emit-index-url --no-annotate \
-		--custom-compile-command "make lock" -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --upgrade pyproject.toml --extra postgres --excludes deploy/training-only.txt \
-		-c requirements.txt --no-emit-index-url --no-annotate --custom-compile-command "make lock" -o requirements-serve.txt
-	$(BIN)/uv pip compile -q --universal --upgrade --group dev -c requirements.txt --no-emit-index-url --no-annotate \
-		--custom-compile-command "make lock" -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra postgres --excludes deploy/training-only.txt -c requirements.txt \
+		-o requirements-serve.txt
+	$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+
+# What an installation is made of, in CycloneDX, into sbom.json.
+sbom: .venv/ready-dev
+	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o sbom.json
+	@echo "sbom.json lists what requirements.txt installs."
+
+# Known vulnerabilities of what is locked; asks the advisory database of the Python Package Index, so it needs a network,
+# and fails where it learns nothing of a package.
+audit: .venv/ready-dev
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.txt
 
 clean:
 	rm -rf .venv

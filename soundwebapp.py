@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
-from pages.ui.shared.start import middleware, program_routes, started
+from pages.ui.shared.start import apologise, middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
@@ -42,4 +42,6 @@ def main() -> None:
 if runtime.exists():
     main()
 else:
-    app = st.App(__file__, lifespan=started, routes=program_routes(), middleware=middleware())
+    app = st.App(
+        __file__, lifespan=started, routes=program_routes(), middleware=middleware(), on_script_error=apologise
+    )

@@ -50,6 +50,29 @@ class DecodeLimits:
 
 
 @dataclasses.dataclass(frozen=True)
+class UploadLimits:
+    """What visitors may upload; all of it lies in memory."""
+
+    in_all: int
+    """All visitors together, in bytes."""
+    per_session: int = 256 * 2**20
+    """One visit, in bytes."""
+    per_file: int = 26 * 2**20
+    """One file with what HTTP puts around it, in bytes: a file of ``DecodeLimits.max_bytes`` passes."""
+
+    @classmethod
+    def read(cls) -> "UploadLimits":
+        """Return the limits of this installation: ``SOUNDWEB_UPLOADS``, in MiB, or 1,024.
+
+        Raises
+        ------
+        SettingsError
+            If the variable holds no whole number from 1.
+        """
+        return cls(in_all=read_count("SOUNDWEB_UPLOADS", 1_024) * 2**20)
+
+
+@dataclasses.dataclass(frozen=True)
 class FeatureConfig:
     """Parameters of the reference feature set; its hash names feature stores and stands in every model."""
 
@@ -199,7 +222,7 @@ def check_settings() -> None:
     problems = []
     folders = (*map(root_variable, CORPORA), "SOUNDWEB_DATA", "SOUNDWEB_ARTIFACTS")
     checks: list[Callable[[], object]] = [functools.partial(check_folder, name) for name in folders]
-    for check in (*checks, live_users, log_form, metrics_address):
+    for check in (*checks, live_users, UploadLimits.read, log_form, metrics_address):
         try:
             check()
         except SettingsError as error:

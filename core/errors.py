@@ -1,8 +1,13 @@
 """Error classes: everything that can go wrong for a reason the user can act on.
 
 A message is one sentence (two at most): the offending value, then the remedy. Anything that is not a
-``SoundWebError`` is a bug and should look like one.
+``SoundWebError`` is a bug: whoever meets it is told a number, under which the log has the rest.
 """
+
+import logging
+import secrets
+
+logger = logging.getLogger(__name__)
 
 
 class SoundWebError(Exception):
@@ -38,7 +43,19 @@ class TrainingError(SoundWebError):
 
 
 class DatabaseError(SoundWebError):
-    """The database cannot be reached or written."""
+    """The database cannot be reached or written.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and where the database is: for the log and the console.
+    reason : str
+        What is wrong, in words that anybody may read; empty where they could tell where the database is.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotSignedIn(SoundWebError):  # noqa: N818 - a state, said as one
@@ -91,3 +108,23 @@ class BaselineError(SoundWebError):
 
 class SettingsError(SoundWebError):
     """A setting of the installation cannot be used."""
+
+
+def log_unexpected(error: BaseException, where: str) -> str:
+    """Write an error that nobody expected into the log, and return the number that it has there.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error.
+    where : str
+        What was done when it happened.
+
+    Returns
+    -------
+    str
+        Eight hex digits, to be told to whoever met the error.
+    """
+    number = secrets.token_hex(4)
+    logger.error("Error %s at %s", number, where, exc_info=error)
+    return number

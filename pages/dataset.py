@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.corpus.browsing import without_answers
+from core.errors import ModelError
 from core.labels import order_channels
 from pages.ui.dataset.browse import show_browse
 from pages.ui.dataset.compare import show_compare
@@ -46,10 +47,11 @@ def main() -> None:
 
 def _with_answers(corpus: FoundCorpus) -> pd.DataFrame:
     """Return the clips with the out-of-fold answers of the model in use, if there is one."""
-    registry = cache.VerifiedModels()
-    if not registry.has_champion():
+    try:
+        return cache.st_answers(corpus.corpus.name, corpus.digest, cache.predictor().model, corpus.clips)
+    except ModelError as error:
+        st.caption(f":material/info: Without a model's answers: {plain(str(error))}")
         return without_answers(corpus.clips)
-    return cache.st_answers(corpus.corpus.name, corpus.digest, registry.load(), corpus.clips)
 
 
 def _show_totals(corpus: FoundCorpus, clips: pd.DataFrame) -> None:

@@ -36,7 +36,7 @@ assert not loaded, loaded
 """
 COMMANDS = (
     "index", "download", "train", "promote", "evaluate", "compare", "predict", "export", "warm-up", "job",
-    "admin", "admin reset", "admin hash",
+    "admin", "admin reset", "admin enter", "admin hash",
 )  # fmt: skip
 
 
@@ -208,10 +208,10 @@ def test_words_that_no_command_knows_are_one_line_and_status_2(words, wrong, cap
 
 
 def test_ctrl_c_is_one_line_and_status_130(capsys, monkeypatch):
-    def interrupt(registry: Registry, model: str) -> None:
+    def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Registry, "promote", interrupt)
+    monkeypatch.setattr(Registry, "load", interrupt)
     assert main(["promote", "any"]) == 130
     said = capsys.readouterr()
     assert (said.out, len(said.err.splitlines())) == ("", 1)

@@ -105,8 +105,9 @@ def both(
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SOUNDWEB_CORPORA", f"{table_folder}:{database_folder}")
     yield table_folder, database_folder
-    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.samples, cache.stored_sound):
+    for cached in (cache.st_corpus, cache.st_answers, cache.samples):
         cached.clear()
+    cache.st_corpus_sizes.cache_clear()
 
 
 def train(corpus: str, tmp_path_factory: pytest.TempPathFactory, folder: Path) -> StoredModel:

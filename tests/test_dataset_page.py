@@ -18,8 +18,10 @@ from tests.test_pages import texts
 @pytest.fixture(autouse=True)
 def fresh_caches():
     """Leave nothing of one test's corpus to the next."""
-    for cached in (cache.st_corpus, cache.st_corpus_sizes, cache.st_answers, cache.st_download, cache.st_map_work):
+    for cached in (cache.st_corpus, cache.st_answers):
         cached.clear()
+    for place in (cache.st_corpus_sizes, cache.st_download, cache.st_map_work):
+        place.cache_clear()
 
 
 def open_dataset(**query: object) -> AppTest:

@@ -53,7 +53,7 @@ def live(app, stream) -> AppTest:  # noqa: F811
 
 def test_a_setting_that_cannot_be_used_is_a_sentence(app, monkeypatch):  # noqa: F811
     monkeypatch.setenv("SOUNDWEB_LIVE_USERS", "x")
-    cache.st_live_slots.clear()
+    cache.st_live_slots.cache_clear()
     page = app.switch_page("pages/live.py").run()
     assert not page.exception
     assert page.error[0].value.startswith("SOUNDWEB_LIVE_USERS is 'x'")

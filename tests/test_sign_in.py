@@ -11,19 +11,22 @@ from core.errors import NotSignedIn, SignInError
 from core.operations.access import audit
 from core.operations.access import sign_in as module
 from core.operations.access.passwords import hash_password, is_password
-from core.operations.access.sessions import require_admin
+from core.operations.access.sessions import anybody, limit_to, require_admin
 from core.operations.access.sign_in import (
+    CODE_LIFE,
     admit,
     ensure_unlock_code,
     is_configured,
+    make_console_code,
     reset,
     set_password,
     sign_in,
+    sign_in_by_code,
     sign_out,
     waiting_time,
 )
 from core.operations.database import now, reading
-from core.operations.tables import credentials
+from core.operations.tables import credentials, throttle
 from tests.conftest import ROOT
 
 PASSWORD = "a long enough password"
@@ -51,6 +54,13 @@ print(compared)
 def configured(database):
     set_password(ensure_unlock_code(), PASSWORD)
     return database
+
+
+@pytest.fixture
+def still(configured, monkeypatch):
+    """A clock that stands still, however slow the machine is."""
+    moment = now()
+    monkeypatch.setattr(module, "now", lambda: moment)
 
 
 def test_a_fresh_server_is_closed_and_opens_with_the_printed_code_once(database, tmp_path):
@@ -185,7 +195,7 @@ def test_refused_addresses_do_not_fill_the_audit(database, token):
     assert require_admin(admit("ada@example.org", ["ada@example.org"])) == "ada@example.org"
 
 
-def test_the_throttle_is_asked_before_anything_is_compared(configured, monkeypatch):
+def test_the_throttle_is_asked_before_anything_is_compared(still, monkeypatch):
     for _ in range(3):
         with pytest.raises(SignInError, match="wrong"):
             sign_in("guess")
@@ -259,3 +269,73 @@ def test_console_commands(database):
     assert code == ensure_unlock_code()
     set_password(code, PASSWORD)
     assert run("reset").stdout.strip() == f"Unlock code: {ensure_unlock_code()}"
+
+
+def guess(address: str, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(SignInError):
+            sign_in("guess guess", address=address)
+
+
+def test_who_guesses_waits_and_an_administrator_elsewhere_does_not(still):
+    guess("192.0.2.7", 5)
+    assert waiting_time("192.0.2.7") > 0
+    assert waiting_time("198.51.100.1") == 0
+    assert require_admin(sign_in(PASSWORD, address="198.51.100.1")) == "admin"
+    with pytest.raises(SignInError, match="Too many attempts"):
+        sign_in(PASSWORD, address="192.0.2.7")
+
+
+def test_the_many_addresses_of_one_line_count_as_one(still):
+    for k in range(3):
+        guess(f"2001:db8:0:1::{k + 1}", 1)
+    assert waiting_time("2001:db8:0:1:ffff::1") > 0
+    assert waiting_time("2001:db8:0:2::1") == 0
+
+
+def test_many_addresses_together_are_slowed_down_and_the_console_lets_in(still, monkeypatch):
+    monkeypatch.setattr(module, "FREE_FAILURES_OF_ALL", 4)
+    for k in range(4):
+        guess(f"192.0.2.{k}", 1)
+    with pytest.raises(SignInError, match="Too many attempts"):
+        sign_in(PASSWORD, address="198.51.100.1")
+    code = make_console_code()
+    with pytest.raises(SignInError, match="lets nobody in"):
+        sign_in_by_code("guess")
+    assert require_admin(sign_in_by_code(f" {code}\n")) == "admin"
+    with pytest.raises(SignInError, match="lets nobody in"):
+        sign_in_by_code(code)
+
+
+def test_a_code_from_the_console_ends_by_itself_and_with_the_next_one(configured, monkeypatch):
+    first, second = make_console_code(), make_console_code()
+    with pytest.raises(SignInError):
+        sign_in_by_code(first)
+    later = now() + CODE_LIFE + datetime.timedelta(seconds=1)
+    monkeypatch.setattr(module, "now", lambda: later)
+    with pytest.raises(SignInError):
+        sign_in_by_code(second)
+
+
+def test_addresses_are_counted_and_not_kept(configured):
+    guess("192.0.2.7", 1)
+    with reading() as connection:
+        names = connection.scalars(sa.select(throttle.c.name)).all()
+    assert len(names) == 3, "of all, of the one who set the password, of the one who guesses"
+    assert not [name for name in names if "192.0.2" in name]
+
+
+def test_an_account_that_left_the_list_is_out_at_its_next_action(configured):
+    listed = ["ada@example.org", "eve@example.org"]
+    limit_to(lambda actor: "@" not in actor or module.is_allowed(actor, listed))
+    try:
+        ada, eve, admin = admit("ada@example.org", listed), admit("eve@example.org", listed), sign_in(PASSWORD)
+        listed.remove("eve@example.org")
+        with pytest.raises(NotSignedIn, match="not on the list of administrators any more"):
+            require_admin(eve, is_active=False)
+        listed.append("eve@example.org")
+        with pytest.raises(NotSignedIn, match="has ended"):
+            require_admin(eve)
+        assert (require_admin(ada), require_admin(admin)) == ("ada@example.org", "admin")
+    finally:
+        limit_to(anybody)

@@ -6,18 +6,14 @@ Nottingham M, Wilde E, Dalal S (2023). Problem details for HTTP APIs. RFC 9457.
 """
 
 import http
-import logging
-import secrets
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from core.errors import AudioError, BusyError, KeyRefused, SoundWebError, TooManyRequests
+from core.errors import AudioError, BusyError, KeyRefused, SoundWebError, TooManyRequests, log_unexpected
 from core.operations import measures
-
-logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUSES: Final[tuple[tuple[type[SoundWebError], int], ...]] = (
@@ -59,6 +55,5 @@ async def show_error(request: Request, error: Exception) -> JSONResponse:
         return problem_of(error)
     if isinstance(error, HTTPException):
         return problem(error.status_code, error.detail, dict(error.headers or {}))
-    number = secrets.token_hex(4)
-    logger.error("Error %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    number = log_unexpected(error, f"{request.method} {request.url.path}")
     return problem(500, f"Something went wrong on the server. The log tells more under number {number}.", number=number)

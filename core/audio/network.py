@@ -4,6 +4,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from core.errors import ModelError
+
 
 def open_network(path: Path) -> ort.InferenceSession:
     """Return a network ready to answer, on one thread: one sound is too little work to share.
@@ -16,7 +18,15 @@ def open_network(path: Path) -> ort.InferenceSession:
     Returns
     -------
     onnxruntime.InferenceSession
+
+    Raises
+    ------
+    ModelError
+        If the file holds no network.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library has a dozen kinds, none of them public
+        raise ModelError(f"The network {path.name!r} cannot be read. Restore or retrain its model.") from error

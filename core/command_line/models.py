@@ -15,11 +15,15 @@ commands: Final = typer.Typer()
 
 
 @commands.command(epilog="Example: python -m core promote voice-f4251e35")
-def promote(model: Annotated[str, typer.Argument(help="Name of the model.")]) -> None:
-    """Put a stored model in use."""
-    from core.serving.registry import Registry
+def promote(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    *,
+    confirm: Annotated[str, typer.Option(help="The name again, where something speaks against it.")] = "",
+) -> None:
+    """Put a stored model in use, where it is not worse than the one that is; noted in the audit."""
+    from core.operations.models.promotion import promote_from_console
 
-    Registry().promote(model)
+    promote_from_console(model, confirm)
     print(f"{model} is in use.")
 
 

@@ -37,6 +37,15 @@ def reset() -> None:
     print(f"Unlock code: {code}" if code else f"{sign_in.HASH_VARIABLE} is set and holds: change it there.")
 
 
+@admin.command(epilog="Example: python -m core admin enter")
+def enter() -> None:
+    """Print a code that signs in once, within minutes, also while others are guessing passwords."""
+    from core.operations.access import sign_in
+
+    minutes = sign_in.CODE_LIFE.total_seconds() / 60
+    print(f"Sign-in code, for {minutes:.0f} minutes: {sign_in.make_console_code()}")
+
+
 @admin.command(name="hash", epilog="Example: export SOUNDWEB_ADMIN_HASH=$(python -m core admin hash)")
 def hash_of_password() -> None:
     """Read a password, print its hash for secrets."""

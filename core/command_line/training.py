@@ -125,11 +125,12 @@ def train(
         bool, typer.Option("--studies", help="Also try degraded sound, personal baselines and missing parts.")
     ] = False,
     feedback: Annotated[bool, typer.Option("--feedback", help="Also train on sounds that users let us keep.")] = False,
-    promote: Annotated[bool, typer.Option("--promote", help="Put the new model in use.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Put the new model in use if it is not worse.")] = False,
 ) -> None:
     """Train a recipe, evaluate it, store the model; goes on where it was cut off."""
     from core.corpus.catalogue import find_place
     from core.learning.reports.cards import results_table
+    from core.operations.models.promotion import CONSOLE, promote_by_job
     from core.operations.pipeline import retrain
     from core.operations.spec import TrainingSpec
     from core.serving.registry import Registry
@@ -148,10 +149,9 @@ def train(
     )
     with on_cluster(scheduler), shown_progress() as report:
         model = retrain(spec, n_jobs=jobs, report=report)
-    registry = Registry()
-    if promote or not registry.has_champion():
-        registry.promote(model.name)
     print(f"{model.name}\n\n{results_table(model.metrics())}")
+    if promote or not Registry().has_champion():
+        print(f"\n{promote_by_job(CONSOLE, model.name)}")
 
 
 @commands.command(epilog="Example: python -m core pretrain --corpus emogator")

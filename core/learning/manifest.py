@@ -1,6 +1,8 @@
 """What a stored model is: its manifest, and how one of an earlier version is read."""
 
 import dataclasses
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -113,14 +115,41 @@ class Manifest:
         channels, labels = tuple(corpus["channels"]), tuple(fields["labels"])
         record = CorpusRecord(**{**corpus, "channels": channels, "protocols": dict(corpus["protocols"])})
         decision = Decision(**fields["decision"])
-        float(decision.threshold or 0), float(decision.precision)
-        texts = (fields["name"], fields["created"], fields["recipe"]["name"], *channels, *labels, record.main_protocol)
-        for text in (*texts, record.name, record.title, record.licence, *record.protocols.values()):
-            if not isinstance(text, str):
-                raise TypeError(f"{text!r} is not a text")
+        _check("recipe", fields["recipe"]["name"], str)
         known = {field.name for field in dataclasses.fields(cls)} - {"corpus", "decision", "labels"}
         plain = {name: value for name, value in fields.items() if name in known}
-        return cls(**plain, labels=labels, corpus=record, decision=decision)
+        manifest = cls(**plain, labels=labels, corpus=record, decision=decision)
+        _check("manifest", manifest, cls)
+        return manifest
+
+
+def _check(name: str, value: object, kind: Any) -> None:
+    """Refuse a value that is not of an annotated kind, however deep.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    origin, of = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return
+    if origin is types.UnionType:
+        kind = next((one for one in of if one is not type(None)), None) if value is not None else type(None)
+        _check(name, value, kind)
+        return
+    plain = {tuple: tuple, Mapping: Mapping}.get(origin, (int, float) if kind is float else kind)
+    if not isinstance(value, plain) or isinstance(value, bool):
+        raise TypeError(f"{name} is {str(value)[:40]!r}")
+    if dataclasses.is_dataclass(kind):
+        for field, inner in typing.get_type_hints(kind).items():
+            _check(field, getattr(value, field), inner)
+    elif origin is Mapping:
+        for inner in typing.cast("Mapping[str, object]", value).values():
+            _check(name, inner, of[1])
+    elif origin is tuple:
+        for inner in typing.cast("tuple[object, ...]", value):
+            _check(name, inner, of[0])
 
 
 def _first_corpus(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Columns are ``protocol, seed, fold, clip, y_true``, one of probabilities for eac
 
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -53,13 +54,13 @@ def tabulate(
     return pd.concat([rows, pd.DataFrame(y_proba, columns=list(labels)), fields], axis=1)
 
 
-def read_predictions(path: Path, corpus: Corpus | None = None) -> pd.DataFrame:
+def read_predictions(path: Path | BinaryIO, corpus: Corpus | None = None) -> pd.DataFrame:
     """Read a table of predictions.
 
     Parameters
     ----------
-    path : path
-        The file, as CSV.
+    path : path or binary file
+        The table, as CSV.
     corpus : Corpus, optional
         Tells from the names of its clips what they are, where the table of an earlier version does not.
 

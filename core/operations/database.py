@@ -8,6 +8,7 @@ servers.
 import contextlib
 import datetime
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,11 +119,21 @@ def _said_plainly() -> Iterator[None]:
     """Turn what a user can mend into a sentence; broken constraints are the callers' business."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InternalError) as error:
-        reason = str(error.orig).strip().partition("\n")[0]
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        original = getattr(error, "orig", error)
+        if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError) or _is_wrong_statement(error):
+            raise
+        reason = str(original).strip().partition("\n")[0]
         raise DatabaseError(
-            f"The database {describe_database()} cannot be used ({reason}). Check DATABASE_URL, rights and free space."
+            f"The database {describe_database()} cannot be used ({reason}). Check DATABASE_URL, rights and free space.",
+            reason if isinstance(original, sqlite3.Error) else "",  # PostgreSQL's reasons name hosts and users
         ) from error
+
+
+def _is_wrong_statement(error: Exception) -> bool:
+    """Tell whether a statement was at fault, not the database; tables that are gone are the database's fault."""
+    missing = ("42P01", "3F000")
+    return isinstance(error, sa.exc.ProgrammingError) and getattr(error.orig, "sqlstate", None) not in missing
 
 
 def _engine() -> sa.Engine:
@@ -163,7 +174,11 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     """Open SQLite: a file for its owner alone, readers beside one writer, writers that wait for each other."""
     path = Path(str(url.database))
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": BUSY_TIMEOUT})
+    # A file that is gone must not be made anew, empty, while its owner looks for it: it is missing until it is back.
+    existing = f"{path.absolute().as_uri()}?mode=rw"
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, creator=lambda: sqlite3.connect(existing, timeout=BUSY_TIMEOUT, uri=True)
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     # Switching to the write-ahead log does not wait for other processes, so they take turns.

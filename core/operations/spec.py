@@ -13,6 +13,8 @@ from core.errors import CorpusError, JobError
 from core.learning.recipes.base import Recipe, get_recipe
 
 DEFAULT_CORPUS: Final = default_corpus().name
+JOBS: Final = "jobs"
+"""Folder of the logs, below that for data; a folder a job."""
 RUNS: Final = "runs"
 """Folder of the trainings' folds in the data folder."""
 MAX_EPOCHS: Final = 1_000

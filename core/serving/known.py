@@ -5,11 +5,15 @@ models of the same recipe that were trained without the clip's speaker: what a n
 """
 
 import dataclasses
+import logging
 
 from core.audio.decode import Waveform
 from core.audio.fingerprint import MIN_OVERLAP, fingerprint
 from core.corpus.prints import load_prints
+from core.errors import ModelError
 from core.serving.registry import StoredModel
+
+logger = logging.getLogger(__name__)
 
 LISTENED = 30.0
 """Length of the beginning of a sound that is looked up, in seconds."""
@@ -62,14 +66,19 @@ def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
     Returns
     -------
     KnownClip or None
-        None also where no fingerprints of the model's corpus are stored, or its predictions tell nothing of the clip.
+        None also where no fingerprints of the model's corpus are stored, or its predictions tell nothing of the clip or
+        cannot be read: an answer does not wait for them.
     """
     prints = load_prints(model.manifest.corpus.name)
     if prints is None:
         return None
     sound = fingerprint(waveform.y[: int(LISTENED * waveform.sr)], waveform.sr)
     clip = prints.find(sound) if sound.shape[1] >= MIN_OVERLAP else ""
-    return _unheard(clip, model) if clip else None
+    try:
+        return _unheard(clip, model) if clip else None
+    except ModelError as error:
+        logger.warning("A recording of the training is not said to be one: %s", error)
+        return None
 
 
 def _unheard(clip: str, model: StoredModel) -> KnownClip | None:

@@ -186,6 +186,8 @@ class LiveWorker:
                 self._taken.append(window)
             last += hop
         self._stopped.set()
+        # What was claimed for a long take is given back: its session may stay open for hours.
+        self._take = self._take[: self._taken[-1].last if self._taken else 0].copy()
 
 
 class LiveSlots:

@@ -21,7 +21,7 @@ from core.audio.speech import Stretch, find_speech, loudest_stretch
 from core.audio.stream import stream
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits, configuration_hash
 from core.corpus.prints import find_prints
-from core.errors import AudioError
+from core.errors import AudioError, ModelError
 from core.files import sha256_of_file
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
@@ -44,12 +44,20 @@ class Predictor:
     ----------
     model : StoredModel
         As from ``core.serving.registry.Registry.load``.
+
+    Raises
+    ------
+    ModelError
+        If its network or scaler cannot be read.
     """
 
     def __init__(self, model: StoredModel) -> None:
         self.model = model
-        numbers = json.loads((model.folder / "scaler.json").read_text())
-        self._mean, self._scale = np.asarray(numbers["mean"]), np.asarray(numbers["scale"])
+        try:
+            numbers = json.loads(model.read("scaler.json"))
+            self._mean, self._scale = (np.asarray(numbers[name], dtype=np.float64) for name in ("mean", "scale"))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ModelError(f"The scaler of model {model.name!r} cannot be read. Retrain it.") from error
         self._session = open_network(model.folder / "network.onnx")
         self._input = self._session.get_inputs()[0].name
 
@@ -73,7 +81,7 @@ class Predictor:
         ModelError
             If the model is missing, altered, or made for other features or labels.
         """
-        return cls((registry or Registry()).load(model))
+        return cls((registry or Registry()).load(model, to_answer=True))
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of what answers follow from besides the sound: model, and recordings it knows."""

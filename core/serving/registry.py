@@ -8,11 +8,13 @@ import contextlib
 import csv
 import dataclasses
 import datetime
+import hashlib
 import importlib.metadata
+import io
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +43,8 @@ MODEL_FILES: Final = (
     PREDICTIONS_FILE,
     "card.md",
 )
+ANSWERING_FILES: Final = ("network.onnx", "scaler.json")
+"""Files without which a model cannot answer; the others are about it."""
 STUDY_FILES: Final = ("robustness.csv", "ablations.csv", "baseline.csv")
 """Files that a model has if its training was asked for studies."""
 CHAMPION_FILE: Final = "champion.json"
@@ -51,7 +55,10 @@ LIBRARIES: Final = ("tensorflow", "keras", "scikit-learn", "librosa", "numpy", "
 
 @dataclasses.dataclass(frozen=True)
 class StoredModel:
-    """A model whose files have been checked against its manifest."""
+    """A model whose files have been checked against its manifest; each is checked again when it is read.
+
+    What reads a file raises ``ModelError`` where it is missing, altered, or not what it should be.
+    """
 
     name: str
     """``<recipe>-<8 hex of its configuration>``."""
@@ -76,9 +83,31 @@ class StoredModel:
         """Name of the protocol whose figures count."""
         return self.manifest.corpus.main_protocol
 
+    def read(self, file: str) -> bytes:
+        """Return a file of the model.
+
+        Raises
+        ------
+        ModelError
+            If it is not the one that was published.
+        """
+        try:
+            data = (self.folder / file).read_bytes()
+        except OSError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != self.manifest.files.get(file):
+            raise altered(file, self.name)
+        return data
+
+    def card(self) -> str:
+        """Return what people should know of the model, as Markdown."""
+        with self._well_formed("card.md"):
+            return self.read("card.md").decode()
+
     def metrics(self) -> dict[str, Any]:
         """Return the figures of all protocols; see ``core.learning.evaluation``."""
-        report: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
+        with self._well_formed("metrics.json"):
+            report: dict[str, Any] = dict(json.loads(self.read("metrics.json")))
         return report
 
     def predictions(self) -> "pd.DataFrame":
@@ -88,9 +117,9 @@ class StoredModel:
     def predictions_of(self, clip: str) -> list[dict[str, str]]:
         """Return the rows of ``predictions`` about a clip, as texts: in milliseconds; the table takes a second."""
         quoted = clip.replace('"', '""')
-        with (self.folder / PREDICTIONS_FILE).open(encoding="utf-8") as file:
-            rows = list(csv.DictReader([next(file), *(line for line in file if quoted in line)]))
-        rows = [row for row in rows if row["clip"] == clip]
+        with self._well_formed(PREDICTIONS_FILE):
+            head, *lines = self.read(PREDICTIONS_FILE).decode().splitlines(keepends=True)
+            rows = [row for row in csv.DictReader([head, *(x for x in lines if quoted in x)]) if row["clip"] == clip]
         if self.manifest.format == FIRST_FORMAT:
             told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
             rows = [row | {field: str(value) for field, value in told.items()} for row in rows]
@@ -104,13 +133,26 @@ class StoredModel:
         from core.learning.predictions import read_predictions
 
         is_first = self.manifest.format == FIRST_FORMAT
-        return read_predictions(self.folder / file, load_corpus(self.manifest.corpus.name) if is_first else None)
+        with self._well_formed(file):
+            corpus = load_corpus(self.manifest.corpus.name) if is_first else None
+            return read_predictions(io.BytesIO(self.read(file)), corpus)
 
     def history(self) -> "pd.DataFrame":
         """Return a row for each epoch of each fold."""
         import pandas as pd
 
-        return pd.read_csv(self.folder / "history.csv")
+        with self._well_formed("history.csv"):
+            return pd.read_csv(io.BytesIO(self.read("history.csv")))
+
+    @contextlib.contextmanager
+    def _well_formed(self, file: str) -> Iterator[None]:
+        """Say of a file that was published so that it is not what it should be."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ModelError(
+                f"The file {file!r} of model {self.name!r} cannot be read ({error}). Retrain it."
+            ) from error
 
 
 class Registry:
@@ -137,8 +179,11 @@ class Registry:
         return [name for name in self.names() if name.rpartition("-")[0] == recipe]
 
     def has_champion(self) -> bool:
-        """Tell whether a model is in use."""
-        return bool(self._used())
+        """Tell whether a model is in use, by a record that can be read."""
+        try:
+            return bool(self._used())
+        except ModelError:
+            return False
 
     def champion(self) -> str:
         """Return the name of the model in use.
@@ -153,13 +198,15 @@ class Registry:
             raise ModelError("No model is in use. Train one with 'python -m core train', or promote a stored one.")
         return used[-1]
 
-    def load(self, name: str | None = None) -> StoredModel:
+    def load(self, name: str | None = None, *, to_answer: bool = False) -> StoredModel:
         """Check a model's files and return it.
 
         Parameters
         ----------
         name : str, optional
             Name of the model; the one in use by default.
+        to_answer : bool
+            Whether it is enough that the model can answer: what is about it is checked when it is read.
 
         Returns
         -------
@@ -173,7 +220,9 @@ class Registry:
         name = name or self.champion()
         folder = self.root / name
         self._check_stored(name)
-        return StoredModel(name, folder, _check_files(name, folder))
+        model = StoredModel(name, folder, _read_manifest(name, folder))
+        _check_files(model, ANSWERING_FILES if to_answer else tuple(model.manifest.files))
+        return model
 
     def stamp(self, name: str) -> str:
         """Return name, time of change and size of each of a model's files: while they stay, so does the model.
@@ -216,12 +265,12 @@ class Registry:
         return self._store(name, complete)
 
     def adopt(self, name: str, write_files: Callable[[Path], None]) -> StoredModel:
-        """Store a model that was published elsewhere, as it is: files and manifest.
+        """Store a model that was published elsewhere, as it is: files and manifest; it may mend a damaged one.
 
         Parameters
         ----------
         name : str
-            As ``STORED_NAME``; must be new.
+            As ``STORED_NAME``; must be new, or that of a stored model of which a file is missing or altered.
         write_files : callable
             Called with an empty folder; writes ``MODEL_FILES`` and ``manifest.json`` into it.
 
@@ -234,22 +283,27 @@ class Registry:
         ModelError
             If the name is taken or not allowed, or the files are not those of the manifest.
         """
-        return self._store(name, write_files)
+        return self._store(name, write_files, mends=True)
 
-    def _store(self, name: str, write_files: Callable[[Path], None]) -> StoredModel:
-        """Write a model aside, check it, and move it into place in one step."""
+    def _store(self, name: str, write_files: Callable[[Path], None], *, mends: bool = False) -> StoredModel:
+        """Write a model aside, check it, and move it into place in one step, instead of a damaged one where wanted."""
         if STORED_NAME.fullmatch(name) is None:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
-        if (self.root / name).exists():
+        if (self.root / name).exists() and not (mends and self._is_damaged(name)):
             raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
         aside = partial_of(self.root / f".{name}")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             aside.mkdir()
             write_files(aside)
-            _check_files(name, aside)
+            model = StoredModel(name, aside, _read_manifest(name, aside))
+            _check_files(model, tuple(model.manifest.files))
             sync_folder(aside)
-            aside.rename(self.root / name)
+            with self._alone():
+                if mends and (self.root / name).exists():
+                    (self.root / name).rename(damaged := partial_of(self.root / f".{name}"))
+                    shutil.rmtree(damaged, ignore_errors=True)
+                aside.rename(self.root / name)
         except OSError as error:
             raise ModelError(
                 f"The model {name!r} cannot be written: {error.strerror}. Free space and retry."
@@ -274,7 +328,8 @@ class Registry:
             except ModelError as error:
                 logger.warning("The record of models in use starts anew: %s", error)
                 before = []
-            self._write_used([*(used for used in before if used != name), name])
+            stored = self.names()
+            self._write_used([*(used for used in before if used != name and used in stored), name])
 
     def roll_back(self) -> str:
         """Put the model in use that was so before, and return its name.
@@ -313,8 +368,21 @@ class Registry:
 
     def previous(self) -> str | None:
         """Return the model that a roll-back would put in use."""
-        used = self._used()
-        return used[-2] if len(used) > 1 else None
+        return next(iter(self.used_before()), None)
+
+    def used_before(self) -> list[str]:
+        """Return the models that were in use before, the last one first; none where the record cannot be read."""
+        try:
+            return self._used()[-2::-1]
+        except ModelError:
+            return []
+
+    def _is_damaged(self, name: str) -> bool:
+        try:
+            self.load(name)
+        except ModelError:
+            return True
+        return False
 
     def _check_stored(self, name: str) -> None:
         if STORED_NAME.fullmatch(name) is None or not (self.root / name / "manifest.json").is_file():
@@ -338,26 +406,43 @@ class Registry:
             return []
         try:
             record = json.loads(path.read_text())
-            return [*record["previous"], record["model"]]
-        except (ValueError, KeyError, TypeError) as error:
+            names = [*list(record["previous"]), record["model"]]
+            if wrong := [name for name in names if not isinstance(name, str) or STORED_NAME.fullmatch(name) is None]:
+                raise ValueError(f"{wrong[0]!r} is no name of a model")  # noqa: TRY301 - said with the others
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"{CHAMPION_FILE} cannot be read ({error}). Promote a model again.") from error
+        return names
 
     def _write_used(self, names: list[str]) -> None:
         record = {"model": names[-1], "previous": names[:-1]}
         write_atomically(self.root / CHAMPION_FILE, f"{json.dumps(record, indent=2)}\n".encode())
 
 
-def _check_files(name: str, folder: Path) -> Manifest:
-    """Return the manifest of a model's folder, with itself and all files checked."""
+def _read_manifest(name: str, folder: Path) -> Manifest:
+    """Return the manifest of a model's folder, with itself checked."""
     try:
         manifest = Manifest.from_json(json.loads((folder / "manifest.json").read_text()))
         _check_manifest(name, manifest)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The manifest of model {name!r} cannot be read ({error}). Publish it again.") from error
-    for file, expected in manifest.files.items():
-        if not (folder / file).is_file() or sha256_of_file(folder / file) != expected:
-            raise ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
     return manifest
+
+
+def _check_files(model: StoredModel, files: Sequence[str]) -> None:
+    """Refuse a model of which a file is not the one that was published."""
+    for file in files:
+        path = model.folder / file
+        try:
+            is_whole = path.is_file() and sha256_of_file(path) == model.manifest.files[file]
+        except OSError:
+            is_whole = False
+        if not is_whole:
+            raise altered(file, model.name)
+
+
+def altered(file: str, name: str) -> ModelError:
+    """Return the error of a file that is not the one that was published."""
+    return ModelError(f"The file {file!r} of model {name!r} is missing or altered. Restore or retrain it.")
 
 
 def _check_manifest(name: str, manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 import sqlalchemy as sa
@@ -14,6 +15,27 @@ from core.operations.tables import sessions
 IDLE_TIMEOUT: Final = datetime.timedelta(minutes=30)
 RENEWAL_INTERVAL: Final = datetime.timedelta(seconds=20)
 """Shortest time between two notes that a session is in use: each costs a write."""
+
+
+def anybody(actor: str) -> bool:
+    """Let all sessions go on."""
+    del actor
+    return True
+
+
+_may_stay: Callable[[str], bool] = anybody
+
+
+def limit_to(may_stay: Callable[[str], bool]) -> None:
+    """End sessions of whom an installation does not name any more, at whatever they do next.
+
+    Parameters
+    ----------
+    may_stay : callable
+        Tells of the name for the audit whether its sessions go on.
+    """
+    global _may_stay  # noqa: PLW0603 - one installation a process
+    _may_stay = may_stay
 
 
 def open_session(actor: str, connection: sa.Connection) -> str:
@@ -44,7 +66,8 @@ def require_admin(token: str | None, *, is_active: bool = True) -> str:
     Raises
     ------
     NotSignedIn
-        If the token is unknown, signed out, or was not used for ``IDLE_TIMEOUT``.
+        If the token is unknown, signed out, was not used for ``IDLE_TIMEOUT``, or its account is no administrator's any
+        more.
     """
     if not isinstance(token, str) or not token:
         raise NotSignedIn("This needs an administrator. Sign in first.")
@@ -54,6 +77,10 @@ def require_admin(token: str | None, *, is_active: bool = True) -> str:
     # A clock that was ahead and was put right must not keep a session alive.
     if row is None or abs(now() - row.last_used) > IDLE_TIMEOUT:
         raise NotSignedIn("The sign-in has ended, by signing out or by a long pause. Sign in again.")
+    if not _may_stay(str(row.actor)):
+        with writing() as connection:
+            connection.execute(sa.delete(sessions).where(mine))
+        raise NotSignedIn("This account is not on the list of administrators any more.")
     if is_active and abs(now() - row.last_used) > RENEWAL_INTERVAL:
         with writing() as connection:
             connection.execute(sa.update(sessions).where(mine).values(last_used=now()))

@@ -19,6 +19,7 @@ from typing import Final
 import psutil
 
 from core.config import PROJECT_ROOT, data_folder
+from core.operations.spec import JOBS
 
 GRACE: Final = 1.0
 """Time between the request to end and the end by force, in seconds."""
@@ -44,7 +45,7 @@ def spare_cores() -> int:
 
 def job_folder(job: int) -> Path:
     """Return the folder of a job's log."""
-    return data_folder() / "jobs" / str(int(job))
+    return data_folder() / JOBS / str(int(job))
 
 
 def shared_folder(job: int) -> Path:

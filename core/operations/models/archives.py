@@ -109,7 +109,10 @@ def store(files: Mapping[str, bytes], registry: Registry, name: str | None = Non
     def write_files(folder: Path) -> None:
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        check_content(StoredModel(manifest.name, folder, manifest))
+        model = StoredModel(manifest.name, folder, manifest)
+        for file in manifest.files:
+            model.read(file)
+        check_content(model)
 
     return registry.adopt(manifest.name, write_files)
 

@@ -159,7 +159,7 @@ def _agree(claimed: object, found: object) -> bool:
 def _check_tables(model: StoredModel) -> None:
     """Refuse texts and tables that the pages could not show."""
     studies = [f"{name}.csv" for name in STUDIES if f"{name}.csv" in model.manifest.files]
-    checks: dict[str, Callable[[], object]] = {"card.md": (model.folder / "card.md").read_text}
+    checks: dict[str, Callable[[], object]] = {"card.md": model.card}
     checks["history.csv"] = lambda: model.history()[["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]]
     for file in studies:
         name = file.removesuffix(".csv")

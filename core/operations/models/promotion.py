@@ -14,6 +14,8 @@ from core.operations.access.sessions import require_admin
 from core.operations.database import writing
 from core.serving.registry import Registry, StoredModel
 
+CONSOLE: Final = "console"
+"""Who acts at the command line, for the audit."""
 GATE_CHANNEL: Final = "speech"
 """Channel whose unweighted average recall decides."""
 
@@ -100,6 +102,7 @@ def list_models(registry: Registry | None = None) -> list[Overview]:
 def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
     try:
         model = registry.load(name)
+        metrics = model.metrics()
     except ModelError as error:
         return Overview(name, is_used, str(error))
     manifest = model.manifest
@@ -112,7 +115,7 @@ def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
         channels=(*manifest.corpus.channels, *(["feedback"] if manifest.corpus.n_feedback else [])),
         recalls={
             f"{protocol}, {channel}": report[channel]["unweighted_average_recall"]["mean"]
-            for protocol, report in model.metrics().items()
+            for protocol, report in metrics.items()
             for channel in subsets_of(report)
             if channel != ALL_CLIPS
         },
@@ -178,14 +181,27 @@ def promote(token: str, name: str, confirmation: str | None = None, *, registry:
     ModelError
         If the model cannot be loaded, is in use, or the gate's objection is not answered.
     """
-    actor = require_admin(token)
-    registry = registry or Registry()
+    return _promote(require_admin(token), name, confirmation, registry or Registry())
+
+
+def promote_from_console(name: str, confirmation: str | None = None, *, registry: Registry | None = None) -> Gate:
+    """Put a model in use from the server's console, behind the same gate; arguments and errors as for ``promote``.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded, is in use, or the gate's objection is not answered.
+    """
+    return _promote(CONSOLE, name, confirmation, registry or Registry())
+
+
+def _promote(actor: str, name: str, confirmation: str | None, registry: Registry) -> Gate:
     gate = evaluate_promotion(name, registry)
     if gate.used == name:
         raise ModelError(f"The model {name!r} is in use already.")
     if gate.objection and confirmation != name:
         audit.record(actor, "promotion refused", name, gate.objection)
-        raise ModelError(f"{gate.objection}. To put it in use all the same, type its name.")
+        raise ModelError(f"{gate.objection}. To put it in use all the same, type its name, or give it by --confirm.")
     detail = f"instead of {gate.used}" + (f"; confirmed although {gate.objection}" if gate.objection else "")
     with writing() as connection:
         audit.record(actor, "promote", name, detail, within=connection)

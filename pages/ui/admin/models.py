@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.config import DecodeLimits
 from core.errors import ModelError
 from core.operations.models.archives import export_model, import_model
 from core.operations.models.comparison import Comparison
@@ -13,11 +14,13 @@ from core.serving.registry import Registry
 from pages.ui.admin.words import say_done
 from pages.ui.shared import cache, state
 from pages.ui.shared.charts import show_chart
+from pages.ui.shared.corpus import plain
 
 
 def show_models(token: str) -> None:
     """Show all models, and what can be done with them."""
     models = list_models(cache.VerifiedModels())
+    _show_problem()
     if not models:
         st.info("No model is stored. Train one, or import one below.", icon=":material/info:")
     else:
@@ -27,6 +30,18 @@ def show_models(token: str) -> None:
             _show_model(token, models)
         _show_comparison([model.name for model in models if not model.problem])
     _show_import(token)
+
+
+def _show_problem() -> None:
+    """Say why another model answers than should, or none."""
+    try:
+        found = cache.in_use()
+    except ModelError as error:
+        problem = f"Nothing can be answered. {error}"
+    else:
+        problem = f"{found.predictor.model.name} answers meanwhile. {found.problem}" if found.problem else ""
+    if problem:
+        st.error(plain(problem), icon=":material/error:")
 
 
 def _show_table(models: list[Overview]) -> None:
@@ -67,7 +82,7 @@ def _show_table(models: list[Overview]) -> None:
 
 def _show_roll_back(token: str) -> None:
     """Offer to take the last promotion back."""
-    previous = Registry().previous() if Registry().has_champion() else None
+    previous = Registry().previous()
     label = f"Roll back to {previous}" if previous else "Roll back"
     if st.button(
         label, icon=":material/undo:", disabled=previous is None, help="Puts the model in use that was so before."
@@ -82,6 +97,7 @@ def _show_model(token: str, models: list[Overview]) -> None:
     model = by_name[name]
     if model.problem:
         st.error(model.problem, icon=":material/error:")
+        st.caption("Import its zip file below to mend it.")
     else:
         with st.container(horizontal=True):
             st.download_button(
@@ -94,9 +110,7 @@ def _show_model(token: str, models: list[Overview]) -> None:
             )
         with st.expander("Card", icon=":material/description:"):
             # As plain text: a model may come from anywhere.
-            st.code(
-                cache.VerifiedModels().load(name).folder.joinpath("card.md").read_text(), language=None, wrap_lines=True
-            )
+            st.code(cache.VerifiedModels().load(name).card(), language=None, wrap_lines=True)
     if model.is_used:
         st.caption("In use. Put another one in use before deleting it.")
         return
@@ -177,7 +191,7 @@ def _show_import(token: str) -> None:
     """Take a model from a zip file."""
     with st.expander("Import a model", icon=":material/upload:"):
         st.caption("A zip file as from Export. Every file is checked; the model is stored, not put in use.")
-        file = st.file_uploader("Zip file of a model", type=["zip"])
+        file = st.file_uploader("Zip file of a model", type=["zip"], max_upload_size=DecodeLimits().max_bytes // 2**20)
         if file is not None and st.button("Import", type="primary"):
             try:
                 model = import_model(token, file.getvalue())

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.operations.access.audit import list_entries
 from core.operations.health import Installation, describe_installation
+from core.operations.retention import rule
 from pages.ui.admin.words import size
 from pages.ui.shared.corpus import plain
 
@@ -23,7 +24,7 @@ def show_audit(token: str) -> None:
             "detail": "How",
         },
     )
-    st.caption("The last 1,000 entries. Nothing here can be changed or removed from this page.")
+    st.caption(f"The last 1,000 entries. Nothing here can be changed or removed from this page. Kept are: {rule()}")
 
 
 def show_settings(token: str) -> None:

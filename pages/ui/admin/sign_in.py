@@ -2,7 +2,6 @@
 
 import logging
 import math
-from typing import Final
 
 import streamlit as st
 
@@ -16,16 +15,15 @@ from core.operations.access.sign_in import (
     is_configured,
     set_password,
     sign_in,
+    sign_in_by_code,
     sign_out,
     waiting_time,
 )
+from pages.ui.admin.cookie import COOKIE, ask_for_cookie, handovers
 from pages.ui.shared import state
-from pages.ui.shared.frame import HASH_NAME, secret
+from pages.ui.shared.frame import ADMINS_NAME, HASH_NAME, secret
 
 logger = logging.getLogger(__name__)
-
-ADMINS_NAME: Final = "admins"
-"""Secret that lists the addresses of administrators who sign in with an account."""
 
 
 def ensure_signed_in() -> str:
@@ -40,25 +38,46 @@ def ensure_signed_in() -> str:
         return _ensure_signed_in()
     except DatabaseError as error:
         logger.exception("The Admin page is closed.")
+        why = f" ({error.reason})" if error.reason else ""
         raise DatabaseError(
-            "The database cannot be used. The server's log says why; check DATABASE_URL, rights and free space."
+            f"The database cannot be used{why}. The server's log says where it is; check DATABASE_URL, rights and "
+            "free space. This page opens by itself when it is back."
         ) from error
 
 
 def _ensure_signed_in() -> str:
-    token = st.session_state.get(state.ADMIN_SESSION)
+    token = _own_token()
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
     except NotSignedIn as error:
-        if st.session_state.pop(state.ADMIN_SESSION, None):
+        if token and st.session_state.pop(state.ADMIN_SESSION, None):
             st.info(str(error), icon=":material/lock:")
         _show_door()
         st.stop()
+    ask_for_cookie(st.session_state.pop(state.ADMIN_HANDOVER, None))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.text(f"Signed in as {actor}")
         if st.button("Sign out", icon=":material/logout:"):
             _leave(token)
     return str(token)
+
+
+def _own_token() -> str | None:
+    """Return the token of this browser: signed in over this connection, or in its cookie.
+
+    Streamlit gives a session to whoever names it after its connection broke, and addresses of uploads name it: what is
+    in the session alone proves nothing.
+    """
+    token: str | None = st.session_state.get(state.ADMIN_SESSION)
+    if token and st.session_state.get(state.ADMIN_CONNECTION) == connection_key():
+        return token
+    return st.context.cookies.get(COOKIE)
+
+
+def connection_key() -> str | None:
+    """Return the random key of this visitor's WebSocket; None outside of a server."""
+    key: str | None = st.context.headers.get("Sec-WebSocket-Key")
+    return key
 
 
 def _show_door() -> None:
@@ -68,7 +87,8 @@ def _show_door() -> None:
             _ask_password()
         else:
             _ask_code()
-        _show_wait(waiting_time())
+        _show_wait(waiting_time(_address()))
+        _ask_console_code()
         if secret("auth") is not None:
             _show_accounts()
 
@@ -93,8 +113,8 @@ def _ask_code() -> None:
         st.error("The two passwords differ. Type the same one twice.", icon=":material/error:")
         return
     try:
-        set_password(code, password)
-        token = sign_in(password)
+        set_password(code, password, address=_address())
+        token = sign_in(password, address=_address())
     except SignInError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -108,18 +128,39 @@ def _ask_password() -> None:
         if not st.form_submit_button("Sign in", type="primary", icon=":material/login:"):
             return
     try:
-        token = sign_in(password, configured_hash=secret(HASH_NAME))
+        token = sign_in(password, address=_address(), configured_hash=secret(HASH_NAME))
     except SignInError as error:
         st.error(str(error), icon=":material/error:")
         return
     _enter(token)
 
 
+def _ask_console_code() -> None:
+    """Sign in with a code from the console, where passwords must wait because others guess them, or one is lost."""
+    with st.expander("Sign in from the server's console", icon=":material/terminal:"):
+        st.markdown("Run `python -m core admin enter` on the server. Its code works once, without a wait.")
+        with st.form("admin-code", clear_on_submit=True, border=False):
+            code = st.text_input("Sign-in code", type="password", autocomplete="off")
+            if not st.form_submit_button("Use this code"):
+                return
+        try:
+            token = sign_in_by_code(code)
+        except SignInError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+    _enter(token)
+
+
+def _address() -> str:
+    """Return the network address that this visitor comes from; empty on the server's own machine."""
+    return st.context.ip_address or ""
+
+
 def _show_wait(wait: float) -> None:
     """Count down to the next attempt."""
 
     def show() -> None:
-        left = waiting_time()
+        left = waiting_time(_address())
         if left > 0:
             st.caption(f":material/timer: The next attempt is possible in {math.ceil(left)} s.")
 
@@ -155,6 +196,8 @@ def _show_accounts() -> None:
 
 def _enter(token: str) -> None:
     st.session_state[state.ADMIN_SESSION] = token
+    st.session_state[state.ADMIN_CONNECTION] = connection_key()
+    st.session_state[state.ADMIN_HANDOVER] = handovers.give(token)
     st.rerun()
 
 

@@ -1,11 +1,13 @@
 """Integrity: what is missing or odd in the folder, and what doubled clips do to a random split."""
 
+import contextlib
 from collections.abc import Mapping
 
 import streamlit as st
 
 from core.corpus.catalogue import download_folder
 from core.corpus.integrity import Integrity, check_integrity
+from core.errors import ModelError
 from core.learning.reports.leakage import figures_by_protocol
 from core.serving.registry import StoredModel
 from pages.ui.dataset.download import show_completion
@@ -116,5 +118,8 @@ def _show_figures(corpus: FoundCorpus) -> None:
 def _stored_model(corpus: FoundCorpus) -> StoredModel | None:
     """Return a stored model of this corpus: the reference recipe's where there is one, else any, else None."""
     registry = cache.VerifiedModels()
-    models = [registry.load(name) for name in [*registry.names(), *registry.names_of("reference")]]
+    models = []
+    for name in [*registry.names(), *registry.names_of("reference")]:
+        with contextlib.suppress(ModelError):  # Metrics and Admin say what is wrong with one
+            models.append(registry.load(name))
     return next((model for model in reversed(models) if model.manifest.corpus.name == corpus.corpus.name), None)

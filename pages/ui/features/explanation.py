@@ -13,13 +13,13 @@ from pages.ui.shared.baseline import personal_shift
 
 def show_explanation(sound: Sound, key: str) -> None:
     """Show the model's picture of a sound and what its answer rests on, for any stored model."""
-    registry = cache.VerifiedModels()
-    used = registry.champion()
-    names = [used, *(name for name in registry.names() if name != used)]
+    in_use = cache.predictor()
+    used = in_use.model.name
+    names = [used, *(name for name in cache.VerifiedModels().names() if name != used)]
     model = st.selectbox(
         "Model", names, format_func=lambda name: f"{name} (in use)" if name == used else name, key=f"{key}-name"
     )
-    predictor = cache.predictor(model)
+    predictor = in_use if model == used else cache.predictor(model)
     picture, explanation = cache.explanation(sound, predictor)
     start, end = explanation.most_important_stretch
     st.markdown(

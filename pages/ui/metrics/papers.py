@@ -6,6 +6,7 @@ from core.errors import ModelError
 from core.learning.reports.comparisons import tabulate_models
 from core.learning.reports.tables import tabulate_classes, write_report
 from core.serving.exports import spreadsheet_csv
+from core.serving.registry import PREDICTIONS_FILE
 from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.card import show_card
@@ -61,15 +62,15 @@ def show_papers(evaluated: Evaluated) -> None:
                 "text/csv",
                 icon=DOWNLOAD,
             )
-        folder, name = evaluated.model.folder, evaluated.model.name
+        model, name = evaluated.model, evaluated.model.name
         st.download_button(
             "Predictions (CSV)",
-            (folder / "predictions.csv").read_bytes,
+            lambda: model.read(PREDICTIONS_FILE),
             f"{name}-predictions.csv",
             "text/csv",
             icon=DOWNLOAD,
         )
-        card = (folder / "card.md").read_text()
+        card = model.card()
         st.download_button("Model card (Markdown)", card, f"{name}-card.md", "text/markdown", icon=DOWNLOAD)
     st.segmented_control(
         "Charts are saved as",

@@ -49,9 +49,10 @@ def _keep(label: str, prediction: Prediction, sound: Sound, container: str | Non
     kept = {"consented": sound, "container": container} if container else {}
     try:
         entries.add(label, prediction.probabilities, model=prediction.model, clip=sound.sha256, **kept)
-    except DatabaseError:
+    except DatabaseError as error:
         logger.exception("Feedback was not kept.")  # where the database is, is nobody's business
-        st.warning("This cannot be kept just now. Try again later.", icon=":material/warning:")
+        why = f": {error.reason}" if error.reason else ""
+        st.warning(f"This cannot be kept just now{why}. Try again later.", icon=":material/warning:")
     except SoundWebError as error:
         st.warning(str(error), icon=":material/warning:")
     else:

@@ -2,11 +2,15 @@
 
 Keys are digests of sounds and of the files of models, so that what changed is computed anew. What comes from a person's
 recording is cached within that person's session. What holds large arrays is kept as it is, not copied for each run: the
-arrays are read-only. A function that returns ``Once`` gives the place of a result that shows its progress, which no
-cached function can: Streamlit would replay the progress bar at each use, and fail.
+arrays are read-only, and all of them share a room that is bounded in bytes. What must outlive a clearing of caches, as
+the places for live streams, is no cache of Streamlit's. A function that returns ``Once`` gives the place of a result
+that shows its progress, which no cached function can: Streamlit would replay the progress bar at each use, and fail.
 """
 
+import contextlib
+import functools
 import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -14,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.audio.analysis import Analysis, analyse
 from core.audio.assess import Assessment, assess
@@ -33,6 +38,7 @@ from core.serving.baseline import Shift
 from core.serving.explanation import Explanation, Picture, explain, picture
 from core.serving.exports import cut
 from core.serving.grounds import Grounds, find_grounds
+from core.serving.in_use import InUse, LastGood
 from core.serving.known import KnownClip, recognise
 from core.serving.live import LiveSlots
 from core.serving.prediction import Prediction
@@ -41,6 +47,8 @@ from core.serving.registry import Registry, StoredModel
 from core.serving.timeline import Window
 from core.work.background import BackgroundWork
 from core.work.once import Once
+from core.work.room import Room
+from pages.ui.shared import state
 
 Result = TypeVar("Result")
 RowsKey = tuple[StoredModel, str, str, int | None]
@@ -55,6 +63,9 @@ KEYS: Final[dict[type, Callable[[Any], object]]] = {
 }
 """What an argument of a type counts as: texts, since hashing a structure takes Streamlit longer."""
 
+LARGE: Final = Room(512 * 2**20)
+"""Where sounds and what is computed from them are kept, of all sessions together."""
+
 
 def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
     """Return the options of what is cached for all sessions."""
@@ -66,24 +77,73 @@ def own(max_entries: int, spinner: str | None = None) -> dict[str, Any]:
     return shared(max_entries, spinner, scope="session")
 
 
+def session() -> str:
+    """Return what names the session that runs; empty outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context else ""
+
+
+def kept(spinner: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator that keeps results of the session that runs in ``LARGE``, until it ends or others need it."""
+
+    def decorate(compute: Callable[..., Result]) -> Callable[..., Result]:
+        @functools.wraps(compute)
+        def cached(*arguments: Any) -> Result:
+            def shown() -> Result:
+                with st.spinner(spinner) if spinner else contextlib.nullcontext():
+                    return compute(*arguments)
+
+            key = (compute.__name__, *(KEYS.get(type(one), lambda one: one)(one) for one in arguments))
+            _remember_end()
+            return LARGE.get(session(), key, shown)
+
+        return cached
+
+    return decorate
+
+
+def _remember_end() -> None:
+    """See to it that what is kept of this session goes with it."""
+    if state.KEPT not in st.session_state:
+        st.session_state[state.KEPT] = mark = Mark()
+        weakref.finalize(mark, LARGE.forget, session())
+
+
+class Mark:
+    """Lives as long as a session."""
+
+
 class VerifiedModels(Registry):
     """The stored models; the files of each are verified when it is loaded first, and after any of them was written."""
 
-    def load(self, name: str | None = None) -> StoredModel:
+    def load(self, name: str | None = None, *, to_answer: bool = False) -> StoredModel:
         """Return a model, as ``Registry.load``."""
         name = name or self.champion()
-        return st_model(str(self.root), name, self.stamp(name))
+        return st_model(str(self.root), name, self.stamp(name), to_answer)
 
 
 @st.cache_resource(**shared(16))
-def st_model(root: str, name: str, stamp: str) -> StoredModel:
+def st_model(root: str, name: str, stamp: str, to_answer: bool) -> StoredModel:  # noqa: FBT001 - passed on
     """Verify a model."""
-    return Registry(Path(root)).load(name)
+    return Registry(Path(root)).load(name, to_answer=to_answer)
 
 
 def predictor(name: str | None = None) -> Predictor:
     """Return a model, that in use by default, ready to answer; a promotion is seen at the next call."""
-    return st_predictor(VerifiedModels().load(name))
+    if name is None:
+        return in_use().predictor
+    return st_predictor(VerifiedModels().load(name, to_answer=True))
+
+
+def in_use() -> InUse:
+    """Return the model in use, or the last that could be loaded."""
+    return last_good(str(VerifiedModels().root)).get()
+
+
+@functools.lru_cache(2)
+def last_good(root: str) -> LastGood:
+    """Return what remembers the model that answered last, of a folder of models."""
+    return LastGood(VerifiedModels(Path(root)), predictor)
 
 
 @st.cache_resource(**shared(2, "Getting ready; the first start takes up to half a minute ..."))
@@ -113,7 +173,7 @@ def frozen(result: Result) -> Result:
     return result
 
 
-@st.cache_resource(**own(2, "Reading the sound ..."))
+@kept("Reading the sound ...")
 def waveform(sound: Sound) -> Waveform:
     """Decode a sound; the last ones stay decoded while the session looks at them."""
     with measures.refusing(measures.PAGE):
@@ -169,13 +229,13 @@ def st_timeline(*sound_predictor_personal: object) -> Once[list[Window]]:
     return Once()
 
 
-@st.cache_resource(**own(4, "Computing descriptors ..."))
+@kept("Computing descriptors ...")
 def analysis(sound: Sound, start: float) -> Analysis:
     """Describe a stretch of a sound frame by frame."""
     return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
 
 
-@st.cache_resource(**own(8, "Asking the model about parts of the sound ..."))
+@kept("Asking the model about parts of the sound ...")
 def explanation(sound: Sound, predictor: Predictor) -> tuple[Picture, Explanation]:
     """Find out what a model reads of a sound and what moved its answer."""
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
@@ -188,14 +248,14 @@ def grounds(sound: Sound, predictor: Predictor, personal: Shift | None) -> Groun
     return find_grounds(predictor, waveform(sound), answer, shift=personal.values if personal else None)
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_live_slots() -> LiveSlots:
     """Return the places for live streams, the same for all sessions."""
     spare_collector()
     return LiveSlots()
 
 
-@st.cache_resource(**shared(64))
+@kept("")
 def stored_sound(path: str, stamp: str) -> Sound:
     """Read a sound of the corpus or a sample; its stamp changes with the file."""
     return Sound.read(Path(path))
@@ -207,7 +267,7 @@ def st_corpus(root: str) -> Once[Any]:
     return Once()
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_corpus_sizes() -> dict[str, int]:
     """Return the numbers of clips of the corpus folders that were indexed."""
     return {}
@@ -227,13 +287,13 @@ def st_twins(digest: str, _clips: pd.DataFrame) -> pd.DataFrame:
     return measure_twins(_clips)
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_download() -> BackgroundWork:
     """Return the one download of this server."""
     return BackgroundWork()
 
 
-@st.cache_resource(**shared(1))
+@functools.cache
 def st_map_work() -> BackgroundWork:
     """Return the one computation of a map of this server."""
     return BackgroundWork()

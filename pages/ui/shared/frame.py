@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.errors import SoundWebError
+from core.errors import ModelError, SoundWebError
 from core.learning.reports.cards import percent
 from core.serving.registry import StoredModel
 from pages.ui.shared import cache
@@ -16,6 +16,8 @@ from pages.ui.shared.corpus import describe_corpora
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
+ADMINS_NAME: Final = "admins"
+"""Secret that lists the addresses of administrators who sign in with an account."""
 STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; }</style>"
 """Titles begin under the header, not a line further down; Streamlit's themes have no setting for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
@@ -41,13 +43,20 @@ def show_sidebar() -> None:
     st.html(STYLE)
     with st.sidebar:
         try:
-            model = cache.predictor().model
+            found = cache.in_use()
         except SoundWebError:
             st.caption("No model in use")
             return
+        model = found.predictor.model
         st.caption("Model in use")
         st.markdown(f"`{model.name}`")
-        speaker = model.metrics().get(model.main_protocol, {}).get("speech")
+        if found.problem:
+            st.caption(":material/warning: What should be in use cannot be loaded; this one answers until it can.")
+        try:
+            speaker = model.metrics().get(model.main_protocol, {}).get("speech")
+        except ModelError:
+            st.caption(":material/warning: The file with its figures cannot be read.")
+            speaker = None
         if speaker:
             recall = speaker["unweighted_average_recall"]
             st.metric(
@@ -66,4 +75,5 @@ def show_sidebar() -> None:
 @st.dialog("Model card", width="large")
 def _show_model_card(model: StoredModel) -> None:
     """Show the card of a model."""
-    show_card((model.folder / "card.md").read_text())
+    with shown_errors():
+        show_card(model.card())

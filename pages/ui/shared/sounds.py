@@ -6,9 +6,11 @@ import streamlit as st
 
 from core.audio.containers import ENDINGS
 from core.audio.sound import Sound
+from core.config import DecodeLimits
 from core.corpus.base import describe
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
+from pages.ui.shared.strangers import uploads
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
 ICONS = {
@@ -57,6 +59,7 @@ def _uploads(keys: state.SoundKeys) -> list[Sound]:
         "Drop sound files here",
         type=list(ENDINGS),
         accept_multiple_files=True,
+        max_upload_size=DecodeLimits().max_bytes // 2**20,
         key=keys.uploads,
         on_change=_forget,
         args=(keys, UPLOAD),
@@ -94,7 +97,9 @@ def _keep(keys: state.SoundKeys, source: str, files: dict[str, Any]) -> list[Sou
 
 def _sound_of(file: Any, source: str) -> Sound:
     """Return the sound that a widget holds."""
-    return Sound("recording.wav" if source == RECORD else file.name, file.getvalue())
+    sound = Sound("recording.wav" if source == RECORD else file.name, file.getvalue())
+    uploads.keep(cache.session(), sound)
+    return sound
 
 
 def _forget(keys: state.SoundKeys, source: str) -> None:

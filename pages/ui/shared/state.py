@@ -47,6 +47,8 @@ OTHER_SOUND: Final = SoundKeys(
     "other-kept",
 )
 """The sound that the first is compared with."""
+KEPT: Final = "kept-results"
+"""What ends with the session, and takes along what is kept of it."""
 CORPUS: Final = "corpus"
 """Parameter of the address that names the corpus, where there are several."""
 LINKS: Final = "links"
@@ -117,7 +119,13 @@ FEEDBACK_CONSENT: Final = "feedback-consent"
 FEEDBACK_SEND: Final = "feedback-send"
 
 ADMIN_SESSION: Final = "admin-session"
-"""Token of the administrator's session: here alone, never in a widget or an address."""
+"""Token of the administrator's session: here and in a cookie, never in a widget or an address."""
+ADMIN_CONNECTION: Final = "admin-connection"
+"""Key of the connection over which the administrator signed in, which nothing but its handshake holds."""
+ADMIN_HANDOVER: Final = "admin-handover"
+"""What the browser shows once to get the cookie of the session."""
+ADMIN_COOKIE: Final = "admin-cookie"
+"""Key of the component that asks for it."""
 ADMIN_POLLED: Final = "admin-polled"
 """Whether the run was asked for by a screen that refreshes itself, not by a person."""
 ADMIN_DONE: Final = "admin-done"
