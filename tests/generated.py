@@ -97,7 +97,8 @@ def _paths(root: Path, clip: Clip, layout: str) -> list[Path]:
 
 def release_index() -> pd.DataFrame:
     """Return an index of all clips of the release, without sounds."""
-    return pd.DataFrame([{"corpus": RAVDESS.name, "path": name, **parse_name(name)} for name in expected_clips()])
+    rows = [{"corpus": RAVDESS.name, "path": name, "duplicate_of": "", **parse_name(name)} for name in expected_clips()]
+    return pd.DataFrame(rows)
 
 
 def with_fields(predictions: pd.DataFrame) -> pd.DataFrame:

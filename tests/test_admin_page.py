@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import io
 import subprocess
@@ -124,13 +125,13 @@ def test_closed_without_a_sign_in(door):
 
 
 def test_the_unlock_code_is_printed_when_the_server_starts_and_never_shown(fresh, capfd):
-    start()
+    start(contextlib.ExitStack())
     code = ensure_unlock_code()
     assert capfd.readouterr().err.count(code) == 1
     door = checked(fresh.run().switch_page("pages/admin.py"))
     assert code not in texts(door)
     set_password(code, PASSWORD)
-    start()
+    start(contextlib.ExitStack())
     assert "unlock code" not in capfd.readouterr().err
 
 
@@ -138,21 +139,21 @@ def test_a_server_that_starts_notices_what_was_cut_off(token, sleeping, caplog):
     job = submit(token, TrainingSpec()).id
     sleeping[0].kill()
     sleeping[0].wait()
-    start()
+    start(contextlib.ExitStack())
     assert get_job(job).status == "lost"
     assert caplog.text == ""
 
 
 def test_a_server_starts_without_a_database(database, monkeypatch, caplog):
     monkeypatch.setenv("DATABASE_URL", "nonsense")
-    start()
+    start(contextlib.ExitStack())
     assert "DATABASE_URL" in caplog.text
 
 
 def test_a_server_that_starts_says_which_settings_cannot_be_used(database, monkeypatch, caplog):
     monkeypatch.setenv("SOUNDWEB_LIVE_USERS", "x")
     monkeypatch.setenv("SOUNDWEB_ADMIN_HASH", "no hash")
-    start()
+    start(contextlib.ExitStack())
     assert "SOUNDWEB_LIVE_USERS is 'x'" in caplog.text
     assert "SOUNDWEB_ADMIN_HASH holds no hash" in caplog.text
 

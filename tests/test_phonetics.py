@@ -19,7 +19,7 @@ from core.audio.phonetics import (
 from core.config import SAMPLE_RATE
 
 N_CLIPS = 24
-VOWELS = {"a": (750, 1250, 2500), "i": (300, 2300, 3000), "u": (320, 800, 2300)}
+VOWELS = {"a": (750, 1250, 2500), "e": (500, 1800, 2500), "u": (320, 800, 2300)}
 BANDWIDTHS = (80, 100, 140)
 
 
@@ -136,8 +136,8 @@ def test_curves_are_a_row_a_frame():
     "y",
     [
         vowel(jitter=0.003, noise=0.03),
-        vowel(VOWELS["i"], f0=220, jitter=0.01),
-        vowel(VOWELS["u"], f0=100, shimmer=0.06, noise=0.1),
+        vowel(VOWELS["e"], f0=220, jitter=0.01),
+        vowel(VOWELS["u"], f0=140, shimmer=0.06, noise=0.1),
     ],
 )
 def test_vowels_are_measured_as_praat_does(y):

@@ -226,8 +226,8 @@ def cut(sound: Sound, start: float, end: float) -> Sound:
     Examples
     --------
     >>> second = Sound("a b.wav", wav_bytes(np.zeros(SAMPLE_RATE, np.int16)))
-    >>> cut(second, 0.25, 0.75).name, len(sf.read(io.BytesIO(cut(second, 0.25, 0.75).data))[0])
-    ('a-b-0.25-0.75.wav', 11025)
+    >>> cut(second, 0.25, 0.5).name, len(sf.read(io.BytesIO(cut(second, 0.25, 0.5).data))[0])
+    ('a-b-0.25-0.50.wav', 5513)
     """
     first, last, told = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), 0
     kept = []
