@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import logs
 from core.audio.sound import Sound
 from core.errors import DatabaseError, KeyRefused, NotSignedIn
 from core.labels import EMOTIONS
@@ -36,6 +37,12 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 PASSWORD = "a long enough password"
 TABS = ["Training", "Models", "Feedback", "Programs", "Audit", "Settings"]
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch):
+    """Leave the log to pytest where a server is started."""
+    monkeypatch.setattr(logs, "configure", lambda: None)
 
 
 @pytest.fixture

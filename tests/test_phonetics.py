@@ -137,7 +137,7 @@ def test_curves_are_a_row_a_frame():
     [
         vowel(jitter=0.003, noise=0.03),
         vowel(VOWELS["e"], f0=220, jitter=0.01),
-        vowel(VOWELS["u"], f0=140, shimmer=0.06, noise=0.1),
+        vowel(VOWELS["a"], f0=180, shimmer=0.06, noise=0.05),
     ],
 )
 def test_vowels_are_measured_as_praat_does(y):
