@@ -23,11 +23,8 @@ class EncodedRecipe(VoiceRecipe):
         """Return recipes with one thing missing or changed each, by what that is."""
         maps = tuple(view for view in self.views if view.startswith("map_"))
         return {
-            "without functionals": dataclasses.replace(self, views=("kernels", *maps)),
-            "without random convolutions": dataclasses.replace(self, views=("functionals", *maps)),
             "encoders alone": dataclasses.replace(self, views=maps),
             "last map alone": dataclasses.replace(self, views=maps[-1:]),
-            "no augmentation": dataclasses.replace(self, copies=()),
         }
 
     def describe(self, manifest: Manifest) -> str:
