@@ -46,6 +46,11 @@ def corpora():
     return Z, classes, OtherClips(*clips_at(centres, 200, rng, offset=5.0)), centres
 
 
+def test_other_corpora_are_read_as_they_are_where_they_are_no_clips_of_the_corpus():
+    assert not RECIPE.augments_others
+    assert dataclasses.replace(RECIPE, elsewhere=None).augments_others
+
+
 def test_directions_in_which_corpora_differ_are_avoided(corpora):
     Z, classes, other, _ = corpora
     without, with_other = solve(RECIPE, Z, classes), solve(RECIPE, Z, classes, other)

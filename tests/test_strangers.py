@@ -36,7 +36,7 @@ class Visitor:
         self.address = address
         self.jar = http.cookiejar.CookieJar()
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-        self.opener.open(f"{address}/_stcore/host-config").read()
+        self.opener.open(f"{address}/_stcore/health").read()
         self.xsrf = next((cookie.value for cookie in self.jar if cookie.name == "_streamlit_xsrf"), "") or ""
         words = ["streamlit", self.xsrf or "PLACEHOLDER", *([session] if session else [])]
         self.socket: ClientConnection = connect(
