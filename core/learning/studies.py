@@ -17,7 +17,7 @@ from core.audio.augmentation import CONDITIONS
 from core.audio.personal import STRENGTHS, baseline_shift, neutral_mean
 from core.config import Augmentation
 from core.corpus.base import Corpus
-from core.learning.runs import Fold, TrainingResult, plan_folds
+from core.learning.runs import Fold, TrainingResult
 
 AugmentedReader = Callable[[Augmentation], NDArray[np.float32]]
 """Called with an augmentation or condition, returns the features of all clips in it: (n, d)."""
@@ -150,13 +150,15 @@ def study_ablations(
     """
     from core.learning.training import train
 
-    seed = _study_folds(result.folds, corpus)[0].seed
+    evaluated = _study_folds(result.folds, corpus)
+    seed = evaluated[0].seed
     read = [None, *result.recipe.augmentations(seed)]
     versions = X if len(read) > 1 else X[:, None]
     tables = []
     for variant, recipe in result.recipe.variants().items():
         columns = [read.index(version) for version in (None, *recipe.augmentations(seed))]
-        folds = plan_folds(corpus, index, [corpus.main_protocol], [seed], folder / variant.replace(" ", "-"))
+        place = folder / variant.replace(" ", "-")
+        folds = [dataclasses.replace(fold, folder=place / f"fold-{fold.split.fold}") for fold in evaluated]
         reader = _Columns(versions, columns)
         table = train(recipe, index, reader, folds, n_jobs=n_jobs).predictions()
         table.insert(0, "variant", variant)
