@@ -311,7 +311,7 @@ def epoch(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - reads n
 
     def of(*, unroll: bool) -> Callable[[], object]:
         network = build_reference(recipe, X.shape[-1], 8, unroll=unroll)
-        network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy", ["accuracy"])
+        network.compile(keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy")
         return lambda: network.fit(X, y, batch_size=recipe.batch_size, verbose=0)
 
     ours, theirs = in_turns(max(rounds // 3, 1), of(unroll=True), of(unroll=False))
@@ -355,7 +355,7 @@ def first_screen(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - 
             start = time.perf_counter()
             with _served() as address:
                 page.goto(address)
-                page.get_by_text("Choose a sound", exact=False).first.wait_for(timeout=60_000)
+                page.get_by_text("Drop sound files here").first.wait_for(timeout=60_000)
                 values.append(time.perf_counter() - start)
             page.context.close()
         browser.close()

@@ -115,6 +115,7 @@ def browse() -> Iterator[Callable[..., Page]]:
             page.goto(url)
             return page
 
+        start.refused = refused  # of tests that provoke refusals
         yield start
         for browser in browsers:
             browser.close()

@@ -210,7 +210,7 @@ def _promote(actor: str, name: str, confirmation: str | None, registry: Registry
 
 
 def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -> str:
-    """Put the model of a job in use where the job asked for that and the gate has no objection; return what was done.
+    """Put the model of a job in use where the gate has no objection, or none is in use yet; return what was done.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -
     gate = evaluate_promotion(name, registry)
     if gate.used == name:
         return f"{name} was in use already."
-    if gate.objection:
+    if gate.objection and gate.used is not None:
         audit.record(actor, "promotion by job refused", name, gate.objection)
         return f"Not put in use: {gate.objection}."
     with writing() as connection:
