@@ -81,9 +81,10 @@ def test_pitch_is_that_of_the_pulses_and_stops_with_them(f0):
 
 @pytest.mark.parametrize("name", VOWELS)
 def test_formants_are_those_of_the_resonators(name):
-    voice = measure_voice(vowel(VOWELS[name], f0=110), SAMPLE_RATE)
+    # Pulses without jitter draw the poles to their harmonics, Praat's too.
+    voice = measure_voice(vowel(VOWELS[name], f0=120, jitter=0.02, noise=0.003), SAMPLE_RATE)
     found = [voice.value(f"F{k} median", "Hz") for k in (1, 2, 3)]
-    np.testing.assert_allclose(found, VOWELS[name], rtol=0.1)
+    np.testing.assert_allclose(found, VOWELS[name], rtol=0.05)
 
 
 def test_jitter_shimmer_and_harmonicity_tell_how_regular_a_voice_is():
@@ -95,7 +96,7 @@ def test_jitter_shimmer_and_harmonicity_tell_how_regular_a_voice_is():
     assert shaky.value("Jitter, local", "%") == pytest.approx(100 * 0.01 * 2 / np.sqrt(np.pi), rel=0.2)
     assert regular.value("Jitter, local", "%") < 0.2
     assert uneven.value("Shimmer, local", "%") > 5 * regular.value("Shimmer, local", "%")
-    assert noisy.value("Harmonics-to-noise ratio", "dB") == pytest.approx(10, abs=1.5)
+    assert noisy.value("Harmonics-to-noise ratio", "dB") == pytest.approx(10, abs=0.5)
     assert regular.value("Harmonics-to-noise ratio", "dB") > 25
 
 

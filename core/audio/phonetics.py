@@ -5,11 +5,11 @@ formants below 5,500 Hz, jitter and shimmer between neighbouring pulses. Levels 
 a file was in the room; Praat, which takes full scale for 1 Pa, shows 94 dB more.
 
 ``tests/test_phonetics.py`` measures how far they are. From the truth of generated vowels: pitch within 0.5 %, formants
-within 10 %, jitter within 20 %. From Praat on generated vowels: pitch within 0.5 %, formants within 5 %, the ratio of
-harmonics to noise within 2 dB. From Praat on clips of RAVDESS (``test_acted_voices_are_measured_as_praat_does``):
-median pitch within 2 % for nine clips of ten, gross errors in under 1 % of the frames, formants within 10 % for 85
-clips of 100, harmonics to noise within 2 dB for all, jitter and shimmer with a rank correlation above 0.95 and a median
-ratio within 10 %.
+within 5 %, harmonics to noise of a vowel in noise within 0.5 dB, jitter within 20 %. From Praat on generated vowels:
+pitch within 0.5 %, formants within 5 %, the ratio of harmonics to noise within 2 dB. From Praat on clips of RAVDESS
+(``test_acted_voices_are_measured_as_praat_does``): median pitch within 2 % for nine clips of ten, gross errors in
+under 1 % of the frames, formants within 10 % for 85 clips of 100, harmonics to noise within 2 dB for all, jitter and
+shimmer with a rank correlation above 0.95 and a median ratio within 10 %.
 
 References
 ----------

@@ -40,11 +40,13 @@ class PitchSearch:
     """Cost of a change by an octave between two frames."""
     voicing_cost: float = 0.14
     """Cost of a change between voiced and unvoiced."""
+    mirrors: bool = False
+    """Whether a height above 1, which short windows make of noise, counts as its inverse, as Boersma has it."""
 
 
 VOICE_SEARCH: Final = PitchSearch()
 """That of the voice features."""
-PHONETIC_SEARCH: Final = PitchSearch(lowest=75.0, highest=600.0, octave_cost=0.01)
+PHONETIC_SEARCH: Final = PitchSearch(lowest=75.0, highest=600.0, octave_cost=0.01, mirrors=True)
 """Boersma's, with the range that is usual for voices; costs of changes are for frames 10 ms apart."""
 SILENCE: Final = 0.03
 """Amplitude relative to the loudest of a sound under which a frame is unvoiced however periodic it is."""
@@ -202,7 +204,10 @@ def _candidates(
     lag = shortest + np.nonzero(is_peak)[1] + shift
     log_f, strength, height = np.zeros(here.shape), np.full(here.shape, -9.0), np.zeros(here.shape)
     log_f[is_peak] = np.log2(sr / lag)
-    height[is_peak] = np.minimum(top - 0.25 * (first - last) * shift, 0.9999)
+    heights = top - 0.25 * (first - last) * shift
+    if search.mirrors:
+        heights = np.where(heights > 1, 1 / np.maximum(heights, 1), heights)
+    height[is_peak] = np.minimum(heights, 0.9999)
     strength[is_peak] = height[is_peak] - search.octave_cost * np.log2(search.lowest * lag / sr)
     strongest = np.argpartition(-strength, _N_CANDIDATES, axis=1)[:, :_N_CANDIDATES]
     rows = np.arange(len(r))[:, None]
