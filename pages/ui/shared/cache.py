@@ -58,7 +58,7 @@ KEYS: Final[dict[type, Callable[[Any], object]]] = {
     Place: lambda place: f"{place.corpus.name} {place.root}",
     Shift: lambda shift: shift.key,
     StoredModel: lambda model: f"{model.folder} {sorted(model.manifest.files.items())}",
-    Predictor: lambda predictor: predictor.model,
+    Predictor: lambda predictor: KEYS[StoredModel](predictor.model),
     FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
 }
 """What an argument of a type counts as: texts, since hashing a structure takes Streamlit longer."""
