@@ -42,7 +42,7 @@ def test_upload_is_answered_as_the_predictor_does(app, published):
     assert not app.exception
     assert expected.emotion in texts(app).lower()
     assert f"**{expected.confidence:.1%}** confident" in texts(app)
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 1
 
 
 def test_several_files_give_a_table_with_what_failed(app):
