@@ -64,7 +64,7 @@ screenshots: .venv/ready-dev
 		app=$$!; sleep 8; $(BIN)/python -m docs.screenshots http://localhost:8599; kill $$app
 
 # Every package by version and by the hashes of its files: pip takes no other ones.
-LOCK = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate \
+LOCK = $(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock"
 UPGRADE ?= --upgrade
 lock: .venv/ready-dev
