@@ -123,12 +123,12 @@ def wrong(app: AppTest, password: str) -> AppTest:
 
 
 def test_closed_without_a_sign_in(door):
-    assert labels(door) == ["Set password"]
+    assert labels(door) == ["Set password", "Use this code"]
     assert [element.value for element in door.title] == ["Admin"]
     assert not door.dataframe
     for token in ("guess", "", 1, True):
         door.session_state[state.ADMIN_SESSION] = token
-        assert labels(checked(door)) == ["Set password"]
+        assert labels(checked(door)) == ["Set password", "Use this code"]
 
 
 def test_the_unlock_code_is_printed_when_the_server_starts_and_never_shown(fresh, capfd):
@@ -196,7 +196,7 @@ def test_wrong_passwords_are_refused_with_a_growing_wait_and_the_right_one_lets_
 def test_a_hash_in_the_secrets_is_the_password(fresh):
     fresh.secrets["admin_password_hash"] = hash_password(PASSWORD)
     door = checked(fresh.run().switch_page("pages/admin.py"))
-    assert labels(door) == ["Sign in"]
+    assert labels(door) == ["Sign in", "Use this code"]
     assert "The password is wrong." in texts(wrong(door, "guess guess"))
     assert "Signed in as admin" in texts(wrong(door, PASSWORD))
 
@@ -226,7 +226,7 @@ def test_accounts_enter_by_the_list_alone(fresh, user, answer):
 
 def test_sign_out_closes_the_page_and_the_session(admin, token):
     press(admin, "Sign out")
-    assert labels(admin) == ["Set password"]
+    assert labels(admin) == ["Set password", "Use this code"]
     with pytest.raises(NotSignedIn):
         require_admin(token)
 
@@ -234,7 +234,7 @@ def test_sign_out_closes_the_page_and_the_session(admin, token):
 def test_a_session_that_ended_elsewhere_closes_the_page(admin, token):
     sign_in.sign_out(token)
     checked(admin)
-    assert labels(admin) == ["Set password"]
+    assert labels(admin) == ["Set password", "Use this code"]
     assert "sign-in has ended" in texts(admin)
 
 
@@ -406,7 +406,8 @@ def test_a_broken_database_leaves_the_answer_alone_and_says_nothing_of_itself(an
     assert "cannot be kept just now" in texts(checked(app))
     assert "secret-host" not in texts(app)
     assert "confident" in texts(app)
-    assert len(app.get("plotly_chart")) == 2
+    assert app.get("bidi_component")
+    assert app.get("plotly_chart")
 
 
 def test_an_app_without_a_database_still_answers(registry, database, monkeypatch):

@@ -29,7 +29,8 @@ NGINX = (DEPLOY / "nginx.conf").read_text()
 
 def locked(name: str) -> dict[str, str]:
     lines = (PROJECT_ROOT / name).read_text().splitlines()
-    return dict(line.split(" ")[0].split("==") for line in lines if "==" in line.split(" ")[0])
+    found = (re.match(r"([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", line) for line in lines)
+    return {name[1]: name[2] for name in found if name}
 
 
 def test_the_linter_finds_nothing_in_the_dockerfile():
