@@ -109,7 +109,7 @@ def test_totals_table_and_answers_are_those_of_the_tables(corpus, clips, publish
     states = " ".join(caption.value for caption in app.sidebar.caption)
     assert f"{len(clips):,} clips" in states or "folder found" in states
     joined = join_answers(clips, published.predictions(), published.main_protocol)
-    assert f"{len(clips):,} of {len(clips):,} clips · model wrong in {joined['is_wrong'].mean():.1%}" in texts(app)
+    assert f"**{len(clips):,} of {len(clips):,} clips** · model wrong in {joined['is_wrong'].mean():.1%}" in texts(app)
     listed = joined.sort_values("clip")
     assert table(app)["clip"].tolist() == listed["clip"].tolist()
     expected = [f"{'✗' if wrong else '✓'} {a}" for wrong, a in listed[["is_wrong", "answer"]].itertuples(index=False)]
@@ -140,7 +140,7 @@ def test_what_is_chosen_stands_in_the_address_and_can_be_taken_back(corpus, clip
     app.pills(key="emotion").set_value(["calm", "sad"]).run()
     app.text_input(key=state.FILTER_WORDS).set_value("door").run()
     assert app.query_params["emotion"] == ["calm", "sad"]
-    assert app.query_params["search"] == ["door"]
+    assert app.query_params["search"] == "door"
     app.query_params["emotion"] = ["sad"]  # as Back does
     app.run()
     assert app.pills(key="emotion").value == ["sad"]
