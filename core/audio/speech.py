@@ -282,8 +282,10 @@ def _split(probability: NDArray[np.float32], begin: int, end: int, longest: int)
 def _power(y: NDArray[np.float32], edges: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the mean square between edges, shape (edges - 1,)."""
     edges = np.minimum(edges, len(y))
-    squares = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
-    return np.asarray(np.diff(squares[edges]) / np.maximum(np.diff(edges), 1))
+    # One sample more: an edge may stand behind the last one.
+    sums = np.add.reduceat(np.square(np.append(y, y[:1]), dtype=np.float64), edges)[:-1]
+    lengths = np.diff(edges)
+    return np.where(lengths > 0, sums / np.maximum(lengths, 1), 0.0)
 
 
 def _longest_pause(probability: NDArray[np.float32]) -> tuple[int, int]:

@@ -311,7 +311,7 @@ class Predictor:
 
 
 def warm_up() -> None:
-    """Compile what librosa compiles at its first use, so that no user waits for it; the result stays on disk."""
+    """Do what the first sound of each feature set makes necessary, so that no user waits for it."""
     t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     buffer = io.BytesIO()
     sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")

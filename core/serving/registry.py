@@ -8,6 +8,7 @@ import contextlib
 import csv
 import dataclasses
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import io
@@ -118,12 +119,19 @@ class StoredModel:
         """Return the rows of ``predictions`` about a clip, as texts: in milliseconds; the table takes a second."""
         quoted = clip.replace('"', '""')
         with self._well_formed(PREDICTIONS_FILE):
-            head, *lines = self.read(PREDICTIONS_FILE).decode().splitlines(keepends=True)
-            rows = [row for row in csv.DictReader([head, *(x for x in lines if quoted in x)]) if row["clip"] == clip]
+            table = self._predictions
+            head = table[: table.find(b"\n")]
+            lines = (line.decode() for line in (head, *_lines_with(quoted.encode(), table)))
+            rows = [row for row in csv.DictReader(lines) if row["clip"] == clip]
         if self.manifest.format == FIRST_FORMAT:
             told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
             rows = [row | {field: str(value) for field, value in told.items()} for row in rows]
         return rows
+
+    @functools.cached_property
+    def _predictions(self) -> bytes:
+        """The file of ``predictions``, kept: every answer for a known clip looks into it."""
+        return self.read(PREDICTIONS_FILE)
 
     def studies(self) -> "dict[str, pd.DataFrame]":
         """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""
@@ -153,6 +161,16 @@ class StoredModel:
             raise ModelError(
                 f"The file {file!r} of model {self.name!r} cannot be read ({error}). Retrain it."
             ) from error
+
+
+def _lines_with(text: bytes, table: bytes) -> Iterator[bytes]:
+    """Yield the lines of a table that hold a text, found ten times as fast as by splitting it."""
+    found = table.find(text)
+    while found >= 0:
+        end = table.find(b"\n", found)
+        end = len(table) if end < 0 else end
+        yield table[table.rfind(b"\n", 0, found) + 1 : end]
+        found = table.find(text, end)
 
 
 class Registry:
