@@ -33,16 +33,18 @@ def y(request):
 
 
 @pytest.fixture
-def S(y):
+def spectrogram(y):
     return magnitudes(framed(y, **FRAME), dtype=np.float64)
 
 
-def test_magnitudes_are_those_of_librosa_to_the_last_digit(y, S):
-    np.testing.assert_allclose(S, np.abs(librosa.stft(y)).T, rtol=2e-7, atol=1e-11)
+def test_magnitudes_are_those_of_librosa_to_the_last_digit(y, spectrogram):
+    np.testing.assert_allclose(spectrogram, np.abs(librosa.stft(y)).T, rtol=2e-7, atol=1e-11)
 
 
-def test_mfcc(y, S):
-    np.testing.assert_allclose(spectral.mfcc(S**2, SAMPLE_RATE, 13), librosa.feature.mfcc(y=y, n_mfcc=13).T, atol=1e-4)
+def test_mfcc(y, spectrogram):
+    np.testing.assert_allclose(
+        spectral.mfcc(spectrogram**2, SAMPLE_RATE, 13), librosa.feature.mfcc(y=y, n_mfcc=13).T, atol=1e-4
+    )
 
 
 def test_slopes_are_those_of_a_line_and_a_parabola():
@@ -52,25 +54,29 @@ def test_slopes_are_those_of_a_line_and_a_parabola():
 
 
 @pytest.mark.filterwarnings("ignore:Trying to estimate tuning")
-def test_chroma_and_its_tuning(S):
-    tuning = librosa.estimate_tuning(S=S.T**2, sr=SAMPLE_RATE)
-    assert spectral.estimate_tuning(S**2, SAMPLE_RATE) == pytest.approx(tuning, abs=1e-9)
-    np.testing.assert_allclose(spectral.chroma(S**2, SAMPLE_RATE), librosa.feature.chroma_stft(S=S.T**2).T, atol=1e-5)
-
-
-def test_contrast(S):
-    np.testing.assert_allclose(spectral.contrast(S, SAMPLE_RATE), librosa.feature.spectral_contrast(S=S.T).T, atol=1e-4)
-
-
-def test_bandwidth(S):
+def test_chroma_and_its_tuning(spectrogram):
+    tuning = librosa.estimate_tuning(S=spectrogram.T**2, sr=SAMPLE_RATE)
+    assert spectral.estimate_tuning(spectrogram**2, SAMPLE_RATE) == pytest.approx(tuning, abs=1e-9)
     np.testing.assert_allclose(
-        spectral.bandwidth(S, SAMPLE_RATE), librosa.feature.spectral_bandwidth(S=S.T)[0], atol=1e-4
+        spectral.chroma(spectrogram**2, SAMPLE_RATE), librosa.feature.chroma_stft(S=spectrogram.T**2).T, atol=1e-5
     )
 
 
-def test_pitch(S):
-    found = spectral.pitch(S, SAMPLE_RATE)
-    np.testing.assert_allclose(found, librosa.piptrack(S=S.T)[0].mean(axis=0), rtol=1e-5, atol=1e-5)
+def test_contrast(spectrogram):
+    np.testing.assert_allclose(
+        spectral.contrast(spectrogram, SAMPLE_RATE), librosa.feature.spectral_contrast(S=spectrogram.T).T, atol=1e-4
+    )
+
+
+def test_bandwidth(spectrogram):
+    np.testing.assert_allclose(
+        spectral.bandwidth(spectrogram, SAMPLE_RATE), librosa.feature.spectral_bandwidth(S=spectrogram.T)[0], atol=1e-4
+    )
+
+
+def test_pitch(spectrogram):
+    found = spectral.pitch(spectrogram, SAMPLE_RATE)
+    np.testing.assert_allclose(found, librosa.piptrack(S=spectrogram.T)[0].mean(axis=0), rtol=1e-5, atol=1e-5)
 
 
 def test_zero_crossing_rate_and_rms(y):
