@@ -40,7 +40,9 @@ def framed(y: NDArray[np.float32], *, n_fft: int, hop_length: int) -> NDArray[np
     np.ndarray [shape=(1 + n // hop_length, n_fft), dtype=float32]
         A view that cannot be written.
     """
-    return np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
+    padded = np.zeros(len(y) + 2 * (n_fft // 2), y.dtype)
+    padded[n_fft // 2 : n_fft // 2 + len(y)] = y
+    return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
 
 
 def magnitudes(

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from core.audio.spectra import mel_edges, mel_weights, row_blocks
 
-N_MEL: Final = 128
+N_MEL, N_PARTS = 128, 4
+"""Mel bands, and the parts in which they are computed."""
 AMPLITUDE_FLOOR: Final = 1e-10
 """Power below which a level is that of this power."""
 DYNAMIC_RANGE: Final = 80.0
@@ -63,22 +64,18 @@ def mfcc(power: NDArray[np.float32], sr: int, n_mfcc: int) -> NDArray[np.float32
     -------
     np.ndarray [shape=(t, n_mfcc), dtype=float32]
     """
-    level = _decibels(power @ _mel_bank(sr, 2 * (power.shape[1] - 1)))
+    parts = _mel_bank(sr, 2 * (power.shape[1] - 1))
+    level = _decibels(np.concatenate([power[:, bins] @ weights for bins, weights in parts], axis=1))
     return np.asarray(scipy.fft.dct(level, axis=1, norm="ortho")[:, :n_mfcc])
 
 
-def slopes(X: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def slopes(X: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the slope and the curvature of each column of (t, d), from a line and a parabola through nine frames.
 
     At both ends, where there are no nine frames around one, those of the first and the last nine count.
     """
-    reach = SLOPE_FRAMES // 2
-    k = np.arange(-reach, reach + 1)
-    bow = k**2 - np.mean(k**2)
-    around = np.lib.stride_tricks.sliding_window_view(X, SLOPE_FRAMES, axis=0)
-    found = np.tensordot(around, np.stack([k / (k @ k), 2 * bow / (bow @ bow)], axis=1), 1)
-    whole = found[np.clip(np.arange(len(X)) - reach, 0, len(found) - 1)]
-    return whole[..., 0], whole[..., 1]
+    found = _slope_operator(len(X)) @ X
+    return found[: len(X)], found[len(X) :]
 
 
 def chroma(power: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -128,17 +125,14 @@ def pitch(S: NDArray[np.float32], sr: int) -> NDArray[np.float64]:
 
 def contrast(S: NDArray[np.float32], sr: int) -> NDArray[np.float64]:
     """Return how far the peak of each of seven bands stands above its valley, in dB, shape (t, 7)."""
-    peak, valley = (np.empty((len(S), N_CONTRAST)) for _ in range(2))
-    for k, (band, n) in enumerate(_contrast_bands(sr, 2 * (S.shape[1] - 1))):
-        ordered = np.sort(S[:, band], axis=1)
-        valley[:, k], peak[:, k] = ordered[:, :n].mean(axis=1), ordered[:, -n:].mean(axis=1)
-    return _decibels(peak) - _decibels(valley)
+    bands = _contrast_bands(sr, 2 * (S.shape[1] - 1))
+    means = np.stack([np.sort(S[:, bins], axis=1) @ weights for bins, weights in bands], axis=1, dtype=np.float64)
+    return _decibels(means[..., 1]) - _decibels(means[..., 0])
 
 
 def bandwidth(S: NDArray[np.float32], sr: int) -> NDArray[np.float64]:
     """Return the deviation of the spectrum around its centroid, in Hz, shape (t,); 0 for silence."""
-    f = np.linspace(0, sr / 2, S.shape[1])
-    powers, moments = np.stack([np.ones_like(f), f, f**2], axis=1), np.empty((len(S), 3))
+    powers, moments = _powers_of_frequency(sr, S.shape[1]), np.empty((len(S), 3))
     for rows in row_blocks(*S.shape):
         moments[rows] = S[rows].astype(np.float64) @ powers
     total, first, second = moments.T
@@ -162,8 +156,7 @@ def rms(frames: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _peaks(S: NDArray[np.float32], sr: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """Return the frame, the frequency in Hz and the height of each peak, by a parabola through three bins."""
-    f = np.linspace(0, sr / 2, S.shape[1])
-    low, high = np.searchsorted(f, PITCH_RANGE)
+    low, high = (int(np.ceil(f * 2 * (S.shape[1] - 1) / sr)) for f in PITCH_RANGE)
     before, here, after = S[:, low - 1 : high - 1], S[:, low:high], S[:, low + 1 : high + 1]
     least = PEAK_SHARE * S.max(axis=1, keepdims=True)
     row, column = np.divmod(np.flatnonzero((here > least) & (here > before) & (here >= after)), high - low)
@@ -183,11 +176,37 @@ def _decibels(power: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 @functools.lru_cache(maxsize=4)
-def _mel_bank(sr: int, n_fft: int) -> NDArray[np.float32]:
-    """Return the weights of the bins in mel bands of equal area, shape (1 + n_fft / 2, 128)."""
+def _slope_operator(t: int) -> NDArray[np.float32]:
+    """Return what takes the values of t frames to their slopes, then to their curvatures, shape (2 t, t)."""
+    k = np.arange(SLOPE_FRAMES) - SLOPE_FRAMES // 2
+    bow = k**2 - np.mean(k**2)
+    operator = np.zeros((2, t, t), dtype=np.float32)
+    for row in range(t):
+        first = min(max(row - SLOPE_FRAMES // 2, 0), t - SLOPE_FRAMES)
+        operator[:, row, first : first + SLOPE_FRAMES] = k / (k @ k), 2 * bow / (bow @ bow)
+    return operator.reshape(2 * t, t)
+
+
+@functools.lru_cache(maxsize=4)
+def _mel_bank(sr: int, n_fft: int) -> tuple[tuple[slice, NDArray[np.float32]], ...]:
+    """Return the weights of the bins in mel bands of equal area, in parts: the bins that count in each, and weights.
+
+    Weights of a part have shape (bins, bands); most of those of all bins in all bands would be 0.
+    """
     edges = mel_edges(N_MEL, 0.0, sr / 2)
-    weights = mel_weights(sr, n_fft, N_MEL, 0.0, sr / 2)
-    return np.ascontiguousarray((weights * (2 / (edges[2:] - edges[:-2]))[:, None]).T, dtype=np.float32)
+    weights = mel_weights(sr, n_fft, N_MEL, 0.0, sr / 2) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    parts = []
+    for part in np.split(weights.astype(np.float32), N_PARTS):
+        counting = np.flatnonzero(part.any(axis=0))
+        bins = slice(int(counting[0]), int(counting[-1]) + 1)
+        parts.append((bins, np.ascontiguousarray(part[:, bins].T)))
+    return tuple(parts)
+
+
+@functools.lru_cache(maxsize=4)
+def _powers_of_frequency(sr: int, n_bins: int) -> NDArray[np.float64]:
+    """Return 1, the frequency of each bin in Hz, and its square, shape (n_bins, 3)."""
+    return np.linspace(0, sr / 2, n_bins)[:, None] ** np.arange(3)
 
 
 @functools.lru_cache(maxsize=TUNING_STEPS + 1)
@@ -208,8 +227,8 @@ def _chroma_bank(sr: int, n_fft: int, tuning: float) -> NDArray[np.float32]:
 
 
 @functools.lru_cache(maxsize=4)
-def _contrast_bands(sr: int, n_fft: int) -> tuple[tuple[slice, int], ...]:
-    """Return the bins of each band, and how many of them make a peak or a valley."""
+def _contrast_bands(sr: int, n_fft: int) -> tuple[tuple[slice, NDArray[np.float32]], ...]:
+    """Return the bins of each band, and the weights, (bins, 2), of the sorted ones in the valley and in the peak."""
     f = np.arange(1 + n_fft // 2) * sr / n_fft
     edges = [0.0, *(LOWEST_CONTRAST * 2.0**k for k in range(N_CONTRAST))]
     bands = []
@@ -217,5 +236,8 @@ def _contrast_bands(sr: int, n_fft: int) -> tuple[tuple[slice, int], ...]:
         first = int(np.searchsorted(f, edges[k], "left")) - (k > 0)
         last = int(np.searchsorted(f, edges[k + 1], "right")) if k < N_CONTRAST - 1 else len(f)
         n = max(int(np.rint(CONTRAST_SHARE * (last - first))), 1)
-        bands.append((slice(first, last - (k < N_CONTRAST - 1)), n))
+        bins = slice(first, last - (k < N_CONTRAST - 1))
+        weights = np.zeros((bins.stop - first, 2), dtype=np.float32)
+        weights[:n, 0] = weights[-n:, 1] = 1 / n
+        bands.append((bins, weights))
     return tuple(bands)
