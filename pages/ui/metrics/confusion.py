@@ -6,8 +6,8 @@ import streamlit as st
 from core.errors import SoundWebError
 from core.learning.reports.tables import find_right, list_cell, rank_cells, tabulate_cell, tabulate_confusion
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import Evaluated, forget_other
-from pages.ui.shared import cache, state
+from pages.ui.metrics.evaluated import Evaluated
+from pages.ui.shared import cache, links, state
 from pages.ui.shared.charts import picture_button, show_chart
 from pages.ui.shared.corpus import address, find_corpus
 from pages.ui.shared.player import show_player
@@ -44,21 +44,19 @@ def _take_click(cells: dict[str, tuple[str, str]]) -> None:
     clicked = tuple(points[0].get("customdata", ())) if points else ()
     name = next((name for name, cell in cells.items() if cell == clicked), None)
     if name is not None:
-        st.session_state[state.METRICS_CELL] = name
+        links.choose({state.METRICS_CELL: name, state.METRICS_CLIP: None})
 
 
 def _choose_cell(cells: dict[str, tuple[str, str]]) -> tuple[str, str]:
     """Show the picker of a cell; until somebody chooses, it is the most frequent wrong answer."""
-    forget_other(state.METRICS_CELL, cells)
     default = next(iter(cells))
     chosen = st.selectbox(
         "Emotion, answered as",
         list(cells),
         index=None,
         placeholder=default,
-        key=state.METRICS_CELL,
-        bind="query-params",
         help="Or click a cell of the matrix. The most frequent wrong answers stand first.",
+        **links.linked(state.METRICS_CELL, links.one_of(cells)),
     )
     return cells[chosen or default]
 
@@ -74,7 +72,9 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
         return
     n_seeds = int(clips["n_seeds"].max())
     agreement = {"n_answered": f"Of {n_seeds} seeds"} if n_seeds > 1 else {}
-    event = st.dataframe(
+    names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
+    shown = told if told in names else names[0]
+    st.dataframe(
         clips[["clip", *agreement, "confidence", "speaker", "intensity", "channel", "statement"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
@@ -90,14 +90,11 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
                 for column, title in agreement.items()
             },
         },
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [0]}},
-        key=f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}",
+        **links.linked_row(
+            f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}", state.METRICS_CLIP, names, shown
+        ),
     )
-    rows = event["selection"]["rows"]
-    chosen = clips.iloc[rows[0] if rows and rows[0] < len(clips) else 0]
-    _play(evaluated, chosen, true, is_right=true == answered)
+    _play(evaluated, clips.iloc[names.index(shown)], true, is_right=true == answered)
 
 
 def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
@@ -106,10 +103,9 @@ def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
     field = st.segmented_control(
         "Answered so, by",
         list(fields),
-        default=next(iter(fields)),
         required=True,
         format_func=lambda field: fields[field],
-        key=state.METRICS_CELL_FIELD,
+        **links.linked(state.METRICS_CELL_FIELD, links.one_of(fields, next(iter(fields)))),
     )
     table = cache.report(tabulate_cell, evaluated.key, true, answered, field)
     title = f"{true.capitalize()} answered as {answered}, by {fields[field].lower()}"
@@ -131,7 +127,7 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
         return
     with st.container(horizontal=True, gap="medium"):
         where = address(corpus, clip["clip"])
-        explain = where | {state.FEATURES_TAB: "Model"}
+        explain = where | {state.FEATURES_TAB: "Model", state.FEATURES_MODEL: evaluated.model.name}
         st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
         st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
         right = "" if is_right else cache.report(find_right, evaluated.key, true, clip["speaker"])

@@ -94,7 +94,10 @@ def describe_corpora() -> str:
         places = list_places()
     except CorpusError:
         return "A corpus setting is wrong"
-    return " · ".join(map(_describe, places)) or "No corpus"
+    if not places:
+        return "No corpus"
+    first, others = _describe(places[0]), places[1:]
+    return f"{first} · {len(others)} more {'corpus' if len(others) == 1 else 'corpora'}" if others else first
 
 
 def plain(text: str) -> str:
@@ -127,5 +130,5 @@ def _open(place: Place) -> FoundCorpus:
 def _describe(place: Place) -> str:
     n_clips, title = cache.st_corpus_sizes().get(str(place.root)), plain(place.corpus.title)
     if n_clips is None:
-        return f"{title} folder found" if place.root.is_dir() else f"The folder of {title} is missing"
+        return title if place.root.is_dir() else f"The folder of {title} is missing"
     return f"{title}, {n_clips:,} clips"

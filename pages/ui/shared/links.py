@@ -18,10 +18,14 @@ Read = Callable[[list[str]], Any]
 
 
 def linked(key: str, read: Read) -> dict[str, Any]:
-    """Return the options of a widget whose value stands in the address under its key."""
+    """Return the options of a widget whose value stands in the address under its key.
+
+    What is not offered any more, as beside another model, is forgotten.
+    """
     told = st.query_params.get_all(key)
     seen: dict[str, list[str]] = st.session_state.setdefault(state.LINKS, {})
-    if key not in st.session_state or told != seen.get(key):
+    is_read = key in st.session_state and told == seen.get(key)
+    if not is_read or read(_texts(st.session_state[key])) != st.session_state[key]:
         st.session_state[key] = read(told)
     seen[key] = told
     return {"key": key, "on_change": _tell, "args": (key, read([]))}
@@ -52,6 +56,11 @@ def some_of(options: Iterable[Value]) -> Read:
     return lambda told: [option for text, option in by_text.items() if text in told]
 
 
+def switch() -> Read:
+    """Return what reads whether something is on, off by default."""
+    return lambda told: told[-1:] == ["true"]
+
+
 def words(limit: int = 200) -> Read:
     """Return what reads a text."""
     return lambda told: told[-1][:limit] if told else ""
@@ -68,6 +77,53 @@ def span(low: float, high: float) -> Read:
         return (first, last) if first <= last else (low, high)
 
     return read
+
+
+def number(low: float, high: float) -> Read:
+    """Return what reads a number within bounds; the lower bound by default, and for anything else."""
+    return lambda told: span(low, high)([*told[-1:], str(high)])[0]
+
+
+def linked_row(key: str, parameter: str, names: Sequence[str], shown: str) -> dict[str, Any]:
+    """Return the options of a table whose chosen row stands in the address, by its name."""
+
+    def note(name: str | None) -> None:
+        _write({parameter: _texts(name)})
+
+    return chosen_row(key, names, shown, note)
+
+
+def chosen_row(key: str, names: Sequence[str], shown: str, choose: Callable[[str | None], None]) -> dict[str, Any]:
+    """Return the options of a table one row of which is chosen, by a click on any of its cells.
+
+    Parameters
+    ----------
+    key : str
+        Key of the table.
+    names : sequence of str
+        Names of its rows, in their order.
+    shown : str
+        Name of the row that is shown as chosen: it can be another one than was clicked, by Back or by a link.
+    choose : callable
+        Called with the name of the row that somebody chooses; with None where the choice is taken back.
+
+    Returns
+    -------
+    dict
+        Options of ``st.dataframe``.
+    """
+    wanted = [names.index(shown)] if shown in names else []
+    selection = st.session_state.get(key, {}).get("selection", {})
+    if selection.get("rows") != wanted or selection.get("cells"):
+        st.session_state[key] = {"selection": {"rows": wanted}}
+
+    def take() -> None:
+        found = st.session_state[key]["selection"]
+        # A cell is chosen beside the row that was, until the next run.
+        rows = [row for row, _ in found["cells"]] or found["rows"]
+        choose(names[rows[0]] if rows and rows[0] < len(names) else None)
+
+    return {"key": key, "on_select": take, "selection_mode": ["single-row", "single-cell"]}
 
 
 def _tell(key: str, default: Any) -> None:
@@ -89,4 +145,6 @@ def _texts(value: Any) -> list[str]:
     """Return a value as an address has it."""
     if value is None or value == "":
         return []
+    if isinstance(value, bool):
+        return [str(value).lower()]
     return [str(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else [str(value)]

@@ -44,6 +44,23 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
 
 
+def choose_sound(keys: state.SoundKeys = state.SOUND) -> Sound | None:
+    """Show the ways to a sound, and return the chosen one: of several uploads the one that is looked at."""
+    sounds = choose_sounds(keys)
+    if len(sounds) < 2:
+        return next(iter(sounds), None)
+    looked_at = looked_at_among(sounds, keys)
+    names = {sound.sha256: sound.name for sound in sounds}
+    st.session_state[keys.file] = looked_at.sha256
+    digest = st.selectbox("File", list(names), format_func=names.__getitem__, key=keys.file, persist_state="session")
+    return next(sound for sound in sounds if sound.sha256 == digest)
+
+
+def looked_at_among(sounds: list[Sound], keys: state.SoundKeys = state.SOUND) -> Sound:
+    """Return which of several uploads is looked at, on all pages: the first one until somebody chooses."""
+    return next((sound for sound in sounds if sound.sha256 == st.session_state.get(keys.file)), sounds[0])
+
+
 def _open_linked_clip(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
     """Turn to the clip that the address names, unless it was opened before."""
     linked = st.query_params.get(keys.linked)

@@ -17,6 +17,8 @@ class SoundKeys:
     """Parameter of the address that names a clip of the corpus."""
     opened: str
     """The clip of that parameter that was opened last."""
+    file: str
+    """Digest of the one of several uploads that is looked at."""
     kept: str
     """The uploaded or recorded sounds, which outlive a change of page as their widgets do not."""
 
@@ -33,6 +35,7 @@ SOUND: Final = SoundKeys(
     "sound-clip",
     CLIP,
     "sound-opened-clip",
+    "sound-file",
     "sound-kept",
 )
 """The sound of the visit, the same on all pages."""
@@ -44,6 +47,7 @@ OTHER_SOUND: Final = SoundKeys(
     "other-corpus-clip",
     OTHER_CLIP,
     "other-opened-clip",
+    "other-file",
     "other-kept",
 )
 """The sound that the first is compared with."""
@@ -58,6 +62,8 @@ PLAYER: Final = "player"
 PLAY: Final = "play"
 """What a player was asked to play, as ``pages.ui.shared.player.ask_to_play`` has it."""
 CHOSEN_FILE: Final = "predict-file"
+ANSWERS: Final = "predict-answers"
+"""The answers of this visit, in their order, by sound, model and baseline."""
 FEATURES_TAB: Final = "features-tab"
 FEATURES_COMPARE: Final = "compare"
 FEATURES_START: Final = "features-start"
@@ -131,7 +137,10 @@ ADMIN_POLLED: Final = "admin-polled"
 ADMIN_DONE: Final = "admin-done"
 """What was done by the last click, to be said in the next run."""
 ADMIN_TAB: Final = "admin-tab"
+ADMIN_FORM: Final = "admin-form"
 ADMIN_CORPUS: Final = "admin-corpus"
+ADMIN_OTHERS: Final = "admin-others"
+ADMIN_TRIED: Final = "admin-tried"
 ADMIN_RECIPE: Final = "admin-recipe"
 ADMIN_PROTOCOLS: Final = "admin-protocols"
 ADMIN_CHANNELS: Final = "admin-channels"
