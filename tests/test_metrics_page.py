@@ -57,7 +57,7 @@ def test_headline_is_that_of_the_files(app, published):
     figures = published.metrics()["speaker-emobox"]["speech"]
     shown = {metric.label: metric.value for metric in app.main.metric}
     assert shown["Right, averaged over emotions"] == f"{figures['unweighted_average_recall']['mean']:.1%}"
-    assert shown["Confidence is off by"] == f"{figures['expected_calibration_error']:.3f}"
+    assert shown["Calibration error"] == f"{figures['expected_calibration_error']:.1%}"
     assert shown["Chance"] == "12.5%"
 
 
@@ -142,7 +142,7 @@ def test_a_protocol_that_the_files_lack_is_named(published, monkeypatch):
 
 
 def test_the_open_tab_alone_is_drawn(app):
-    charts = {"Curves": 1, "Groups": 1, "Calibration": 2, "Protocols": 1, "Models": 0, "Card and files": 0}
+    charts = {"Curves": 1, "Groups": 1, "Calibration": 2, "Protocols": 1, "Models": 1, "Card and files": 0}
     assert {tab: len(open_tab(app, tab).get("plotly_chart")) - 2 for tab in charts} == charts
 
 

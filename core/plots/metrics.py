@@ -275,6 +275,29 @@ def protocol_bars(table: pd.DataFrame, *, chance: float, listeners: Listeners | 
     )
 
 
+def model_bars(table: pd.DataFrame, chance: float, clips: str) -> go.Figure:
+    """Draw the UAR of several models on the same protocol, each with its interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from ``core.learning.reports.comparisons.tabulate_models``, the model that is compared with first.
+    chance : float
+        UAR of answers drawn at random.
+    clips : str
+        Protocol and clips, in words.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    colors = [WAVE_COLOR, *[MUTED_COLOR] * (len(table) - 1)]
+    figure = go.Figure(_recall_bars(table, table["model"].tolist(), colors))
+    _add_line(figure, 100 * chance, "chance")
+    xaxis = {"title": "model", "type": "category"}
+    return _recall_frame(figure, f"All stored models: {clips}", xaxis=xaxis, bargap=0.6)
+
+
 def study_bars(table: pd.DataFrame, title: str) -> go.Figure:
     """Draw the UAR on each channel of each case of a study.
 

@@ -15,7 +15,7 @@ from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
 from core.work.progress import Progress
-from pages.ui.shared import cache, state
+from pages.ui.shared import cache, links, state
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
 
@@ -55,14 +55,9 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
 
 
 def address(corpus: FoundCorpus, clip: str) -> dict[str, str | list[str]]:
-    """Return the parameters of another page's address that names a clip, with those of this page.
-
-    Streamlit puts this page with these parameters into the browser's history on the way, unless they are its own; so
-    Back finds it as it was.
-    """
-    here: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
+    """Return the parameters of another page's address that names a clip, with those of this page."""
     named = {} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}
-    return here | named | {state.CLIP: clip}
+    return links.here(**named, **{state.CLIP: clip})
 
 
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
@@ -70,11 +65,11 @@ def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
     places = {place.corpus.name: place for place in list_places()}
     if len(places) < 2:
         return find_corpus()
-    linked = st.query_params.get(state.CORPUS) if key == state.CORPUS else None
+    told = links.news(key)
+    if told is not None:
+        st.session_state[key] = told[0]
     if st.session_state.get(key) not in places:
-        st.session_state.pop(key, None)
-        if linked in places:
-            st.session_state[key] = linked
+        st.session_state[key] = next(iter(places))
     name = st.selectbox(
         "Corpus",
         list(places),
@@ -82,9 +77,9 @@ def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
         key=key,
         width=240,
         persist_state="session",
+        on_change=_tell,
+        args=(key,),
     )
-    if key == state.CORPUS:
-        st.query_params[state.CORPUS] = name
     return _open(places[name])
 
 
@@ -107,6 +102,11 @@ def plain(text: str) -> str:
     \!\[x\]\(y\) 1\*2
     """
     return _MARKS.sub(r"\\\1", text)
+
+
+def _tell(key: str) -> None:
+    """Put the chosen corpus into the address, and take out clips of another one."""
+    links.tell({key: [st.session_state[key]], state.CLIP: [], state.OTHER_CLIP: []})
 
 
 def _open(place: Place) -> FoundCorpus:

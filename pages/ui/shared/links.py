@@ -34,14 +34,48 @@ def linked(key: str, read: Read) -> dict[str, Any]:
 def choose(values: Mapping[str, Any]) -> None:
     """Put values into widgets and the address, in one step."""
     st.session_state.update(values)
-    _write({key: _texts(value) for key, value in values.items()})
+    tell({key: _texts(value) for key, value in values.items()})
+
+
+def tell(texts: Mapping[str, list[str]]) -> None:
+    """Change parameters of the address at once: each message to the browser is a step of its history."""
+    st.session_state.setdefault(state.LINKS, {}).update(texts)
+    before = {name: st.query_params.get_all(name) for name in st.query_params}
+    after = {name: values for name, values in (before | dict(texts)).items() if values}
+    if after != before:
+        st.query_params.from_dict(after)
+
+
+def here(**values: str) -> dict[str, str | list[str]]:
+    """Return the parameters of this page's address with others, for a link to another page.
+
+    Streamlit puts this page with these parameters into the browser's history on the way, unless they are its own; so
+    Back finds it as it was.
+    """
+    own: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
+    return own | values
+
+
+def news(*parameters: str) -> list[str | None] | None:
+    """Return what parameters say where they say something else than before; None where they do not.
+
+    A page that is opened without them has no news: what the visit holds stays. Without them on the same page, by Back,
+    nothing is chosen any more.
+    """
+    told = [st.query_params.get(parameter) for parameter in parameters]
+    page = st.context.url
+    seen = st.session_state.setdefault(state.NEWS, {})
+    before, last_page = seen.get(parameters, ([None] * len(parameters), page))
+    seen[parameters] = told, page
+    is_arrival = page != last_page and not any(told)
+    return None if told == before or is_arrival else told
 
 
 def clear(defaults: Mapping[str, Any]) -> None:
     """Put defaults into widgets, and take these out of the address, in one step."""
     # Set, not removed: the browser would send what it still shows.
     st.session_state.update(defaults)
-    _write({key: [] for key in defaults})
+    tell({key: [] for key in defaults})
 
 
 def one_of(options: Iterable[Value], default: Value | None = None) -> Read:
@@ -88,7 +122,7 @@ def linked_row(key: str, parameter: str, names: Sequence[str], shown: str) -> di
     """Return the options of a table whose chosen row stands in the address, by its name."""
 
     def note(name: str | None) -> None:
-        _write({parameter: _texts(name)})
+        tell({parameter: _texts(name)})
 
     return chosen_row(key, names, shown, note)
 
@@ -129,16 +163,7 @@ def chosen_row(key: str, names: Sequence[str], shown: str, choose: Callable[[str
 def _tell(key: str, default: Any) -> None:
     """Put what somebody chose into the address; the default needs no words there."""
     value = st.session_state[key]
-    _write({key: [] if value == default else _texts(value)})
-
-
-def _write(texts: Mapping[str, list[str]]) -> None:
-    """Change parameters of the address at once: each message to the browser is a step of its history."""
-    st.session_state.setdefault(state.LINKS, {}).update(texts)
-    before = {name: st.query_params.get_all(name) for name in st.query_params}
-    after = {name: values for name, values in (before | dict(texts)).items() if values}
-    if after != before:
-        st.query_params.from_dict(after)
+    tell({key: [] if value == default else _texts(value)})
 
 
 def _texts(value: Any) -> list[str]:

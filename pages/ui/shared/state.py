@@ -13,10 +13,12 @@ class SoundKeys:
     recording: str
     sample: str
     clip: str
+    corpus: str
+    """Name of the corpus, in the address too, where there are several."""
     linked: str
     """Parameter of the address that names a clip of the corpus."""
-    opened: str
-    """The clip of that parameter that was opened last."""
+    linked_sample: str
+    """Parameter of the address that names a sample."""
     file: str
     """Digest of the one of several uploads that is looked at."""
     kept: str
@@ -27,14 +29,17 @@ CLIP: Final = "clip"
 """Parameter of the address that names a clip of the corpus, on all pages."""
 OTHER_CLIP: Final = "other-clip"
 """The same of the clip that it is compared with."""
+CORPUS: Final = "corpus"
+"""Parameter of the address that names the corpus, where there are several."""
 SOUND: Final = SoundKeys(
     "sound-source",
     "sound-uploads",
     "sound-recording",
     "sound-sample",
     "sound-clip",
+    CORPUS,
     CLIP,
-    "sound-opened-clip",
+    "sample",
     "sound-file",
     "sound-kept",
 )
@@ -45,18 +50,19 @@ OTHER_SOUND: Final = SoundKeys(
     "other-recording",
     "other-sample",
     "other-corpus-clip",
+    "other-corpus",
     OTHER_CLIP,
-    "other-opened-clip",
+    "compared-sample",
     "other-file",
     "other-kept",
 )
 """The sound that the first is compared with."""
 KEPT: Final = "kept-results"
 """What ends with the session, and takes along what is kept of it."""
-CORPUS: Final = "corpus"
-"""Parameter of the address that names the corpus, where there are several."""
 LINKS: Final = "links"
 """What the address had for the widgets of ``pages.ui.shared.links`` in the last run."""
+NEWS: Final = "links-news"
+"""What it had for ``pages.ui.shared.links.news``, and on which page."""
 PART: Final = "predict-part"
 PLAYER: Final = "player"
 PLAY: Final = "play"
