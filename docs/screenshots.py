@@ -4,10 +4,12 @@ The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administr
 """
 
 import io
+import itertools
 import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,12 @@ PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
 TALK = 9_000
 """Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
+FILM = 20.0
+"""Length of the moving picture of the Live page, in seconds."""
+FILM_STEP = 0.4
+"""Time between two of its frames, in seconds."""
+FILM_WIDTH = 960
+"""Width of its frames, in pixels."""
 
 
 def main(address: str) -> None:
@@ -89,7 +97,10 @@ def draw_live(page: Page, address: str, scheme: str) -> None:
     stream = page.frame_locator("iframe[title*='webrtc']")
     stream.get_by_role("button", name="Start").click()
     page.get_by_text("Input level").wait_for()
-    page.wait_for_timeout(TALK)
+    if scheme == "light":
+        film(page, "live")
+    else:
+        page.wait_for_timeout(TALK)
     page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
     shoot(page, f"live-{scheme}")
     stream.get_by_role("button", name="Stop").click()
@@ -105,6 +116,26 @@ def draw_admin(page: Page, address: str, scheme: str) -> None:
     page.get_by_role("tab", name="Models").click()
     page.get_by_role("combobox", name="Model").first.wait_for()
     shoot(page, f"admin-{scheme}")
+
+
+def film(page: Page, name: str) -> None:
+    """Save what the page shows over time as a moving picture, which takes as long as it took."""
+    frames, ends, begin = [], [], time.monotonic()
+    while not ends or ends[-1] < FILM:
+        frame = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        frames.append(frame.resize((FILM_WIDTH, round(frame.height * FILM_WIDTH / frame.width))))
+        page.wait_for_timeout(max(len(frames) * FILM_STEP - (time.monotonic() - begin), 0) * 1_000)
+        ends.append(time.monotonic() - begin)
+    durations = [round(1_000 * (end - start)) for start, end in itertools.pairwise([0.0, *ends])]
+    frames[0].save(
+        FOLDER / f"{name}.webp",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=0,
+        quality=60,
+        method=6,
+    )
 
 
 def shoot(page: Page, name: str) -> None:
