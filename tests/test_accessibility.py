@@ -76,14 +76,18 @@ def test_no_page_has_a_serious_obstacle(app, browse, scheme):  # noqa: F811
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
+FOCUSED = """() => {
+  let at = document.activeElement
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+  return `${at?.getAttribute("aria-label") ?? ""} ${at?.innerText ?? ""}`
+}"""
+
+
 def reach(page: Page, label: str, n_steps: int = 120) -> None:
     """Press the tab key until what has a label has the focus."""
     for _ in range(n_steps):
         page.keyboard.press("Tab")
-        if label in page.evaluate(
-            "() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement)"
-            " at = at.shadowRoot.activeElement; return `${at?.getAttribute('aria-label') ?? ''} ${at?.innerText ?? ''}` }"
-        ):
+        if label in page.evaluate(FOCUSED):
             return
     pytest.fail(f"no way to {label!r} by the tab key")
 
