@@ -37,9 +37,9 @@ def _show_empty() -> None:
     with st.container(border=True):
         st.markdown("#### Nobody speaks yet")
         st.markdown(
-            f"Press Start and allow the microphone. Every {LIVE.hop:g} s the last {LIVE.length:g} s are answered: the "
-            "emotion, how confident the model is, and how it moves. After Stop, the whole take stands here with its "
-            "segments, to hear and to download."
+            f"Press Start and allow the microphone. Every {LIVE.hop:g}\u00a0s the last {LIVE.length:g}\u00a0s are "
+            "answered: the emotion, how confident the model is, and how it moves. After Stop, the whole take stands "
+            "here with its segments, to hear and to download."
         )
         st.caption(
             "The sound goes to this server, unchanged by the browser's filters for calls, and stays in this session. "

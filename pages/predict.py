@@ -17,9 +17,8 @@ from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
-from pages.ui.shared.links import here
 from pages.ui.shared.player import Region, describe_sound, regions_of, show_player
-from pages.ui.shared.sounds import choose_sounds
+from pages.ui.shared.sounds import choose_sounds, named_sound
 from pages.ui.shared.timeline import known_windows, levels_of, show_upload_timeline
 
 DOWNLOAD = ":material/download:"
@@ -53,7 +52,6 @@ def main() -> None:
             return
         prediction = cache.prediction(sound, cache.predictor(), personal_shift())
         answer.show_answer(prediction)
-        answer.show_probabilities(prediction.probabilities)
         note_baseline()
         note_answer(sound, prediction)
         why = st.container()
@@ -103,13 +101,13 @@ def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
             "pages/features.py",
             label="Why this answer",
             icon=":material/troubleshoot:",
-            query_params=here(**{state.FEATURES_TAB: "Model"}),
+            query_params=named_sound() | {state.FEATURES_TAB: "Model"},
         )
         st.page_link(
             "pages/features.py",
             label="Pitch and voice",
             icon=":material/graphic_eq:",
-            query_params=here(**{state.FEATURES_TAB: "Voice"}),
+            query_params=named_sound() | {state.FEATURES_TAB: "Voice"},
         )
         st.download_button("JSON", as_json, f"{stem}.json", "application/json", icon=DOWNLOAD, on_click="ignore")
         st.download_button("CSV", as_csv, f"{stem}.csv", "text/csv", icon=DOWNLOAD, on_click="ignore")

@@ -54,7 +54,7 @@ def test_several_files_give_a_table_with_what_failed(app):
     table = app.dataframe[0].value
     assert table["file"].tolist() == ["a.wav", "b.wav"]
     assert table["answer"].tolist()[1] == "not answered"
-    assert table["answer"].tolist()[0] in (*EMOTIONS, "unsure")
+    assert table["answer"].tolist()[0].removeprefix("unsure, perhaps ") in EMOTIONS
     assert not app.exception
 
 
@@ -82,9 +82,9 @@ def test_the_answers_of_a_visit_stand_side_by_side(app):
 def test_a_chosen_sample_stands_in_the_address_and_back_takes_it_back(app):
     app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
     titles = [sample.title for sample in list_samples()]
-    assert app.query_params["sample"] == [titles[0]]
+    assert titles[0] in app.query_params["sample"]
     app.selectbox(key=state.SOUND.sample).set_value(titles[1]).run()
-    assert app.query_params["sample"] == [titles[1]]
+    assert titles[1] in app.query_params["sample"]
     app.query_params["sample"] = titles[0]  # as Back does
     app.run()
     assert app.selectbox(key=state.SOUND.sample).value == titles[0]

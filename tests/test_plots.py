@@ -84,7 +84,7 @@ def test_every_cell_can_be_clicked_and_knows_its_emotions():
     assert [tuple(cell) for cell in marks.customdata] == cells
     assert list(zip(marks.y, marks.x, strict=True)) == cells
     assert [text.split("<")[1][2:] for text in numbers.text if "<" in text] == ["8", "2", "1", "3", "4"]
-    assert marks.text[5] == "4 of 8 answers for sad"
+    assert marks.text[5] == "4 of 8 sad clips"
 
 
 def test_chosen_cell_is_outlined():

@@ -18,9 +18,10 @@ CELL_FIELDS = {"speaker": "Speaker", "intensity": "Intensity", "statement": "Sen
 
 def show_confusion(evaluated: Evaluated) -> None:
     """Show the matrix, and beside it the clips of the chosen cell."""
-    counts = cache.report(tabulate_confusion, evaluated.key)
-    cells = {f"{true} as {answered}": (true, answered) for true, answered in rank_cells(counts)}
-    matrix_place, list_place = st.columns([5, 4], gap="large")
+    answers = cache.report(tabulate_confusion, evaluated.key)
+    cells = {f"{true} as {answered}": (true, answered) for true, answered in rank_cells(answers)}
+    counts = answers / evaluated.rows["seed"].nunique()  # of clips, as means over seeds
+    matrix_place, list_place = st.columns([6, 5], gap="medium")
     with list_place:
         cell = _choose_cell(cells)
         _show_cell(evaluated, counts, *cell)
@@ -34,7 +35,7 @@ def show_confusion(evaluated: Evaluated) -> None:
             alt="Confusion matrix: true emotions by answered ones; the numbers stand in the table below",
         )
         with st.expander("As a table", icon=":material/table:"):
-            st.dataframe(counts.rename_axis("true, answered as"))
+            st.dataframe(counts.round(1).rename_axis("true, answered as"))
         _show_groups(evaluated, *cell)
 
 
@@ -66,27 +67,27 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     clips = cache.report(list_cell, evaluated.key, true, answered)
     verb = "recognised as" if true == answered else "taken for"
     share = counts.loc[true, answered] / counts.loc[true].sum()
-    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of the answers for {true}, {len(clips):,} clips")
+    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of {true}, {len(clips):,} clips")
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
         return
     n_seeds = int(clips["n_seeds"].max())
-    agreement = {"n_answered": f"Of {n_seeds} seeds"} if n_seeds > 1 else {}
+    agreement = {"n_answered": "Seeds"} if n_seeds > 1 else {}
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
     shown = told if told in names else names[0]
     st.dataframe(
-        clips[["clip", *agreement, "confidence", "speaker", "intensity", "channel", "statement"]],
+        clips[["speaker", "intensity", "statement", "confidence", *agreement, "channel", "clip"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
-            "speaker": st.column_config.TextColumn("Speaker", width=62),
-            "intensity": "Intensity",
-            "statement": "Sentence",
-            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "speaker": st.column_config.TextColumn("Speaker", width=60),
+            "intensity": st.column_config.TextColumn("Intensity", width=66),
+            "statement": st.column_config.TextColumn("Sentence", width=105),
+            "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
             "channel": "Channel",
             "clip": "Clip",
             **{
-                column: st.column_config.NumberColumn(title, help="Trainings that answered so", width=84)
+                column: st.column_config.NumberColumn(title, help=f"Of {n_seeds} trainings answered so", width=54)
                 for column, title in agreement.items()
             },
         },
@@ -136,5 +137,5 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
                 "pages/features.py",
                 label=f"Compare with a {true} one that was recognised",
                 icon=":material/compare:",
-                query_params=where | {state.FEATURES_COMPARE: "true", state.OTHER_CLIP: right},
+                query_params=where | address(corpus, right, state.OTHER_SOUND) | {state.FEATURES_COMPARE: "true"},
             )

@@ -113,15 +113,11 @@ def choose_evaluated() -> Evaluated | None:
         seed = st.selectbox(
             "Seed",
             [ALL_SEEDS, *seeds],
-            help="A seed is one training of the same recipe. With all, shares are means over seeds and counts are "
-            "counts of all their answers.",
+            help="A seed is one training of the same recipe. With all, shares and numbers of clips are means.",
             width=120,
             **linked(state.METRICS_SEED, one_of([ALL_SEEDS, *seeds], ALL_SEEDS)),
         )
-    st.caption(
-        f"Corpus: {plain(trained.title)}. Protocol: {plain(trained.protocols[protocol])}. Every figure here is "
-        "computed from the files of the model."
-    )
+    st.caption(f"Corpus: {plain(trained.title)}. Protocol: {plain(trained.protocols[protocol])}.")
     number = int(seed) if seed in seeds else None
     return Evaluated((model, protocol, subset, number))
 
@@ -153,7 +149,7 @@ def show_headline(evaluated: Evaluated) -> None:
                 f"[{listeners.title}]({listeners.source}).",
             )  # fmt: skip
         st.metric(
-            "Calibration error", f"{ece:.1%}", "confidence off by", **muted,
+            "Calibration error", f"{ece:.1%}", f"ECE {ece:.3f}", **muted,
             help="Expected calibration error (ECE): mean distance of confidence from the share of right answers.",
         )  # fmt: skip
         st.metric(
@@ -161,11 +157,8 @@ def show_headline(evaluated: Evaluated) -> None:
             help="Share of the clips whose confidence reaches the threshold in use. The threshold was chosen on the "
             f"{evaluated.model.main_protocol} answers; the card has its worth on folds that did not choose it.",
         )  # fmt: skip
-    wrong = "" if given["risk"] is None else f" Of the clips it is not unsure about, {given['risk']:.1%} are wrong."
-    st.caption(
-        f"Unweighted average recall (UAR) on {summary['n_clips']:,} clips, with its 95 % interval over speakers; "
-        f"expected calibration error (ECE).{wrong}"
-    )
+    wrong = "" if given["risk"] is None else f" Of those it is not unsure about, {given['risk']:.1%} are wrong."
+    st.caption(f"On {summary['n_clips']:,} clips, from the files of the model.{wrong}")
 
 
 def show_not_evaluated(evaluated: Evaluated) -> None:

@@ -85,7 +85,9 @@ def show_groups(evaluated: Evaluated) -> None:
         )
     st.markdown("**By emotion**")
     st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
-    show_shares(cache.report(tabulate_classes, evaluated.key), recall="Recall")
+    classes = cache.report(tabulate_classes, evaluated.key)
+    n_clips = (classes["n_answers"] / evaluated.rows["seed"].nunique()).round().astype(int)
+    show_shares(classes.drop(columns="n_answers").assign(n_clips=n_clips), recall="Recall")
 
 
 def show_calibration(evaluated: Evaluated) -> None:

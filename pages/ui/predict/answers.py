@@ -22,12 +22,10 @@ ROW: Final = 35
 """Height of a row, in pixels."""
 SHARE: Final = {"min_value": 0, "max_value": 1, "format": "%.2f"}
 COLUMNS: Final[dict[str, Any]] = {
-    "file": "File",
-    "answer": "Answer",
-    "emotion": "Most likely",
+    "file": st.column_config.TextColumn("File", width=150),
+    "answer": st.column_config.TextColumn("Answer", width=130),
     "confidence": st.column_config.ProgressColumn("Confidence", width=110, **SHARE),
     "model": "Model",
-    "error": None,
 }
 
 
@@ -52,7 +50,7 @@ def choose_among(sounds: list[Sound]) -> Sound:
         st.session_state[state.SOUND.file] = name
 
     st.dataframe(
-        _with_verdicts(answers)[["file", "answer", "emotion", "confidence"]],
+        _with_verdicts(answers)[["file", "answer", "confidence"]],
         hide_index=True,
         height=min(ROW * len(sounds) + ROW + 3, 6 * ROW),
         column_config=COLUMNS,
@@ -96,12 +94,21 @@ def show_answers() -> None:
 
 
 def _with_verdicts(answers: Answers) -> pd.DataFrame:
-    """Return the table of answers with what is said first: the emotion, unsure, or that there is no answer."""
-    table = prediction_table(answers).fillna({"emotion": ""})
-    is_unsure = table["is_uncertain"].fillna(value=False).astype(bool)
-    table["answer"] = table["emotion"].where(~is_unsure, "unsure").where(table["error"] == "", "not answered")
-    table["model"] = [answer.model if isinstance(answer, Prediction) else "" for _, answer in answers]
-    return table
+    """Return the table of answers with what is said of each first."""
+    return prediction_table(answers).assign(
+        **pd.DataFrame([_verdict(answer) for _, answer in answers], columns=["answer", "confidence", "model"])
+    )
+
+
+def _verdict(answer: Prediction | SoundWebError) -> tuple[str, float | None, str]:
+    """Return an answer in words, its confidence and the model: of a clip of the training, that of models without it."""
+    if isinstance(answer, SoundWebError):
+        return "not answered", None, ""
+    known = answer.known if len(answer.pieces) == 1 else None
+    said = known.answer if known else answer.emotion
+    is_uncertain = known.is_uncertain if known else answer.is_uncertain
+    confidence = known.confidence if known else answer.confidence
+    return f"unsure, perhaps {said}" if is_uncertain else said, confidence, answer.model
 
 
 def _offer(answers: Answers, key: str) -> None:

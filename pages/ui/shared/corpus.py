@@ -54,10 +54,10 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
     return None if place is None else _open(place)
 
 
-def address(corpus: FoundCorpus, clip: str) -> dict[str, str | list[str]]:
-    """Return the parameters of another page's address that names a clip, with those of this page."""
-    named = {} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}
-    return links.here(**named, **{state.CLIP: clip})
+def address(corpus: FoundCorpus, clip: str, keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
+    """Return the parameters of a page's address that name a clip."""
+    named = {} if corpus.corpus is default_corpus() else {keys.corpus: corpus.corpus.name}
+    return named | {keys.linked: clip}
 
 
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:

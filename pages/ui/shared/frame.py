@@ -18,8 +18,8 @@ HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
 ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
-STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; }</style>"
-"""Titles begin under the header, not a line further down; Streamlit's themes have no setting for it."""
+STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; padding-inline: clamp(1rem, 4vw, 5rem); }</style>"
+"""Titles begin under the header, and small screens have narrow margins; Streamlit's themes have no setting for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 

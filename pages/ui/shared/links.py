@@ -1,7 +1,7 @@
 """Widgets whose values stand in the address, each change a step that Back takes back.
 
-Streamlit's own binding replaces the address, so that Back skips the step, and takes its parameters out of the page's
-history when another page is opened. Here the address is the truth: what it says goes into the widget before it is
+Streamlit's own binding replaces the address, so that Back skips the step, and a page with bound widgets stands in the
+history twice when another one is opened. Here the address is the truth: what it says goes into the widget before it is
 drawn, and what a person chooses goes into the address.
 """
 
@@ -44,16 +44,6 @@ def tell(texts: Mapping[str, list[str]]) -> None:
     after = {name: values for name, values in (before | dict(texts)).items() if values}
     if after != before:
         st.query_params.from_dict(after)
-
-
-def here(**values: str) -> dict[str, str | list[str]]:
-    """Return the parameters of this page's address with others, for a link to another page.
-
-    Streamlit puts this page with these parameters into the browser's history on the way, unless they are its own; so
-    Back finds it as it was.
-    """
-    own: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
-    return own | values
 
 
 def news(*parameters: str) -> list[str | None] | None:
@@ -155,7 +145,10 @@ def chosen_row(key: str, names: Sequence[str], shown: str, choose: Callable[[str
         found = st.session_state[key]["selection"]
         # A cell is chosen beside the row that was, until the next run.
         rows = [row for row, _ in found["cells"]] or found["rows"]
-        choose(names[rows[0]] if rows and rows[0] < len(names) else None)
+        name = names[rows[0]] if rows and rows[0] < len(names) else None
+        # The browser also tells of the row that was marked for it.
+        if name != shown:
+            choose(name)
 
     return {"key": key, "on_select": take, "selection_mode": ["single-row", "single-cell"]}
 

@@ -8,18 +8,11 @@ from core.audio.containers import ENDINGS
 from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.corpus.base import describe
-from core.corpus.known import default_corpus
 from pages.ui.shared import cache, links, state
-from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
+from pages.ui.shared.corpus import FoundCorpus, address, choose_corpus, find_corpus
 from pages.ui.shared.strangers import uploads
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
-ICONS = {
-    UPLOAD: ":material/upload_file:",
-    RECORD: ":material/mic:",
-    SAMPLE: ":material/graphic_eq:",
-    CLIP: ":material/library_music:",
-}
 MAX_FILES = 50
 RECORDING_RATE = 48_000
 """Rate asked of the microphone, in Hz: that of the corpus, well above the features' own."""
@@ -35,7 +28,6 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         "Sound from",
         [UPLOAD, RECORD, SAMPLE, *([CLIP] if corpus else [])],
         required=True,
-        format_func=lambda name: f"{ICONS[name]} {name}",
         key=keys.source,
         label_visibility="collapsed",
         persist_state="session",
@@ -65,6 +57,12 @@ def looked_at_among(sounds: list[Sound], keys: state.SoundKeys = state.SOUND) ->
     return next((sound for sound in sounds if sound.sha256 == st.session_state.get(keys.file)), sounds[0])
 
 
+def named_sound(keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
+    """Return the parameters that name the sound in this page's address, for links to other pages."""
+    names = (keys.corpus, keys.linked, keys.linked_sample)
+    return {name: st.query_params[name] for name in names if name in st.query_params}
+
+
 def _follow_address(corpus: FoundCorpus | None, keys: state.SoundKeys, first: str) -> None:
     """Turn to the sound that the address names, where it names another one than before."""
     told = links.news(keys.linked, keys.linked_sample)
@@ -83,8 +81,8 @@ def _tell(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
     """Put what somebody chose into the address; uploads and recordings have no name there."""
     source, named = st.session_state[keys.source], {keys.linked: "", keys.linked_sample: ""}
     if source == CLIP and corpus is not None:
-        named[keys.linked] = st.session_state.get(corpus.key(keys.clip)) or str(corpus.clips["clip"].iloc[0])
-        named |= {} if corpus.corpus is default_corpus() else {keys.corpus: corpus.corpus.name}
+        clip = st.session_state.get(corpus.key(keys.clip)) or str(corpus.clips["clip"].iloc[0])
+        named |= address(corpus, clip, keys)
     elif source == SAMPLE:
         named[keys.linked_sample] = st.session_state.get(keys.sample) or cache.samples()[0].title
     links.tell({name: [text] if text else [] for name, text in named.items()})
