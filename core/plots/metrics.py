@@ -93,12 +93,14 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     return frame(
         figure,
         "Which emotion is taken for which",
-        118 + 40 * len(true),
+        92 + 38 * len(true),
         xaxis=axis | {"title": None, "side": "top", "tickangle": -40, "range": [-0.5, len(answered) - 0.5]},
         yaxis=axis | {"title": None, "ticksuffix": " \u2192", "range": [len(true) - 0.5, -0.5]},
         dragmode=False,
         clickmode="event+select",
-        margin={"t": 118},
+        margin={"t": 92},
+        title_y=0.98,
+        title_yanchor="top",
     )
 
 

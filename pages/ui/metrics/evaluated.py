@@ -117,9 +117,12 @@ def choose_evaluated() -> Evaluated | None:
             width=120,
             **linked(state.METRICS_SEED, one_of([ALL_SEEDS, *seeds], ALL_SEEDS)),
         )
-    st.caption(f"Corpus: {plain(trained.title)}. Protocol: {plain(trained.protocols[protocol])}.")
-    number = int(seed) if seed in seeds else None
-    return Evaluated((model, protocol, subset, number))
+    evaluated = Evaluated((model, protocol, subset, int(seed) if seed in seeds else None))
+    st.caption(
+        f"{plain(trained.title)}, {evaluated.subset_name}: {evaluated.rows['clip'].nunique():,} clips · "
+        f"{plain(trained.protocols[protocol])} · all figures are computed from the model's files"
+    )
+    return evaluated
 
 
 def show_headline(evaluated: Evaluated) -> None:
@@ -152,13 +155,13 @@ def show_headline(evaluated: Evaluated) -> None:
             "Calibration error", f"{ece:.1%}", f"ECE {ece:.3f}", **muted,
             help="Expected calibration error (ECE): mean distance of confidence from the share of right answers.",
         )  # fmt: skip
+        risk = "always unsure" if given["risk"] is None else f"{given['risk']:.1%} of them wrong"
         st.metric(
-            "Answered", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **muted,
-            help="Share of the clips whose confidence reaches the threshold in use. The threshold was chosen on the "
-            f"{evaluated.model.main_protocol} answers; the card has its worth on folds that did not choose it.",
+            "Answered", f"{given['answered']:.1%}", risk, **muted,
+            help="Share of the clips whose confidence reaches the threshold in use; the others are unsure. The "
+            f"threshold was chosen on the {evaluated.model.main_protocol} answers; the card has its worth on folds "
+            "that did not choose it.",
         )  # fmt: skip
-    wrong = "" if given["risk"] is None else f" Of those it is not unsure about, {given['risk']:.1%} are wrong."
-    st.caption(f"On {summary['n_clips']:,} clips, from the files of the model.{wrong}")
 
 
 def show_not_evaluated(evaluated: Evaluated) -> None:

@@ -46,6 +46,7 @@ def show_answer(prediction: Prediction) -> None:
         with st.container(border=True):
             st.caption("The model in use, which remembers this recording, answers")
             _show_own(prediction, "####")
+    show_probabilities((known or prediction).probabilities)
     st.caption(DOMAIN_NOTICE)
 
 
@@ -55,7 +56,6 @@ def _show_own(prediction: Prediction, level: str) -> None:
     _show_certainty(prediction)
     for reason in prediction.reasons:
         st.caption(f":material/info: {_sentence(reason)}")
-    show_probabilities(prediction.probabilities)
 
 
 def note_known(known: KnownClip | None) -> None:

@@ -9,17 +9,22 @@ import streamlit as st
 from core.errors import ModelError, SoundWebError
 from core.learning.reports.cards import percent
 from core.serving.registry import StoredModel
-from pages.ui.shared import cache
+from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
 from pages.ui.shared.corpus import describe_corpora
+from pages.ui.shared.navigation import mend_navigation
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
 ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
-STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; padding-inline: clamp(1rem, 4vw, 5rem); }</style>"
-"""Titles begin under the header, and small screens have narrow margins; Streamlit's themes have no setting for it."""
+STYLE: Final = f"""<style>
+.stMainBlockContainer {{ padding-top: 3.75rem; padding-inline: clamp(1rem, 4vw, 5rem); }}
+{", ".join(f".st-key-{key}" for key in (state.NAVIGATION, state.LIVE_ACCESS, state.LIVE_BUTTONS))} {{ display: none; }}
+</style>"""
+"""Titles begin under the header, small screens have narrow margins, and what shows nothing takes no room; Streamlit's
+themes have no settings for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
@@ -41,6 +46,7 @@ def shown_errors() -> Iterator[None]:
 def show_sidebar() -> None:
     """Show what belongs to the whole visit: the model in use and how far it can be trusted."""
     st.html(STYLE)
+    mend_navigation()
     with st.sidebar:
         try:
             found = cache.in_use()
