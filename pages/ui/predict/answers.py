@@ -85,7 +85,7 @@ def show_answers() -> None:
             table[["file", "answer", *labels, *(["model"] if table["model"].nunique() > 1 else [])]],
             hide_index=True,
             column_config=COLUMNS
-            | {label: st.column_config.ProgressColumn(label.capitalize(), width=92, **SHARE) for label in labels},
+            | {label: st.column_config.NumberColumn(label.capitalize(), format="%.2f", width=66) for label in labels},
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             _offer(answers, "visit")
@@ -94,21 +94,24 @@ def show_answers() -> None:
 
 
 def _with_verdicts(answers: Answers) -> pd.DataFrame:
-    """Return the table of answers with what is said of each first."""
-    return prediction_table(answers).assign(
-        **pd.DataFrame([_verdict(answer) for _, answer in answers], columns=["answer", "confidence", "model"])
-    )
+    """Return the table of answers with what is said of each first: of a clip of the training, by models without it."""
+    said = pd.DataFrame([_verdict(answer) for _, answer in answers])
+    return prediction_table(answers).assign(**{column: said[column] for column in said})
 
 
-def _verdict(answer: Prediction | SoundWebError) -> tuple[str, float | None, str]:
-    """Return an answer in words, its confidence and the model: of a clip of the training, that of models without it."""
+def _verdict(answer: Prediction | SoundWebError) -> dict[str, object]:
+    """Return what a table says of an answer."""
     if isinstance(answer, SoundWebError):
-        return "not answered", None, ""
+        return {"answer": "not answered", "confidence": None, "model": ""}
     known = answer.known if len(answer.pieces) == 1 else None
     said = known.answer if known else answer.emotion
     is_uncertain = known.is_uncertain if known else answer.is_uncertain
-    confidence = known.confidence if known else answer.confidence
-    return f"unsure, perhaps {said}" if is_uncertain else said, confidence, answer.model
+    return {
+        "answer": f"unsure, perhaps {said}" if is_uncertain else said,
+        "confidence": (known or answer).confidence,
+        "model": answer.model,
+        **(known or answer).probabilities,
+    }
 
 
 def _offer(answers: Answers, key: str) -> None:
