@@ -24,8 +24,8 @@ STYLE: Final = f"""<style>
 [data-testid="stCaptionContainer"] code {{ color: inherit; }}
 {", ".join(f".st-key-{key}" for key in (state.NAVIGATION, state.LIVE_ACCESS, state.LIVE_BUTTONS))} {{ display: none; }}
 </style>"""
-"""Titles begin under the header, small screens have narrow margins, code in small print has its contrast, and what shows
-nothing takes no room; Streamlit's themes have no settings for it."""
+"""Titles begin under the header, small screens have narrow margins, code in small print is as dark as that, and what
+shows nothing takes no room; Streamlit's themes have no settings for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
