@@ -18,13 +18,15 @@ def main() -> None:
     with shown_errors():
         cache.predictor()
         is_open = can_start()
-        worker = capture() if is_open else None
+        with st.container(key=state.LIVE_CONTROLS):
+            worker = capture() if is_open else None
     if worker is not None:
         note_baseline()
         picture = st.container()
         half_life = choose_half_life()
         with picture:
             show_live(worker, half_life)
+        st.caption("Another page ends the take; its report waits here.")
     elif state.LIVE_TAKE in st.session_state:
         show_report(st.session_state[state.LIVE_TAKE])
     elif is_open:
