@@ -22,11 +22,13 @@ ADMINS_NAME: Final = "admins"
 STYLE: Final = f"""<style>
 .stMainBlockContainer {{ padding-top: 3.75rem; padding-inline: clamp(1rem, 4vw, 5rem); }}
 .st-key-{state.LIVE_CONTROLS} {{ position: sticky; top: 3.75rem; z-index: 9; }}
+.js-plotly-plot :is(.infolayer, [class*="axislayer"]) text:not(.gtitle), .js-plotly-plot .bartext-outside {{
+  fill: currentColor !important; fill-opacity: 0.75 !important; }}
 [data-testid="stCaptionContainer"] code {{ color: inherit; }}
 {", ".join(f".st-key-{key}" for key in (state.NAVIGATION, state.LIVE_ACCESS, state.LIVE_BUTTONS))} {{ display: none; }}
 </style>"""
-"""Titles begin under the header, small screens have narrow margins, Start and Stop stay in sight, code in small
-print is as dark as that, and what shows nothing takes no room; Streamlit's themes have no settings for it."""
+"""Titles begin under the header, small screens have narrow margins, Start and Stop stay in sight, labels of charts
+and code in small print can be read, and what shows nothing takes no room; Streamlit's themes have no settings for it."""
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
