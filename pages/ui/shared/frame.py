@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from core.errors import ModelError, SoundWebError
 from core.learning.reports.cards import percent
 from core.serving.registry import StoredModel
-from pages.ui.shared import cache, state
+from pages.ui.shared import cache
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
 from pages.ui.shared.corpus import describe_corpora
@@ -19,16 +20,7 @@ HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
 ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
-STYLE: Final = f"""<style>
-.stMainBlockContainer {{ padding-top: 3.75rem; padding-inline: clamp(1rem, 4vw, 5rem); }}
-.st-key-{state.LIVE_CONTROLS} {{ position: sticky; top: 3.75rem; z-index: 9; }}
-.js-plotly-plot :is(.infolayer, [class*="axislayer"]) text:not(.gtitle), .js-plotly-plot .bartext-outside {{
-  fill: currentColor !important; fill-opacity: 0.75 !important; }}
-[data-testid="stCaptionContainer"] code {{ color: inherit; }}
-{", ".join(f".st-key-{key}" for key in (state.NAVIGATION, state.LIVE_ACCESS, state.LIVE_BUTTONS))} {{ display: none; }}
-</style>"""
-"""Titles begin under the header, small screens have narrow margins, Start and Stop stay in sight, labels of charts
-and code in small print can be read, and what shows nothing takes no room; Streamlit's themes have no settings for it."""
+STYLE: Final = Path(__file__).with_name("frame.css")
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
