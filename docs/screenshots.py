@@ -1,6 +1,7 @@
-"""Draw the pictures of README and documentation: ``python -m docs.screenshots ADDRESS`` with the app running there.
+"""Draw the pictures of README and documentation: ``python -m docs.screenshots ADDRESS [light] [dark]``.
 
-The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as ``make screenshots`` sets it.
+The app that runs at the address needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as
+``make screenshots`` sets it.
 """
 
 import io
@@ -25,6 +26,8 @@ from core.labels import EMOTIONS
 FOLDER = Path(__file__).parent
 SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
 PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
+SCREENS = {"light": (1280, 860), "dark": (390, 1180)}
+"""Width and height of the screen of each colour scheme, in pixels."""
 PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
 TALK = 9_000
@@ -37,8 +40,8 @@ FILM_WIDTH = 960
 """Width of its frames, in pixels."""
 
 
-def main(address: str) -> None:
-    """Take pictures of each page, with a sound where it needs one: on a wide light screen and on a dark phone."""
+def main(address: str, *schemes: str) -> None:
+    """Take pictures of each page, with a sound where it needs one: on a wide light screen, on a dark phone."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         talk = write_talk(Path(folder) / "talk.wav")
         browser = playwright.chromium.launch(
@@ -50,7 +53,8 @@ def main(address: str) -> None:
                 f"--use-file-for-fake-audio-capture={talk}",
             ],
         )
-        for scheme, width, height in (("light", 1280, 860), ("dark", 390, 1180)):
+        for scheme in schemes or SCREENS:
+            width, height = SCREENS[scheme]
             context = browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,
@@ -146,4 +150,4 @@ def shoot(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
