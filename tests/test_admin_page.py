@@ -301,9 +301,10 @@ def test_trainings_stand_side_by_side(admin, token, sleeping, generated, monkeyp
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
     for seed in (0, 5):
         submit(token, TrainingSpec(seeds=(seed,)))
+    checked(admin)
     admin.multiselect(key=state.ADMIN_JOB).set_value([1, 2])
     table = checked(admin).dataframe[1].value
-    assert table.loc["Seeds"].tolist() == ["≠", "0", "5"]
+    assert table.loc["Seeds"].tolist() == ["≠", "5", "0"]
     assert table.loc["Recipe"].tolist() == ["", "reference", "reference"]
     assert admin.query_params[state.ADMIN_JOB] == ["1", "2"]
 
@@ -313,7 +314,7 @@ def test_several_corpora_train_or_are_tried(admin, sleeping, generated, monkeypa
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "manifest.csv").write_text("file,emotion,speaker\na.wav,sad,1\n")
+        (folder / "manifest.csv").write_text("file,emotion,speaker\na.wav,sad,1\nb.wav,happy,1\n")
     monkeypatch.setenv("SOUNDWEB_CORPORA", f"{tmp_path / 'one'}:{tmp_path / 'two'}")
     checked(admin)
     admin.multiselect(key=state.ADMIN_OTHERS).set_value(["one"])
