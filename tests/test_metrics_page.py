@@ -9,7 +9,7 @@ from core.labels import EMOTIONS
 from core.learning.reports.tables import rank_cells, select, tabulate_confusion
 from core.serving.registry import Registry
 from pages.ui.shared import state
-from tests.conftest import ROOT
+from tests.conftest import ROOT, players
 
 PAGE = "pages/metrics.py"
 NAMES = list(EMOTIONS)
@@ -88,7 +88,7 @@ def test_an_empty_cell_says_so(app, evaluated):
 def test_without_a_corpus_clips_are_listed_and_the_way_to_hear_them_told(app):
     assert len(listed(app))
     assert "the corpus must be here" in texts(app)
-    assert not app.get("bidi_component")
+    assert not players(app)
 
 
 def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, tmp_path):
@@ -96,7 +96,7 @@ def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, 
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
     app = start(published.folder.parent, monkeypatch)
     assert not app.exception
-    assert len(app.get("bidi_component")) == 1
+    assert len(players(app)) == 1
     links = {link.proto.label: link.proto for link in app.get("page_link")}
     assert {"Explain", "Open in Dataset"} <= set(links)
     assert listed(app)["clip"].iloc[0] in links["Explain"].query_string
