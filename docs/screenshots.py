@@ -24,7 +24,7 @@ from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 
 FOLDER = Path(__file__).parent
-SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
+SOUND = FOLDER.parent / "core/corpus/sample_audio/03-01-03-01-01-01-12.ogg"
 PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
 SCREENS = {"light": (1280, 860), "dark": (390, 1180)}
 """Width and height of the screen of each colour scheme, in pixels."""
@@ -82,7 +82,7 @@ def write_talk(path: Path) -> Path:
 
 def draw_explanations(page: Page, address: str, scheme: str) -> None:
     """Draw the pages that show a sound, a model or the corpus."""
-    for name, sign in (("predict", "Probability of each emotion"), ("features", "Spectrogram with F0")):
+    for name, sign in (("predict", "Probability of each emotion"), ("features", "F0: the pitch")):
         page.goto(f"{address}/{name if name != 'predict' else ''}")
         page.locator("input[type=file]").set_input_files(SOUND)
         page.get_by_text(sign).wait_for()
