@@ -193,7 +193,7 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
     """The first two requests come at once; neither may find a page without navigation."""
     with running_app() as address:
         pages = [browse(f"{address}/predict"), browse(f"{address}/features")]
-        for page, sentence in zip(pages, ("The answer appears here", "Here appear its spectrogram"), strict=True):
+        for page, sentence in zip(pages, ("The answer appears here", "Here appear its pitch"), strict=True):
             expect(page.get_by_text(sentence)).to_be_visible(timeout=TIMEOUT)
             expect(page.get_by_text("Model in use")).to_be_visible()
 
