@@ -201,7 +201,7 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
 def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
     page = browse(f"{app}/features")
     upload(page, list_synthesized()[0].path)
-    expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("F0: the pitch")).to_be_visible(timeout=TIMEOUT)
     assert page.get_by_text("Delta-delta MFCC").count() == 0
     page.get_by_role("tab", name="MFCC").click()
     expect(page.get_by_text("Delta-delta MFCC")).to_be_visible(timeout=TIMEOUT)
@@ -649,7 +649,7 @@ def test_clips_are_seen_at_once_and_back_returns_to_what_was_chosen(browse, gene
         chosen = page.url
         assert page.evaluate("history.length") == start + 2
         page.get_by_role("link", name="Open in Features").click()
-        expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_text("F0: the pitch")).to_be_visible(timeout=TIMEOUT)
         assert page.evaluate("history.length") == start + 3
         page.go_back()
         expect(page.get_by_text("sad door")).to_be_visible(timeout=TIMEOUT)
