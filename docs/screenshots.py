@@ -1,13 +1,16 @@
-"""Draw the pictures of README and documentation: ``python -m docs.screenshots ADDRESS`` with the app running there.
+"""Draw the pictures of README and documentation: ``python -m docs.screenshots ADDRESS [light] [dark]``.
 
-The app needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as ``make screenshots`` sets it.
+The app that runs at the address needs the corpus for the Dataset page, and ``PASSWORD`` as the administrator's, as
+``make screenshots`` sets it.
 """
 
 import io
+import itertools
 import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +24,24 @@ from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 
 FOLDER = Path(__file__).parent
-SOUND = FOLDER.parent / "core/corpus/sample_audio/synthesized-lively.flac"
+SOUND = FOLDER.parent / "core/corpus/sample_audio/03-01-03-01-01-01-12.ogg"
 PASSWORD = "a password for pictures"  # noqa: S105 - of a server that runs while the pictures are drawn
+SCREENS = {"light": (1280, 860), "dark": (390, 1180)}
+"""Width and height of the screen of each colour scheme, in pixels."""
 PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
 TALK = 9_000
 """Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
+FILM = 20.0
+"""Length of the moving picture of the Live page, in seconds."""
+FILM_STEP = 0.4
+"""Time between two of its frames, in seconds."""
+FILM_WIDTH = 960
+"""Width of its frames, in pixels."""
 
 
-def main(address: str) -> None:
-    """Take pictures of each page, with a sound where it needs one: on a wide light screen and on a dark phone."""
+def main(address: str, *schemes: str) -> None:
+    """Take pictures of each page, with a sound where it needs one: on a wide light screen, on a dark phone."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         talk = write_talk(Path(folder) / "talk.wav")
         browser = playwright.chromium.launch(
@@ -42,7 +53,8 @@ def main(address: str) -> None:
                 f"--use-file-for-fake-audio-capture={talk}",
             ],
         )
-        for scheme, width, height in (("light", 1280, 860), ("dark", 390, 1180)):
+        for scheme in schemes or SCREENS:
+            width, height = SCREENS[scheme]
             context = browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,
@@ -70,7 +82,7 @@ def write_talk(path: Path) -> Path:
 
 def draw_explanations(page: Page, address: str, scheme: str) -> None:
     """Draw the pages that show a sound, a model or the corpus."""
-    for name, sign in (("predict", "Probability of each emotion"), ("features", "Spectrogram with F0")):
+    for name, sign in (("predict", "Probability of each emotion"), ("features", "F0: the pitch")):
         page.goto(f"{address}/{name if name != 'predict' else ''}")
         page.locator("input[type=file]").set_input_files(SOUND)
         page.get_by_text(sign).wait_for()
@@ -89,7 +101,10 @@ def draw_live(page: Page, address: str, scheme: str) -> None:
     stream = page.frame_locator("iframe[title*='webrtc']")
     stream.get_by_role("button", name="Start").click()
     page.get_by_text("Input level").wait_for()
-    page.wait_for_timeout(TALK)
+    if scheme == "light":
+        film(page, "live")
+    else:
+        page.wait_for_timeout(TALK)
     page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
     shoot(page, f"live-{scheme}")
     stream.get_by_role("button", name="Stop").click()
@@ -107,6 +122,26 @@ def draw_admin(page: Page, address: str, scheme: str) -> None:
     shoot(page, f"admin-{scheme}")
 
 
+def film(page: Page, name: str) -> None:
+    """Save what the page shows over time as a moving picture, which takes as long as it took."""
+    frames, ends, begin = [], [], time.monotonic()
+    while not ends or ends[-1] < FILM:
+        frame = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        frames.append(frame.resize((FILM_WIDTH, round(frame.height * FILM_WIDTH / frame.width))))
+        page.wait_for_timeout(max(len(frames) * FILM_STEP - (time.monotonic() - begin), 0) * 1_000)
+        ends.append(time.monotonic() - begin)
+    durations = [round(1_000 * (end - start)) for start, end in itertools.pairwise([0.0, *ends])]
+    frames[0].save(
+        FOLDER / f"{name}.webp",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=0,
+        quality=60,
+        method=6,
+    )
+
+
 def shoot(page: Page, name: str) -> None:
     """Save what the page shows once it has come to rest, in 256 colours: a third of the size."""
     page.wait_for_timeout(0 if name.startswith("live") else 2_500)
@@ -115,4 +150,4 @@ def shoot(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -11,6 +11,7 @@ from pages.ui.admin.sign_in import ensure_signed_in
 from pages.ui.admin.words import show_done
 from pages.ui.shared import state
 from pages.ui.shared.frame import shown_errors
+from pages.ui.shared.links import linked, one_of
 
 TABS = {
     "Training": show_training,
@@ -28,7 +29,7 @@ def main() -> None:
     with shown_errors():
         token = ensure_signed_in()
     show_done()
-    tabs = st.tabs(list(TABS), on_change="rerun", key=state.ADMIN_TAB)
+    tabs = st.tabs(list(TABS), **linked(state.ADMIN_TAB, one_of(TABS, next(iter(TABS)))))
     for tab, show in zip(tabs, TABS.values(), strict=True):
         if tab.open:
             with tab, shown_errors():

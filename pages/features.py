@@ -10,10 +10,10 @@ from core.plots.style import SAVING
 from core.serving.exports import file_stem
 from pages.ui.features.explanation import show_explanation
 from pages.ui.features.voice import DOWNLOAD, show_numbers
-from pages.ui.shared import cache, state
+from pages.ui.shared import cache, links, state
 from pages.ui.shared.frame import shown_errors
 from pages.ui.shared.player import describe_sound, show_player
-from pages.ui.shared.sounds import choose_sounds
+from pages.ui.shared.sounds import choose_sound
 
 VOICE, SPECTRUM, CEPSTRUM, HARMONY, LOUDNESS, MODEL = (
     "Voice",
@@ -50,12 +50,12 @@ HELP = {
 def main() -> None:
     """Show the page: a sound, or two side by side, in tabs of which only the open one is computed."""
     st.title("Features")
-    compare = st.toggle("Compare two sounds", key=state.FEATURES_COMPARE, bind="query-params")
+    compare = st.toggle("Compare two sounds", **links.linked(state.FEATURES_COMPARE, links.switch()))
     columns = st.columns(2 if compare else 1, gap="large")
     sounds = []
     for column, keys in zip(columns, (state.SOUND, state.OTHER_SOUND), strict=False):
         with column, shown_errors():
-            sound = next(iter(choose_sounds(keys)), None)
+            sound = choose_sound(keys)
             if sound:
                 show_player(sound, key=keys.source)
                 describe_sound(sound, cache.waveform(sound))
@@ -63,7 +63,7 @@ def main() -> None:
     if not sounds:
         _show_empty()
         return
-    tabs = st.tabs(list(HELP), key=state.FEATURES_TAB, on_change="rerun", bind="query-params")
+    tabs = st.tabs(list(HELP), **links.linked(state.FEATURES_TAB, links.one_of(HELP, VOICE)))
     for tab, name in zip(tabs, HELP, strict=True):
         if tab.open:
             with tab, shown_errors():
@@ -88,7 +88,7 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     if name == MODEL:
         for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
             with column:
-                show_explanation(sound, key=f"{state.FEATURES_MODEL}-{k}")
+                show_explanation(sound, key=_own(state.FEATURES_MODEL, k))
         return
     starts = [_start(sound, k) for k, sound in enumerate(sounds)]
     analyses = [cache.analysis(sound, start) for sound, start in zip(sounds, starts, strict=True)]
@@ -115,8 +115,21 @@ def _start(sound: Sound, k: int) -> float:
     duration = cache.waveform(sound).duration
     if duration <= MAX_STRETCH:
         return 0.0
-    label = f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds"
-    return float(st.slider(label, 0.0, duration - MAX_STRETCH, 0.0, 1.0, key=f"{state.FEATURES_START}-{k}"))
+    last = duration - MAX_STRETCH
+    return float(
+        st.slider(
+            f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds",
+            0.0,
+            last,
+            step=1.0,
+            **links.linked(_own(state.FEATURES_START, k), links.number(0.0, last)),
+        )
+    )
+
+
+def _own(key: str, k: int) -> str:
+    """Return the key of a widget of one of the sounds."""
+    return f"{key}-{k + 1}" if k else key
 
 
 def _show_downloads(sound: Sound, start: float, k: int) -> None:

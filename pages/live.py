@@ -18,13 +18,15 @@ def main() -> None:
     with shown_errors():
         cache.predictor()
         is_open = can_start()
-        worker = capture() if is_open else None
+        with st.container(key=state.LIVE_CONTROLS):
+            worker = capture() if is_open else None
     if worker is not None:
         note_baseline()
         picture = st.container()
         half_life = choose_half_life()
         with picture:
             show_live(worker, half_life)
+        st.caption("Another page ends the take; its report waits here.")
     elif state.LIVE_TAKE in st.session_state:
         show_report(st.session_state[state.LIVE_TAKE])
     elif is_open:
@@ -37,9 +39,9 @@ def _show_empty() -> None:
     with st.container(border=True):
         st.markdown("#### Nobody speaks yet")
         st.markdown(
-            f"Press Start and allow the microphone. Every {LIVE.hop:g} s the last {LIVE.length:g} s are answered: the "
-            "emotion, how confident the model is, and how it moves. After Stop, the whole take stands here with its "
-            "segments, to hear and to download."
+            f"Press Start and allow the microphone. Every {LIVE.hop:g}\u00a0s the last {LIVE.length:g}\u00a0s are "
+            "answered: the emotion, how confident the model is, and how it moves. After Stop, the whole take stands "
+            "here with its segments, to hear and to download."
         )
         st.caption(
             "The sound goes to this server, unchanged by the browser's filters for calls, and stays in this session. "

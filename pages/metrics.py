@@ -7,6 +7,7 @@ from pages.ui.metrics.confusion import show_confusion
 from pages.ui.metrics.evaluated import Evaluated, choose_evaluated, show_headline, show_not_evaluated
 from pages.ui.shared import state
 from pages.ui.shared.frame import shown_errors
+from pages.ui.shared.links import linked, one_of
 
 TABS = {
     "Groups": evidence.show_groups,
@@ -38,9 +39,8 @@ def main() -> None:
 
 def _show_tabs(evaluated: Evaluated) -> None:
     """Show the evidence, of which the open tab alone is computed."""
-    for tab, (name, show) in zip(
-        st.tabs(list(TABS), on_change="rerun", key=state.METRICS_TAB, bind="query-params"), TABS.items(), strict=True
-    ):
+    tabs = st.tabs(list(TABS), **linked(state.METRICS_TAB, one_of(TABS, next(iter(TABS)))))
+    for tab, (name, show) in zip(tabs, TABS.items(), strict=True):
         if tab.open:
             with tab:
                 if name in NEED_ROWS and evaluated.rows.empty:

@@ -7,17 +7,18 @@ import streamlit as st
 from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
-from core.errors import AudioError, SoundWebError
+from core.errors import SoundWebError
 from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
 from core.serving.segments import find_segments, smooth
 from core.serving.timeline import summarize_windows
+from pages.ui.predict.answers import choose_among, note_answer, show_answers
 from pages.ui.predict.verdict import ask_verdict
 from pages.ui.shared import answer, cache, state
 from pages.ui.shared.baseline import note_baseline, personal_shift
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
 from pages.ui.shared.player import Region, describe_sound, regions_of, show_player
-from pages.ui.shared.sounds import choose_sounds
+from pages.ui.shared.sounds import choose_sounds, named_sound
 from pages.ui.shared.timeline import known_windows, levels_of, show_upload_timeline
 
 DOWNLOAD = ":material/download:"
@@ -31,7 +32,7 @@ def main() -> None:
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place, shown_errors():
         sounds = choose_sounds()
-        sound = _choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
+        sound = choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
         duration = cache.duration(sound) if sound else 0.0
         is_long = duration > DecodeLimits().max_duration
         waveform = cache.waveform(sound) if sound and not is_long else None
@@ -51,14 +52,15 @@ def main() -> None:
             return
         prediction = cache.prediction(sound, cache.predictor(), personal_shift())
         answer.show_answer(prediction)
-        answer.show_probabilities(prediction.probabilities)
         note_baseline()
+        note_answer(sound, prediction)
         why = st.container()
         _show_ways_on(sound, prediction)
         ask_verdict(sound, waveform, prediction)
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
+    show_answers()
     with why:
         # Last: the answer and all that stands around it wait for nothing.
         answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift()), prediction)
@@ -99,13 +101,13 @@ def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
             "pages/features.py",
             label="Why this answer",
             icon=":material/troubleshoot:",
-            query_params={state.FEATURES_TAB: "Model"},
+            query_params=named_sound() | {state.FEATURES_TAB: "Model"},
         )
         st.page_link(
             "pages/features.py",
             label="Pitch and voice",
             icon=":material/graphic_eq:",
-            query_params={state.FEATURES_TAB: "Voice"},
+            query_params=named_sound() | {state.FEATURES_TAB: "Voice"},
         )
         st.download_button("JSON", as_json, f"{stem}.json", "application/json", icon=DOWNLOAD, on_click="ignore")
         st.download_button("CSV", as_csv, f"{stem}.csv", "text/csv", icon=DOWNLOAD, on_click="ignore")
@@ -133,43 +135,6 @@ def _choose_part(sound: Sound, waveform: Waveform) -> Sound:
         help="The channels or tracks of this file hold different voices. Each is answered by itself.",
     )
     return dataclasses.replace(sound, part=part or waveform.part)
-
-
-def _choose_among(sounds: list[Sound]) -> Sound:
-    """Answer for all files, show the table, and return the one whose row is chosen."""
-    answers = []
-    bar = st.progress(0.0, text="Listening ...")
-    for done, sound in enumerate(sounds, start=1):
-        try:
-            answers.append((sound.name, cache.prediction(sound, cache.predictor(), personal_shift())))
-        except AudioError as error:
-            answers.append((sound.name, error))
-        bar.progress(done / len(sounds), text=f"{done} of {len(sounds)} files")
-    bar.empty()
-    table = prediction_table(answers).fillna({"emotion": ""})
-    table["answer"] = table["emotion"].where(~table["is_uncertain"].fillna(value=False).astype(bool), "unsure")
-    table["answer"] = table["answer"].where(table["error"] == "", "not answered")
-    event = st.dataframe(
-        table[["file", "answer", "emotion", "confidence"]],
-        hide_index=True,
-        height=min(36 * (len(table) + 1), 260),
-        column_config={
-            "file": "File",
-            "answer": "Answer",
-            "emotion": "Most likely",
-            "confidence": st.column_config.ProgressColumn("Confidence", min_value=0, max_value=1, format="%.2f"),
-        },
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [0]}},
-        key=state.CHOSEN_FILE,
-    )
-    whole = table.drop(columns="answer")
-    st.download_button(
-        "All answers", spreadsheet_csv(whole), "answers.csv", "text/csv", icon=DOWNLOAD, on_click="ignore"
-    )
-    rows = event["selection"]["rows"]
-    return sounds[rows[0] if rows and rows[0] < len(sounds) else 0]
 
 
 main()

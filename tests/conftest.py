@@ -60,6 +60,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("quick")
 
 
+def players(app: Any) -> list[Any]:
+    """Return the players of a page that Streamlit's tests draw, without its other components."""
+    return [component for component in app.get("bidi_component") if str(component.key).startswith("player")]
+
+
 def require(condition: object, reason: str) -> None:
     """Skip a test that cannot run here; fail instead where everything must run."""
     if condition:

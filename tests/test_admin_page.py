@@ -286,6 +286,43 @@ def test_a_training_is_submitted_watched_cancelled_and_resumed(admin, sleeping, 
     assert [job.status for job in list_jobs()] == ["running", "cancelled"]
 
 
+def test_the_settings_of_a_training_fill_the_form(admin, token, sleeping, generated, monkeypatch):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    spec = TrainingSpec(protocols=("reference", "random"), seeds=(3, 4), epochs=7, channels=("speech",), promote=True)
+    submit(token, spec, "as before")
+    press(checked(admin), "Use its settings")
+    assert admin.session_state[state.ADMIN_FORM]
+    press(admin, "Start training")
+    found = get_job(2)
+    assert (found.spec, found.notes) == (spec, "as before")
+
+
+def test_trainings_stand_side_by_side(admin, token, sleeping, generated, monkeypatch):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    for seed in (0, 5):
+        submit(token, TrainingSpec(seeds=(seed,)))
+    checked(admin)
+    admin.multiselect(key=state.ADMIN_JOB).set_value([1, 2])
+    table = checked(admin).dataframe[1].value
+    assert table.loc["Seeds"].tolist() == ["≠", "5", "0"]
+    assert table.loc["Recipe"].tolist() == ["", "reference", "reference"]
+    assert admin.query_params[state.ADMIN_JOB] == ["1", "2"]
+
+
+def test_several_corpora_train_or_are_tried(admin, sleeping, generated, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "manifest.csv").write_text("file,emotion,speaker\na.wav,sad,1\nb.wav,happy,1\n")
+    monkeypatch.setenv("SOUNDWEB_CORPORA", f"{tmp_path / 'one'}:{tmp_path / 'two'}")
+    checked(admin)
+    admin.multiselect(key=state.ADMIN_OTHERS).set_value(["one"])
+    admin.multiselect(key=state.ADMIN_TRIED).set_value(["one", "two"])
+    press(admin, "Start training")
+    assert (running_job().spec.others, running_job().spec.tried) == (("one",), ("two",))
+
+
 def test_wishes_that_can_not_be_published_do_not_start(admin, generated, monkeypatch):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
     admin.session_state[state.ADMIN_PROTOCOLS] = ["random"]

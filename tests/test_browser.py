@@ -201,7 +201,7 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
 def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
     page = browse(f"{app}/features")
     upload(page, list_synthesized()[0].path)
-    expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("F0: the pitch")).to_be_visible(timeout=TIMEOUT)
     assert page.get_by_text("Delta-delta MFCC").count() == 0
     page.get_by_role("tab", name="MFCC").click()
     expect(page.get_by_text("Delta-delta MFCC")).to_be_visible(timeout=TIMEOUT)
@@ -233,7 +233,9 @@ def test_a_click_on_a_confusion_lists_exactly_its_clips(app, browse):
     counts = tabulate_confusion(rows)
     few = counts.stack()
     true, answered = few[(few > 1) & (few < 7)].index[0]
-    page = browse(f"{app}/metrics?metrics-seed=0")
+    page = browse(f"{app}/metrics?metrics-seed=0", width=2000)  # all columns of the list are in sight
+    expect(page.locator(".st-key-metrics-matrix .nsewdrag")).to_be_visible(timeout=TIMEOUT)
+    start = page.evaluate("history.length")
     click_cell(page, true, answered, counts)
     expect(page.get_by_text(f"{true} taken for {answered}")).to_be_visible(timeout=TIMEOUT)
     cells = list_cell(rows, true, answered)
@@ -242,6 +244,7 @@ def test_a_click_on_a_confusion_lists_exactly_its_clips(app, browse):
     listed = [text for text in table.locator("td").all_text_contents() if text.startswith("03-")]
     assert listed == cells["clip"].tolist()
     assert f"metrics-cell={true}+as+{answered}" in page.url.replace("%20", "+")
+    assert page.evaluate("history.length") == start + 1
     page.go_back()
     expect(page.get_by_text(f"{true} taken for {answered}")).to_be_hidden(timeout=TIMEOUT)
     assert "metrics-cell" not in page.url
@@ -646,7 +649,7 @@ def test_clips_are_seen_at_once_and_back_returns_to_what_was_chosen(browse, gene
         chosen = page.url
         assert page.evaluate("history.length") == start + 2
         page.get_by_role("link", name="Open in Features").click()
-        expect(page.get_by_text("Spectrogram with F0")).to_be_visible(timeout=TIMEOUT)
+        expect(page.get_by_text("F0: the pitch")).to_be_visible(timeout=TIMEOUT)
         assert page.evaluate("history.length") == start + 3
         page.go_back()
         expect(page.get_by_text("sad door")).to_be_visible(timeout=TIMEOUT)

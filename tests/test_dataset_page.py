@@ -11,7 +11,7 @@ from core.corpus.browsing import join_answers
 from core.errors import DownloadError
 from core.work.progress import Progress
 from pages.ui.shared import cache, state
-from tests.conftest import ROOT
+from tests.conftest import ROOT, players
 from tests.test_pages import texts
 
 
@@ -180,9 +180,9 @@ def test_a_linked_clip_is_shown_in_words(corpus):
 def test_comparisons_hold_all_emotions_and_all_actors(corpus, clips):
     app = open_dataset(view="Compare")
     assert not app.exception
-    assert len(app.get("bidi_component")) == 8
+    assert len(players(app)) == 8
     app.segmented_control(key=state.COMPARISON).set_value("One emotion, all actors").run()
-    assert len(app.get("bidi_component")) == clips["speaker"].nunique()
+    assert len(players(app)) == clips["speaker"].nunique()
 
 
 def test_integrity_lists_what_is_missing_and_computes_the_twins(corpus, clips, published):

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from core.operations.database import now, writing
 from core.operations.jobs import process as processes
 from core.operations.jobs import queue
 from core.operations.jobs.control import cancel, resume, submit
-from core.operations.jobs.monitor import read_curves, read_log
+from core.operations.jobs.monitor import mean_curves, read_curves, read_log
 from core.operations.jobs.process import identity, session_members
 from core.operations.jobs.queue import reconcile, tick
 from core.operations.jobs.record import estimate, get_job, list_jobs, running_job
@@ -312,6 +313,14 @@ def test_estimates_come_from_finished_jobs_alike(idle, token):
     assert five_folds.n_epochs == 21
     assert estimate(five_folds) == pytest.approx(2.0 * 21 + 40, abs=2)
     assert estimate(TrainingSpec()) is None
+
+
+def test_mean_curves_are_those_of_the_protocol_that_counts():
+    rows = [("reference", 0, 1, 0.9), ("speaker-emobox", 0, 1, 0.4), ("speaker-emobox", 1, 1, 0.6)]
+    history = pd.DataFrame(rows, columns=["protocol", "fold", "epoch", "val_accuracy"]).assign(val_loss=1.0)
+    assert mean_curves(history, TrainingSpec())["val_accuracy"].tolist() == [0.5]
+    assert mean_curves(history[:1], TrainingSpec())["val_accuracy"].tolist() == [0.9]
+    assert mean_curves(history[:0], TrainingSpec()).empty
 
 
 def test_log_and_curves_before_anything_began(idle, token):

@@ -9,7 +9,7 @@ from core.labels import EMOTIONS
 from core.learning.reports.tables import rank_cells, select, tabulate_confusion
 from core.serving.registry import Registry
 from pages.ui.shared import state
-from tests.conftest import ROOT
+from tests.conftest import ROOT, players
 
 PAGE = "pages/metrics.py"
 NAMES = list(EMOTIONS)
@@ -57,7 +57,7 @@ def test_headline_is_that_of_the_files(app, published):
     figures = published.metrics()["speaker-emobox"]["speech"]
     shown = {metric.label: metric.value for metric in app.main.metric}
     assert shown["Right, averaged over emotions"] == f"{figures['unweighted_average_recall']['mean']:.1%}"
-    assert shown["Confidence is off by"] == f"{figures['expected_calibration_error']:.3f}"
+    assert shown["Calibration error"] == f"{figures['expected_calibration_error']:.1%}"
     assert shown["Chance"] == "12.5%"
 
 
@@ -88,7 +88,7 @@ def test_an_empty_cell_says_so(app, evaluated):
 def test_without_a_corpus_clips_are_listed_and_the_way_to_hear_them_told(app):
     assert len(listed(app))
     assert "the corpus must be here" in texts(app)
-    assert not app.get("bidi_component")
+    assert not players(app)
 
 
 def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, tmp_path):
@@ -96,7 +96,7 @@ def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, 
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
     app = start(published.folder.parent, monkeypatch)
     assert not app.exception
-    assert len(app.get("bidi_component")) == 1
+    assert len(players(app)) == 1
     links = {link.proto.label: link.proto for link in app.get("page_link")}
     assert {"Explain", "Open in Dataset"} <= set(links)
     assert listed(app)["clip"].iloc[0] in links["Explain"].query_string
@@ -142,7 +142,7 @@ def test_a_protocol_that_the_files_lack_is_named(published, monkeypatch):
 
 
 def test_the_open_tab_alone_is_drawn(app):
-    charts = {"Curves": 1, "Groups": 1, "Calibration": 2, "Protocols": 1, "Models": 0, "Card and files": 0}
+    charts = {"Curves": 1, "Groups": 1, "Calibration": 2, "Protocols": 1, "Models": 1, "Card and files": 0}
     assert {tab: len(open_tab(app, tab).get("plotly_chart")) - 2 for tab in charts} == charts
 
 

@@ -9,7 +9,7 @@ import pytest
 from core.config import SAMPLE_RATE
 from core.corpus.ravdess import RAVDESS
 from core.labels import EMOTIONS
-from core.plots import metrics
+from core.plots import metrics, operations
 from core.plots import sound as plots
 from core.plots.style import EMOTION_COLORS
 from core.plots.timeline import moving_bars, overview, shares, timeline
@@ -84,7 +84,7 @@ def test_every_cell_can_be_clicked_and_knows_its_emotions():
     assert [tuple(cell) for cell in marks.customdata] == cells
     assert list(zip(marks.y, marks.x, strict=True)) == cells
     assert [text.split("<")[1][2:] for text in numbers.text if "<" in text] == ["8", "2", "1", "3", "4"]
-    assert marks.text[5] == "4 of 8 answers for sad"
+    assert marks.text[5] == "4 of 8 sad clips"
 
 
 def test_chosen_cell_is_outlined():
@@ -137,6 +137,22 @@ def test_reliability_stands_over_the_number_of_answers():
     _, line, bars = metrics.reliability_diagram(bins.assign(confidence=[0.5, 0.9], accuracy=[0.4, 1.0]), 0.05).data
     assert (list(line.x), list(line.y)) == ([0.5, 0.9], [40, 100])
     assert (list(bars.x), list(bars.y)) == ([0.5, 0.9], [3, 5])
+
+
+def test_models_are_drawn_with_their_intervals_and_chance():
+    rows = {"model": ["a", "b"], "n_clips": [9, 9], "recall": [0.6, 0.5], "recall_low": [0.4, 0.4]}
+    figure = metrics.model_bars(pd.DataFrame({**rows, "recall_high": [0.7, 0.6]}), 1 / 8, "speech")
+    assert list(figure.data[0].x) == ["a", "b"]
+    assert list(figure.data[0].error_y.arrayminus) == pytest.approx([20, 10])
+    assert [note.text for note in figure.layout.annotations] == ["chance<br>12.5"]
+
+
+def test_trainings_are_curves_of_their_own_and_a_single_epoch_is_a_mark():
+    long = pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.4, 0.5], "val_loss": [1.5, 1.2]})
+    figure = operations.run_curves({"first": long, "second": long[:1]})
+    assert [(curve.name, list(curve.y)) for curve in figure.data[:2]] == [("first", [40, 50]), ("first", [1.5, 1.2])]
+    assert [curve.mode for curve in figure.data] == ["lines", "lines", "lines+markers", "lines+markers"]
+    assert figure.data[0].line != figure.data[2].line
 
 
 def test_studies_have_a_bar_for_each_case_and_channel_evaluated():

@@ -16,7 +16,7 @@ RECALL: Final = "right, averaged over emotions (%)"
 _LOG_TICKS: Final = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 _NEWNESS: Final = dict(zip(LEAKING, ("same clips", "same voices"), strict=True))
 """What the evaluated clips share with those trained on; in the other protocols not even the voices."""
-_ON_DARK, _ON_LIGHT = "#FFFFFF", "#101418"
+_ON_DARK, _ON_LIGHT = "#FFFFFF", "#000000"
 
 
 def cell_bars(table: pd.DataFrame, title: str) -> go.Figure:
@@ -54,7 +54,7 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     Parameters
     ----------
     counts : pandas.DataFrame
-        As from ``core.learning.reports.tables.tabulate_confusion``.
+        As from ``core.learning.reports.tables.tabulate_confusion``, or its mean over seeds.
     chosen : tuple of str, optional
         True and answered emotion of the cell to outline.
 
@@ -62,7 +62,7 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     -------
     plotly.graph_objects.Figure
     """
-    n = counts.to_numpy(dtype=int)
+    n = counts.to_numpy(dtype=float)
     share = 100 * n / n.sum(axis=1, keepdims=True)
     true, answered = [[str(name) for name in names] for names in (counts.index, counts.columns)]
     heat = go.Heatmap(
@@ -73,14 +73,14 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     places = {"x": [answered[j] for _, j in cells], "y": [true[i] for i, _ in cells], "showlegend": False}
     numbers = go.Scatter(
         **places, mode="text", hoverinfo="skip",
-        text=[f"<b>{n[c]:d}</b><br>{share[c]:.0f} %" if n[c] else "0" for c in cells],
+        text=[f"<b>{n[c]:.0f}</b><br>{share[c]:.0f} %" if n[c] else "0" for c in cells],
         textfont={"size": 11, "color": [_ON_LIGHT if share[c] >= 50 else _ON_DARK for c in cells]},
     )  # fmt: skip
     marks = go.Scatter(
         **places, mode="markers", marker={"symbol": "square", "size": 38, "opacity": 0},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
         customdata=[(true[i], answered[j]) for i, j in cells],
-        text=[f"{n[i, j]:,d} of {n[i].sum():,d} answers for {true[i]}" for i, j in cells],
+        text=[f"{_count(n[i, j])} of {n[i].sum():,.0f} {true[i]} clips" for i, j in cells],
         hovertemplate="%{text}<br>answered %{x}<extra></extra>",
     )  # fmt: skip
     figure = go.Figure([heat, numbers, marks])
@@ -93,12 +93,20 @@ def confusion_matrix(counts: pd.DataFrame, chosen: tuple[str, str] | None = None
     return frame(
         figure,
         "Which emotion is taken for which",
-        110 + 46 * len(true),
-        xaxis=axis | {"title": "answered", "tickangle": -40, "range": [-0.5, len(answered) - 0.5]},
-        yaxis=axis | {"title": "true", "range": [len(true) - 0.5, -0.5]},
+        92 + 38 * len(true),
+        xaxis=axis | {"title": None, "side": "top", "tickangle": -40, "range": [-0.5, len(answered) - 0.5]},
+        yaxis=axis | {"title": None, "ticksuffix": " \u2192", "range": [len(true) - 0.5, -0.5]},
         dragmode=False,
         clickmode="event+select",
+        margin={"t": 92},
+        title_y=0.98,
+        title_yanchor="top",
     )
+
+
+def _count(n: float) -> str:
+    """Return a number of clips; with a decimal where it is a mean over seeds."""
+    return f"{n:,.0f}" if n == round(n) else f"{n:,.1f}"
 
 
 def training_curves(history: pd.DataFrame) -> go.Figure:
@@ -273,6 +281,29 @@ def protocol_bars(table: pd.DataFrame, *, chance: float, listeners: Listeners | 
     return _recall_frame(
         figure, "The same recipe, evaluated by different rules", xaxis={"title": "protocol"}, bargap=0.5
     )
+
+
+def model_bars(table: pd.DataFrame, chance: float, clips: str) -> go.Figure:
+    """Draw the UAR of several models on the same protocol, each with its interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from ``core.learning.reports.comparisons.tabulate_models``, the model that is compared with first.
+    chance : float
+        UAR of answers drawn at random.
+    clips : str
+        Protocol and clips, in words.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    colors = [WAVE_COLOR, *[MUTED_COLOR] * (len(table) - 1)]
+    figure = go.Figure(_recall_bars(table, table["model"].tolist(), colors))
+    _add_line(figure, 100 * chance, "chance")
+    xaxis = {"title": "model", "type": "category"}
+    return _recall_frame(figure, f"All stored models: {clips}", xaxis=xaxis, bargap=0.6)
 
 
 def study_bars(table: pd.DataFrame, title: str) -> go.Figure:

@@ -1,9 +1,11 @@
 """Figures of models in use: two compared, and what users say of their answers."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from core.plots.style import CONTRAST_COLOR, LEGEND_ABOVE, MUTED_COLOR, WAVE_COLOR, color_of, frame
 
@@ -78,3 +80,33 @@ def agreement_lines(table: pd.DataFrame) -> go.Figure:
         showlegend=True,
         margin={"t": 76},
     )
+
+
+def run_curves(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Draw how several trainings learned: validation accuracy above, loss below.
+
+    Parameters
+    ----------
+    curves : mapping of str to pandas.DataFrame
+        By name of the training, as from ``core.operations.jobs.monitor.mean_curves``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
+    dashes = ("solid", "dash", "dot", "dashdot")
+    for k, (name, rows) in enumerate(curves.items()):
+        for row, (column, scale, unit) in enumerate((("val_accuracy", 100, ".1f"), ("val_loss", 1, ".3f")), start=1):
+            curve = go.Scatter(
+                x=rows["epoch"], y=scale * rows[column], name=name, legendgroup=name, showlegend=row == 1,
+                mode="lines+markers" if len(rows) == 1 else "lines", hovertemplate=f"%{{y:{unit}}}",
+                line={"color": _SERIES[k % len(_SERIES)], "dash": dashes[k % len(dashes)], "width": 1.8},
+                marker={"size": 10},
+            )  # fmt: skip
+            figure.add_trace(curve, row=row, col=1)
+    figure.update_yaxes(title="right (%)", row=1)
+    figure.update_yaxes(title="loss", row=2)
+    figure.update_xaxes(title="epoch", row=2)
+    below = {"orientation": "h", "y": -0.14, "yanchor": "top", "x": 0}
+    return frame(figure, "On validation clips, epoch by epoch", 460, hovermode="x unified", legend=below)

@@ -24,7 +24,7 @@ class KnownClip:
     """A clip that a model was trained on."""
 
     corpus: str
-    """Name of the corpus."""
+    """What people call the corpus."""
     clip: str
     """Name of the clip."""
     emotion: str
@@ -91,7 +91,7 @@ def _unheard(clip: str, model: StoredModel) -> KnownClip | None:
     answer = max(probabilities, key=lambda label: probabilities[label])
     threshold = model.threshold
     return KnownClip(
-        corpus=model.manifest.corpus.name,
+        corpus=model.manifest.corpus.title,
         clip=clip,
         emotion=rows[0]["y_true"],
         speaker=rows[0]["speaker"],

@@ -32,7 +32,7 @@ GROUP_PREFIXES: Final = {
 """Beginnings of the names of functionals, by group."""
 
 VIEW_TITLES: Final = {
-    "kernels": "Overall sound (random convolutions)",
+    "kernels": "Overall sound (patterns over time)",
     "map_1": "Overall sound (encoder, first map)",
     "map_2": "Overall sound (encoder, second map)",
     "map_3": "Overall sound (encoder, third map)",

@@ -312,3 +312,17 @@ def figure_columns(label: str, figure: Mapping[str, Any]) -> dict[str, float]:
     """Return the mean and the bounds of a figure of ``summarize`` as columns ``label``, ``_low`` and ``_high``."""
     low, high = figure["interval"]
     return {label: figure["mean"], f"{label}_low": low, f"{label}_high": high}
+
+
+def with_bounds(table: pd.DataFrame, label: str) -> pd.Series:
+    """Return a column of ``figure_columns`` as texts, in per cent with its bounds; empty where there is no figure.
+
+    >>> table = pd.DataFrame({"recall": [0.5012, None], "recall_low": [0.45, None], "recall_high": [0.551, None]})
+    >>> with_bounds(table, "recall").tolist()
+    ['50.1 [45.0, 55.1]', '']
+    """
+    columns = table[[label, f"{label}_low", f"{label}_high"]].astype(float)
+    return pd.Series(
+        ["" if row.isna().any() else "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row)) for _, row in columns.iterrows()],
+        index=table.index,
+    )

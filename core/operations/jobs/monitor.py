@@ -4,10 +4,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from core.config import STORED_NAME, data_folder
+from core.corpus.catalogue import find_corpus
 from core.learning.runs import HISTORY_COLUMNS, mark_chosen, read_history
 from core.operations.jobs.process import job_folder
 from core.operations.jobs.record import Job
-from core.operations.spec import RUNS
+from core.operations.spec import RUNS, TrainingSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,3 +56,25 @@ def read_curves(job: Job) -> "pd.DataFrame":
     columns = ["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+
+
+def mean_curves(history: "pd.DataFrame", spec: TrainingSpec) -> "pd.DataFrame":
+    """Return how a training learned on the whole, by the protocol that counts where it was trained by that.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        As from ``read_curves``, or a model's ``history.csv``.
+    spec : TrainingSpec
+        What was trained.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epoch: ``epoch``, and the means of ``val_accuracy`` and ``val_loss`` over seeds and folds.
+    """
+    main_protocol = find_corpus(spec.corpus).main_protocol
+    protocols = list(dict.fromkeys(history["protocol"]))
+    if protocols:
+        history = history[history["protocol"] == (main_protocol if main_protocol in protocols else protocols[0])]
+    return history.groupby("epoch", as_index=False)[["val_accuracy", "val_loss"]].mean()

@@ -130,6 +130,7 @@ def estimate(spec: TrainingSpec) -> float | None:
 def _is_alike(spec: TrainingSpec, other: TrainingSpec) -> bool:
     return (
         (spec.recipe, spec.corpus) == (other.recipe, other.corpus)
+        and {*spec.others, *spec.tried} == {*other.others, *other.tried}
         and set(spec.channels) == set(other.channels)
         and spec.studies == other.studies
     )

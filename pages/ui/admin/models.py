@@ -46,37 +46,35 @@ def _show_problem() -> None:
 
 def _show_table(models: list[Overview]) -> None:
     """Show a line a model: what it reaches on unseen speakers first."""
-    keys = sorted(
-        {key for model in models for key in model.recalls},
-        key=lambda key: ("speaker" not in key, "speech" not in key, key),
-    )
+    keys = sorted({key for model in models for key in model.recalls}, key=lambda key: ("speech" not in key, key))
+    keys = [key for key in keys if "speaker" in key] or keys
     rows = [
         {
             "in use": model.is_used,
             "model": model.name,
             **{key: 100 * model.recalls[key] if key in model.recalls else None for key in keys},
             "created": model.created,
-            "channels": list(model.channels),
+            "channels": ", ".join(model.channels),
             "size": model.size / 2**20,
             "problem": model.problem,
         }
         for model in models
     ]
     columns: dict[str, Any] = {
-        "in use": st.column_config.CheckboxColumn("In use", width="small"),
-        "model": st.column_config.TextColumn("Model", width=170),
+        "in use": st.column_config.CheckboxColumn("In use", width=60),
+        "model": st.column_config.TextColumn("Model", width=140),
         "created": "Stored (UTC)",
-        "channels": st.column_config.ListColumn("Clips of"),
+        "channels": "Clips of",
         "size": st.column_config.NumberColumn("MiB", format="%.1f"),
         "problem": "Cannot be loaded because",
     }
-    columns |= {key: st.column_config.NumberColumn(f"UAR, {key}", format="%.1f %%") for key in keys}
+    columns |= {key: st.column_config.NumberColumn(key, format="%.1f %%", width=148) for key in keys}
     if not any(model.problem for model in models):
         columns["problem"] = None
     st.dataframe(rows, hide_index=True, column_config=columns)
     st.caption(
-        "Unweighted average recall (UAR). The protocols `speaker` keep whole people apart: that is what a new user "
-        "gets. `reference` says how well a model remembers."
+        "Unweighted average recall by protocols that keep whole people apart: that is what a new user gets. All others "
+        "stand on Metrics."
     )
 
 

@@ -9,7 +9,7 @@ from core.corpus.browsing import fields_of, filter_clips, find_clip, sort_clips
 from core.serving.exports import spreadsheet_csv
 from pages.ui.dataset.detail import UNSEEN, show_clip
 from pages.ui.dataset.filters import Choice, choose_clips, describe_choice, show_clear, show_counts
-from pages.ui.shared import state
+from pages.ui.shared import links, state
 from pages.ui.shared.corpus import FoundCorpus
 
 MOST_ROWS: Final = 10_000
@@ -75,7 +75,6 @@ def _show_table(corpus: FoundCorpus, found: pd.DataFrame, chosen: Choice, linked
     fields = [field for field in SHOWN if field in titles]
     key = f"{corpus.key(state.CLIP_TABLE)}-{chosen.fingerprint}"
     shown = linked["clip"] if linked else names[0]
-    _mark(key, names.index(shown) if shown in names else None)
     answers = found["answer"].where(found["answer"] == "", found["is_wrong"].map(SIGNS) + found["answer"])
     has_answers = bool((found["answer"] != "").any())
     st.dataframe(
@@ -95,26 +94,5 @@ def _show_table(corpus: FoundCorpus, found: pd.DataFrame, chosen: Choice, linked
             "duration": st.column_config.NumberColumn("Seconds", format="%.2f", width=70),
             "clip": st.column_config.TextColumn("Clip", width=170),
         },
-        on_select=lambda: _open(names, key),
-        selection_mode=["single-row", "single-cell"],
-        key=key,
+        **links.linked_row(key, state.CLIP, names, shown),
     )
-
-
-def _mark(key: str, row: int | None) -> None:
-    """Let the table show a row as chosen: the address can name another one than was clicked, by Back or by a link."""
-    wanted = [] if row is None else [row]
-    selection = st.session_state.get(key, {}).get("selection", {})
-    if selection.get("rows") != wanted or selection.get("cells"):
-        st.session_state[key] = {"selection": {"rows": wanted}}
-
-
-def _open(names: list[str], key: str) -> None:
-    """Put the clip whose row was clicked into the address, or take it out."""
-    selection = st.session_state[key]["selection"]
-    # A cell is chosen beside the row that was, until the next run.
-    rows = [row for row, _ in selection["cells"]] or selection["rows"]
-    if rows and rows[0] < len(names):
-        st.query_params[state.CLIP] = names[rows[0]]
-    else:
-        st.query_params.pop(state.CLIP, None)

@@ -9,6 +9,7 @@ from core.serving.grounds import Grounds, grounds_table
 from pages.ui.shared import cache
 from pages.ui.shared.answer import note_known
 from pages.ui.shared.baseline import personal_shift
+from pages.ui.shared.links import linked, one_of
 
 
 def show_explanation(sound: Sound, key: str) -> None:
@@ -17,7 +18,10 @@ def show_explanation(sound: Sound, key: str) -> None:
     used = in_use.model.name
     names = [used, *(name for name in cache.VerifiedModels().names() if name != used)]
     model = st.selectbox(
-        "Model", names, format_func=lambda name: f"{name} (in use)" if name == used else name, key=f"{key}-name"
+        "Model",
+        names,
+        format_func=lambda name: f"{name} (in use)" if name == used else name,
+        **linked(key, one_of(names, used)),
     )
     predictor = in_use if model == used else cache.predictor(model)
     picture, explanation = cache.explanation(sound, predictor)

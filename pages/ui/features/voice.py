@@ -37,9 +37,9 @@ def show_numbers(analysis: Analysis, stem: str, k: int) -> None:
         hide_index=True,
         height=35 * (len(shown) + 1) + 3,
         column_config={
-            "measure": st.column_config.TextColumn("Measure", width=165),
-            "value": st.column_config.TextColumn("Value", width=65, alignment="right"),
-            "unit": st.column_config.TextColumn("Unit"),
+            "measure": st.column_config.TextColumn("Measure", width=150),
+            "value": st.column_config.TextColumn("Value", width=60, alignment="right"),
+            "unit": st.column_config.TextColumn("Unit", width=100),
         },
         key=f"{state.FEATURES_NUMBERS}-{k}",
     )

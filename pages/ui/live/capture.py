@@ -8,6 +8,7 @@ from streamlit_webrtc import WebRtcMode, create_audio_sink_track, webrtc_streame
 
 from core.serving.live import LiveWorker
 from pages.ui.live.access import WORDS, show_access
+from pages.ui.live.buttons import dress_buttons
 from pages.ui.live.connection import rtc_configuration
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
@@ -67,6 +68,7 @@ def capture() -> LiveWorker | None:
         If a stream was started and no place is free for a worker.
     """
     intake = _intake()
+    dress_buttons()
     context = webrtc_streamer(
         key=state.LIVE_STREAM,
         mode=WebRtcMode.SENDONLY,

@@ -70,4 +70,4 @@ def _show_now(readings: list[Reading]) -> None:
         detail = f":material/help: perhaps {newest.emotion}, **{newest.confidence:.0%}** confident"
     st.markdown(f"# {words}")
     st.markdown(detail)
-    st.caption(f"Window ends at {plots.clock(newest.window.end)}" if newest else "0:00")
+    st.caption(f"{plots.clock(newest.window.end) if newest else '0:00'} of this take")

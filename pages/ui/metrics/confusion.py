@@ -6,8 +6,8 @@ import streamlit as st
 from core.errors import SoundWebError
 from core.learning.reports.tables import find_right, list_cell, rank_cells, tabulate_cell, tabulate_confusion
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import Evaluated, forget_other
-from pages.ui.shared import cache, state
+from pages.ui.metrics.evaluated import Evaluated
+from pages.ui.shared import cache, links, state
 from pages.ui.shared.charts import picture_button, show_chart
 from pages.ui.shared.corpus import address, find_corpus
 from pages.ui.shared.player import show_player
@@ -18,9 +18,10 @@ CELL_FIELDS = {"speaker": "Speaker", "intensity": "Intensity", "statement": "Sen
 
 def show_confusion(evaluated: Evaluated) -> None:
     """Show the matrix, and beside it the clips of the chosen cell."""
-    counts = cache.report(tabulate_confusion, evaluated.key)
-    cells = {f"{true} as {answered}": (true, answered) for true, answered in rank_cells(counts)}
-    matrix_place, list_place = st.columns([5, 4], gap="large")
+    answers = cache.report(tabulate_confusion, evaluated.key)
+    cells = {f"{true} as {answered}": (true, answered) for true, answered in rank_cells(answers)}
+    counts = answers / evaluated.rows["seed"].nunique()  # of clips, as means over seeds
+    matrix_place, list_place = st.columns([6, 5], gap="medium")
     with list_place:
         cell = _choose_cell(cells)
         _show_cell(evaluated, counts, *cell)
@@ -34,7 +35,7 @@ def show_confusion(evaluated: Evaluated) -> None:
             alt="Confusion matrix: true emotions by answered ones; the numbers stand in the table below",
         )
         with st.expander("As a table", icon=":material/table:"):
-            st.dataframe(counts.rename_axis("true, answered as"))
+            st.dataframe(counts.round(1).rename_axis("true, answered as"))
         _show_groups(evaluated, *cell)
 
 
@@ -44,21 +45,19 @@ def _take_click(cells: dict[str, tuple[str, str]]) -> None:
     clicked = tuple(points[0].get("customdata", ())) if points else ()
     name = next((name for name, cell in cells.items() if cell == clicked), None)
     if name is not None:
-        st.session_state[state.METRICS_CELL] = name
+        links.choose({state.METRICS_CELL: name, state.METRICS_CLIP: None})
 
 
 def _choose_cell(cells: dict[str, tuple[str, str]]) -> tuple[str, str]:
     """Show the picker of a cell; until somebody chooses, it is the most frequent wrong answer."""
-    forget_other(state.METRICS_CELL, cells)
     default = next(iter(cells))
     chosen = st.selectbox(
         "Emotion, answered as",
         list(cells),
         index=None,
         placeholder=default,
-        key=state.METRICS_CELL,
-        bind="query-params",
         help="Or click a cell of the matrix. The most frequent wrong answers stand first.",
+        **links.linked(state.METRICS_CELL, links.one_of(cells)),
     )
     return cells[chosen or default]
 
@@ -68,36 +67,35 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     clips = cache.report(list_cell, evaluated.key, true, answered)
     verb = "recognised as" if true == answered else "taken for"
     share = counts.loc[true, answered] / counts.loc[true].sum()
-    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of the answers for {true}, {len(clips):,} clips")
+    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of {true}, {len(clips):,} clips")
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
         return
     n_seeds = int(clips["n_seeds"].max())
-    agreement = {"n_answered": f"Of {n_seeds} seeds"} if n_seeds > 1 else {}
-    event = st.dataframe(
-        clips[["clip", *agreement, "confidence", "speaker", "intensity", "channel", "statement"]],
+    agreement = {"n_answered": "Seeds"} if n_seeds > 1 else {}
+    names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
+    shown = told if told in names else names[0]
+    st.dataframe(
+        clips[["speaker", "intensity", "statement", "confidence", *agreement, "channel", "clip"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
-            "speaker": st.column_config.TextColumn("Speaker", width=62),
-            "intensity": "Intensity",
-            "statement": "Sentence",
-            "confidence": st.column_config.NumberColumn("Confidence", format="%.2f"),
+            "speaker": st.column_config.TextColumn("Speaker", width=60),
+            "intensity": st.column_config.TextColumn("Intensity", width=66),
+            "statement": st.column_config.TextColumn("Sentence", width=105),
+            "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
             "channel": "Channel",
             "clip": "Clip",
             **{
-                column: st.column_config.NumberColumn(title, help="Trainings that answered so", width=84)
+                column: st.column_config.NumberColumn(title, help=f"Of {n_seeds} trainings answered so", width=54)
                 for column, title in agreement.items()
             },
         },
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [0]}},
-        key=f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}",
+        **links.linked_row(
+            f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}", state.METRICS_CLIP, names, shown
+        ),
     )
-    rows = event["selection"]["rows"]
-    chosen = clips.iloc[rows[0] if rows and rows[0] < len(clips) else 0]
-    _play(evaluated, chosen, true, is_right=true == answered)
+    _play(evaluated, clips.iloc[names.index(shown)], true, is_right=true == answered)
 
 
 def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
@@ -106,10 +104,9 @@ def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
     field = st.segmented_control(
         "Answered so, by",
         list(fields),
-        default=next(iter(fields)),
         required=True,
         format_func=lambda field: fields[field],
-        key=state.METRICS_CELL_FIELD,
+        **links.linked(state.METRICS_CELL_FIELD, links.one_of(fields, next(iter(fields)))),
     )
     table = cache.report(tabulate_cell, evaluated.key, true, answered, field)
     title = f"{true.capitalize()} answered as {answered}, by {fields[field].lower()}"
@@ -131,7 +128,7 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
         return
     with st.container(horizontal=True, gap="medium"):
         where = address(corpus, clip["clip"])
-        explain = where | {state.FEATURES_TAB: "Model"}
+        explain = where | {state.FEATURES_TAB: "Model", state.FEATURES_MODEL: evaluated.model.name}
         st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
         st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
         right = "" if is_right else cache.report(find_right, evaluated.key, true, clip["speaker"])
@@ -140,5 +137,5 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
                 "pages/features.py",
                 label=f"Compare with a {true} one that was recognised",
                 icon=":material/compare:",
-                query_params=where | {state.FEATURES_COMPARE: "true", state.OTHER_CLIP: right},
+                query_params=where | address(corpus, right, state.OTHER_SOUND) | {state.FEATURES_COMPARE: "true"},
             )

@@ -1,7 +1,6 @@
 """Choosing whose answers are looked at: model, protocol, clips, seed; and the figures of the choice."""
 
 import dataclasses
-from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +12,7 @@ from core.learning.reports.tables import apply_threshold
 from core.serving.registry import StoredModel
 from pages.ui.shared import cache, state
 from pages.ui.shared.corpus import plain
+from pages.ui.shared.links import linked, one_of
 
 ALL_SEEDS = "all"
 
@@ -80,47 +80,49 @@ def choose_evaluated() -> Evaluated | None:
     in_use = registry.champion() if registry.has_champion() else ""
     names.sort(key=lambda name: name != in_use)
     with st.container(horizontal=True):
-        name = st.selectbox("Model", names, key=state.METRICS_MODEL, bind="query-params", width=180)
+        name = st.selectbox(
+            "Model",
+            names,
+            format_func=lambda name: f"{name} (in use)" if name == in_use else name,
+            help="All that are stored here. A name is that of the recipe, and a hash of its settings and clips.",
+            width=210,
+            **linked(state.METRICS_MODEL, one_of(names, names[0])),
+        )
         model = registry.load(name)
         trained = model.manifest.corpus
         # Those that count for new users first, other corpora last.
         backwards = list(reversed(trained.protocols))
         protocols = tuple(sorted(backwards, key=lambda name: name.startswith(CORPUS_PREFIX)))
-        forget_other(state.METRICS_PROTOCOL, protocols)
-        protocol = st.selectbox("Protocol", protocols, key=state.METRICS_PROTOCOL, bind="query-params", width=160)
+        protocol = st.selectbox(
+            "Protocol",
+            protocols,
+            help="How clips for training and for evaluation are told apart.\n\n"
+            + "\n".join(f"- `{name}`: {plain(trained.protocols[name])}" for name in protocols),
+            width=170,
+            **linked(state.METRICS_PROTOCOL, one_of(protocols, protocols[0])),
+        )
         subsets = (ALL_CLIPS, *trained.channels)
-        forget_other(state.METRICS_SUBSET, subsets)
         subset = st.selectbox(
             "Clips",
             subsets,
-            index=subsets.index("speech") if "speech" in subsets else 0,
-            key=state.METRICS_SUBSET,
-            bind="query-params",
-            width=140,
+            help="Evaluated clips that count here: all, or those of a channel.",
+            width=120,
+            **linked(state.METRICS_SUBSET, one_of(subsets, "speech" if "speech" in subsets else ALL_CLIPS)),
         )
         seeds = [str(seed) for seed in model.metrics().get(protocol, {}).get("seeds", [])]
         seed = st.selectbox(
             "Seed",
             [ALL_SEEDS, *seeds],
-            key=state.METRICS_SEED,
-            bind="query-params",
-            width=140,
-            help="A seed is one training of the same recipe. With all, shares are means over seeds and counts are "
-            "counts of all their answers.",
+            help="A seed is one training of the same recipe. With all, shares and numbers of clips are means.",
+            width=120,
+            **linked(state.METRICS_SEED, one_of([ALL_SEEDS, *seeds], ALL_SEEDS)),
         )
+    evaluated = Evaluated((model, protocol, subset, int(seed) if seed in seeds else None))
     st.caption(
-        f"{'In use. ' if name == in_use else ''}Corpus: {plain(trained.title)}. "
-        f"Protocol: {plain(trained.protocols[protocol])}. Every figure here is computed "
-        "from the files of the model."
+        f"{plain(trained.title)}, {evaluated.subset_name}: {evaluated.rows['clip'].nunique():,} clips · "
+        f"{plain(trained.protocols[protocol])} · all figures are computed from the model's files"
     )
-    number = int(seed) if seed in seeds else None
-    return Evaluated((model, protocol, subset, number))
-
-
-def forget_other(key: str, options: Collection[str]) -> None:
-    """Forget what was chosen for another model and this one does not offer."""
-    if st.session_state.get(key) not in (None, *options):
-        del st.session_state[key]
+    return evaluated
 
 
 def show_headline(evaluated: Evaluated) -> None:
@@ -150,19 +152,16 @@ def show_headline(evaluated: Evaluated) -> None:
                 f"[{listeners.title}]({listeners.source}).",
             )  # fmt: skip
         st.metric(
-            "Confidence is off by", f"{ece:.3f}", "on average", **muted,
+            "Calibration error", f"{ece:.1%}", f"ECE {ece:.3f}", **muted,
             help="Expected calibration error (ECE): mean distance of confidence from the share of right answers.",
         )  # fmt: skip
+        risk = "always unsure" if given["risk"] is None else f"{given['risk']:.1%} of them wrong"
         st.metric(
-            "Answered", f"{given['answered']:.1%}", f"unsure {1 - given['answered']:.1%}", **muted,
-            help="Share of the clips whose confidence reaches the threshold in use. The threshold was chosen on the "
-            f"{evaluated.model.main_protocol} answers; the card has its worth on folds that did not choose it.",
+            "Answered", f"{given['answered']:.1%}", risk, **muted,
+            help="Share of the clips whose confidence reaches the threshold in use; the others are unsure. The "
+            f"threshold was chosen on the {evaluated.model.main_protocol} answers; the card has its worth on folds "
+            "that did not choose it.",
         )  # fmt: skip
-    wrong = "" if given["risk"] is None else f" Of the clips it is not unsure about, {given['risk']:.1%} are wrong."
-    st.caption(
-        f"Unweighted average recall (UAR) on {summary['n_clips']:,} clips, with its 95 % interval over speakers; "
-        f"expected calibration error (ECE).{wrong}"
-    )
 
 
 def show_not_evaluated(evaluated: Evaluated) -> None:

@@ -14,9 +14,10 @@ from core.learning.reports.tables import (
     tabulate_risk,
 )
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import Evaluated, forget_other
+from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.charts import show_chart, show_shares
+from pages.ui.shared.links import linked, one_of
 
 INFO = ":material/info:"
 PROTOCOLS_TEXT = """`reference` repeats a common practice: every clip stands twice, the files are split at
@@ -47,7 +48,8 @@ def show_curves(evaluated: Evaluated) -> None:
         )
         show_shares(history.drop(columns=["epoch", "is_chosen", "average_accuracy"]))
         return
-    fold = st.selectbox("Fold", history["fold"].unique(), key=state.METRICS_FOLD, persist_state="session", width=160)
+    folds = history["fold"].unique().tolist()
+    fold = st.selectbox("Fold", folds, width=160, **linked(state.METRICS_FOLD, one_of(folds, folds[0])))
     history = history[history["fold"] == fold]
     show_chart(
         plots.training_curves(history),
@@ -64,11 +66,8 @@ def show_curves(evaluated: Evaluated) -> None:
 def show_groups(evaluated: Evaluated) -> None:
     """Show figures by speaker, gender, channel or intensity, and by emotion."""
     groups = groups_of(evaluated.rows)
-    forget_other(state.METRICS_GROUP, groups)
-    field = st.segmented_control(
-        "By", groups, default=groups[0], required=True, key=state.METRICS_GROUP, bind="query-params"
-    )
-    field = field if field in groups else groups[0]
+    by = linked(state.METRICS_GROUP, one_of(groups, groups[0]))
+    field = str(st.segmented_control("By", groups, required=True, **by))
     table = cache.report(tabulate_groups, evaluated.key, field)
     mean = cache.report(summarize, evaluated.key)["unweighted_average_recall"]["mean"]
     show_chart(
@@ -86,7 +85,9 @@ def show_groups(evaluated: Evaluated) -> None:
         )
     st.markdown("**By emotion**")
     st.caption("The classification report: the average's recall is the unweighted average recall (UAR).")
-    show_shares(cache.report(tabulate_classes, evaluated.key), recall="Recall")
+    classes = cache.report(tabulate_classes, evaluated.key)
+    n_clips = (classes["n_answers"] / evaluated.rows["seed"].nunique()).round().astype(int)
+    show_shares(classes.drop(columns="n_answers").assign(n_clips=n_clips), recall="Recall")
 
 
 def show_calibration(evaluated: Evaluated) -> None:

@@ -4,18 +4,17 @@ import streamlit as st
 
 from core.errors import ModelError
 from core.learning.reports.comparisons import tabulate_models
-from core.learning.reports.tables import tabulate_classes, write_report
+from core.learning.reports.tables import tabulate_classes, with_bounds, write_report
+from core.plots import metrics as plots
 from core.serving.exports import spreadsheet_csv
 from core.serving.registry import PREDICTIONS_FILE
 from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.card import show_card
-from pages.ui.shared.charts import show_shares
+from pages.ui.shared.charts import show_chart
 
-COLUMN_ORDER = (
-    "n_clips", "recall", "recall_low", "recall_high", "calibration_error", "difference", "difference_low",
-    "difference_high", "p_value", "accuracy", "accuracy_low", "accuracy_high", "twin_share",
-)  # fmt: skip
+FIGURES = {"recall": "UAR, %", "difference": "Difference, points", "accuracy": "Accuracy, %"}
+"""Figures that stand with their bounds in one column, so that the table fits."""
 DOWNLOAD = ":material/download:"
 
 
@@ -34,12 +33,31 @@ def show_models(evaluated: Evaluated) -> None:
         evaluated.protocol,
         evaluated.subset,
     )
-    st.markdown(f"**All stored models: {evaluated.protocol}, {evaluated.subset_name}**")
-    show_shares(table[["model", *COLUMN_ORDER]])
+    compared = table.dropna(subset="recall")
+    if not compared.empty:
+        show_chart(
+            plots.model_bars(compared, evaluated.chance, f"{evaluated.protocol}, {evaluated.subset_name}"),
+            f"{evaluated.protocol}-{evaluated.subset}-models",
+            "Share of right answers, averaged over emotions, by model",
+            compared,
+        )
+    shown = table.assign(**{column: with_bounds(table, column) for column in FIGURES})
+    st.dataframe(
+        shown[["model", "recall", "difference", "p_value", "calibration_error", "accuracy", "n_clips", "twin_share"]],
+        hide_index=True,
+        column_config={
+            **FIGURES,
+            "model": st.column_config.TextColumn("Model", width=150),
+            "p_value": st.column_config.NumberColumn("p", format="%.4f", width=70),
+            "calibration_error": st.column_config.NumberColumn("ECE", format="percent", width=70),
+            "n_clips": st.column_config.NumberColumn("Clips", format="localized", width=70),
+            "twin_share": st.column_config.NumberColumn("Seen in training", format="percent", width=80),
+        },
+    )
     st.caption(
-        "All seeds; bounds of 95 % intervals over speakers. The difference is that of the unweighted average recall "
-        f"(UAR) from {evaluated.model.name}, on the same clips; p by flipping the signs of the speakers' differences. "
-        "An empty row: that model was not evaluated so, or on other clips."
+        "Unweighted average recall (UAR) of all seeds, with 95 % intervals over speakers in brackets. The difference "
+        f"is that from {evaluated.model.name}, in points, on the same clips; p by flipping the signs of the speakers' "
+        "differences. An empty row: that model was not evaluated so, or on other clips."
     )
 
 

@@ -36,22 +36,26 @@ def icon_of_answer(emotion: str, is_uncertain: bool) -> str:  # noqa: FBT001 - a
 
 
 def show_answer(prediction: Prediction) -> None:
-    """Show the emotion large, its confidence, and what speaks against it; of a known clip the honest answer first."""
+    """Show the emotion large, its confidence and probabilities; of a known clip the honest answer first."""
     known = prediction.known if len(prediction.pieces) == 1 else None
     if known is None:
-        _show_emotion(prediction.emotion, prediction.is_uncertain, "##")
-        _show_certainty(prediction)
+        _show_own(prediction, "##")
+        note_known(prediction.known)
     else:
         _show_unheard(known)
         with st.container(border=True):
             st.caption("The model in use, which remembers this recording, answers")
-            _show_emotion(prediction.emotion, prediction.is_uncertain, "####")
-            _show_certainty(prediction)
+            _show_own(prediction, "####")
+    show_probabilities((known or prediction).probabilities)
+    st.caption(DOMAIN_NOTICE)
+
+
+def _show_own(prediction: Prediction, level: str) -> None:
+    """Show what the model answers, under a heading of a level, and what speaks against it."""
+    _show_emotion(prediction.emotion, prediction.is_uncertain, level)
+    _show_certainty(prediction)
     for reason in prediction.reasons:
         st.caption(f":material/info: {_sentence(reason)}")
-    if known is None:
-        note_known(prediction.known)
-    st.caption(DOMAIN_NOTICE)
 
 
 def note_known(known: KnownClip | None) -> None:

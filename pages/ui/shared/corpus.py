@@ -15,7 +15,7 @@ from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
 from core.work.progress import Progress
-from pages.ui.shared import cache, state
+from pages.ui.shared import cache, links, state
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
 
@@ -54,15 +54,10 @@ def find_corpus(name: str | None = None) -> FoundCorpus | None:
     return None if place is None else _open(place)
 
 
-def address(corpus: FoundCorpus, clip: str) -> dict[str, str | list[str]]:
-    """Return the parameters of another page's address that names a clip, with those of this page.
-
-    Streamlit puts this page with these parameters into the browser's history on the way, unless they are its own; so
-    Back finds it as it was.
-    """
-    here: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
-    named = {} if corpus.corpus is default_corpus() else {state.CORPUS: corpus.corpus.name}
-    return here | named | {state.CLIP: clip}
+def address(corpus: FoundCorpus, clip: str, keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
+    """Return the parameters of a page's address that name a clip."""
+    named = {} if corpus.corpus is default_corpus() else {keys.corpus: corpus.corpus.name}
+    return named | {keys.linked: clip}
 
 
 def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
@@ -70,11 +65,11 @@ def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
     places = {place.corpus.name: place for place in list_places()}
     if len(places) < 2:
         return find_corpus()
-    linked = st.query_params.get(state.CORPUS) if key == state.CORPUS else None
+    told = links.news(key)
+    if told is not None:
+        st.session_state[key] = told[0]
     if st.session_state.get(key) not in places:
-        st.session_state.pop(key, None)
-        if linked in places:
-            st.session_state[key] = linked
+        st.session_state[key] = next(iter(places))
     name = st.selectbox(
         "Corpus",
         list(places),
@@ -82,9 +77,9 @@ def choose_corpus(key: str = state.CORPUS) -> FoundCorpus | None:
         key=key,
         width=240,
         persist_state="session",
+        on_change=_tell,
+        args=(key,),
     )
-    if key == state.CORPUS:
-        st.query_params[state.CORPUS] = name
     return _open(places[name])
 
 
@@ -94,7 +89,10 @@ def describe_corpora() -> str:
         places = list_places()
     except CorpusError:
         return "A corpus setting is wrong"
-    return " · ".join(map(_describe, places)) or "No corpus"
+    if not places:
+        return "No corpus"
+    first, others = _describe(places[0]), places[1:]
+    return f"{first} · {len(others)} more {'corpus' if len(others) == 1 else 'corpora'}" if others else first
 
 
 def plain(text: str) -> str:
@@ -104,6 +102,11 @@ def plain(text: str) -> str:
     \!\[x\]\(y\) 1\*2
     """
     return _MARKS.sub(r"\\\1", text)
+
+
+def _tell(key: str) -> None:
+    """Put the chosen corpus into the address, and take out clips of another one."""
+    links.tell({key: [st.session_state[key]], state.CLIP: [], state.OTHER_CLIP: []})
 
 
 def _open(place: Place) -> FoundCorpus:
@@ -127,5 +130,5 @@ def _open(place: Place) -> FoundCorpus:
 def _describe(place: Place) -> str:
     n_clips, title = cache.st_corpus_sizes().get(str(place.root)), plain(place.corpus.title)
     if n_clips is None:
-        return f"{title} folder found" if place.root.is_dir() else f"The folder of {title} is missing"
+        return title if place.root.is_dir() else f"The folder of {title} is missing"
     return f"{title}, {n_clips:,} clips"

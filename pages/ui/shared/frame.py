@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -13,13 +14,13 @@ from pages.ui.shared import cache
 from pages.ui.shared.baseline import show_baseline
 from pages.ui.shared.card import show_card
 from pages.ui.shared.corpus import describe_corpora
+from pages.ui.shared.navigation import mend_navigation
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
 ADMINS_NAME: Final = "admins"
 """Secret that lists the addresses of administrators who sign in with an account."""
-STYLE: Final = "<style>.stMainBlockContainer { padding-top: 3.75rem; }</style>"
-"""Titles begin under the header, not a line further down; Streamlit's themes have no setting for it."""
+STYLE: Final = Path(__file__).with_name("frame.css")
 DOMAIN_NOTICE = "Trained on acted speech and song. It hears how a voice sounds, not what a person feels."
 
 
@@ -41,6 +42,7 @@ def shown_errors() -> Iterator[None]:
 def show_sidebar() -> None:
     """Show what belongs to the whole visit: the model in use and how far it can be trusted."""
     st.html(STYLE)
+    mend_navigation()
     with st.sidebar:
         try:
             found = cache.in_use()

@@ -8,17 +8,11 @@ from core.audio.containers import ENDINGS
 from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.corpus.base import describe
-from pages.ui.shared import cache, state
-from pages.ui.shared.corpus import FoundCorpus, choose_corpus, find_corpus
+from pages.ui.shared import cache, links, state
+from pages.ui.shared.corpus import FoundCorpus, address, choose_corpus, find_corpus
 from pages.ui.shared.strangers import uploads
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
-ICONS = {
-    UPLOAD: ":material/upload_file:",
-    RECORD: ":material/mic:",
-    SAMPLE: ":material/graphic_eq:",
-    CLIP: ":material/library_music:",
-}
 MAX_FILES = 50
 RECORDING_RATE = 48_000
 """Rate asked of the microphone, in Hz: that of the corpus, well above the features' own."""
@@ -26,32 +20,72 @@ RECORDING_RATE = 48_000
 
 def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     """Show the ways to a sound, and return what was chosen: nothing, one sound, or several uploads."""
-    corpus = find_corpus(st.query_params.get(state.CORPUS)) or find_corpus()
-    _open_linked_clip(corpus, keys)
-    st.session_state.setdefault(keys.source, UPLOAD if keys is state.SOUND else CLIP if corpus else SAMPLE)
+    corpus = find_corpus(st.query_params.get(keys.corpus) or st.session_state.get(keys.corpus)) or find_corpus()
+    first = UPLOAD if keys is state.SOUND else CLIP if corpus else SAMPLE
+    st.session_state.setdefault(keys.source, first)
+    _follow_address(corpus, keys, first)
     source = st.segmented_control(
         "Sound from",
         [UPLOAD, RECORD, SAMPLE, *([CLIP] if corpus else [])],
         required=True,
-        format_func=lambda name: f"{ICONS[name]} {name}",
         key=keys.source,
         label_visibility="collapsed",
         persist_state="session",
         wrap=True,
+        on_change=_tell,
+        args=(corpus, keys),
     )
     if source == CLIP and corpus:
-        return _clip(choose_corpus() or corpus, keys)
+        return _clip(choose_corpus(keys.corpus) or corpus, keys)
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
 
 
-def _open_linked_clip(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
-    """Turn to the clip that the address names, unless it was opened before."""
-    linked = st.query_params.get(keys.linked)
-    if corpus is None or linked in (None, st.session_state.get(keys.opened)):
+def choose_sound(keys: state.SoundKeys = state.SOUND) -> Sound | None:
+    """Show the ways to a sound, and return the chosen one: of several uploads the one that is looked at."""
+    sounds = choose_sounds(keys)
+    if len(sounds) < 2:
+        return next(iter(sounds), None)
+    looked_at = looked_at_among(sounds, keys)
+    names = {sound.sha256: sound.name for sound in sounds}
+    st.session_state[keys.file] = looked_at.sha256
+    digest = st.selectbox("File", list(names), format_func=names.__getitem__, key=keys.file, persist_state="session")
+    return next(sound for sound in sounds if sound.sha256 == digest)
+
+
+def looked_at_among(sounds: list[Sound], keys: state.SoundKeys = state.SOUND) -> Sound:
+    """Return which of several uploads is looked at, on all pages: the first one until somebody chooses."""
+    return next((sound for sound in sounds if sound.sha256 == st.session_state.get(keys.file)), sounds[0])
+
+
+def named_sound(keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
+    """Return the parameters that name the sound in this page's address, for links to other pages."""
+    names = (keys.corpus, keys.linked, keys.linked_sample)
+    return {name: st.query_params[name] for name in names if name in st.query_params}
+
+
+def _follow_address(corpus: FoundCorpus | None, keys: state.SoundKeys, first: str) -> None:
+    """Turn to the sound that the address names, where it names another one than before."""
+    told = links.news(keys.linked, keys.linked_sample)
+    if told is None:
         return
-    st.session_state[keys.opened] = linked
-    if linked in set(corpus.clips["clip"]):
-        st.session_state[keys.source], st.session_state[corpus.key(keys.clip)] = CLIP, linked
+    clip, sample = told
+    if corpus is not None and clip in set(corpus.clips["clip"]):
+        st.session_state[keys.source], st.session_state[corpus.key(keys.clip)] = CLIP, clip
+    elif sample in {sample.title for sample in cache.samples()}:
+        st.session_state[keys.source], st.session_state[keys.sample] = SAMPLE, sample
+    else:
+        st.session_state[keys.source] = first
+
+
+def _tell(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
+    """Put what somebody chose into the address; uploads and recordings have no name there."""
+    source, named = st.session_state[keys.source], {keys.linked: "", keys.linked_sample: ""}
+    if source == CLIP and corpus is not None:
+        clip = st.session_state.get(corpus.key(keys.clip)) or str(corpus.clips["clip"].iloc[0])
+        named |= address(corpus, clip, keys)
+    elif source == SAMPLE:
+        named[keys.linked_sample] = st.session_state.get(keys.sample) or cache.samples()[0].title
+    links.tell({name: [text] if text else [] for name, text in named.items()})
 
 
 def _uploads(keys: state.SoundKeys) -> list[Sound]:
@@ -109,7 +143,9 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
 
 def _sample(keys: state.SoundKeys) -> list[Sound]:
     samples = {sample.title: sample for sample in cache.samples()}
-    title = st.selectbox("Sample", list(samples), key=keys.sample, persist_state="session")
+    title = st.selectbox(
+        "Sample", list(samples), key=keys.sample, persist_state="session", on_change=_tell, args=(None, keys)
+    )
     sample = samples[title]
     if not sample.is_real:
         st.caption("This voice was made by a speech synthesizer; nobody felt anything while it spoke.")
@@ -124,6 +160,7 @@ def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
         format_func=lambda name: describe(by_name.loc[name], corpus.corpus),
         key=corpus.key(keys.clip),
         persist_state="session",
+        on_change=_tell,
+        args=(corpus, keys),
     )
-    st.query_params[keys.linked] = st.session_state[keys.opened] = clip
     return [corpus.read(clip)]

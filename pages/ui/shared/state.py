@@ -13,10 +13,14 @@ class SoundKeys:
     recording: str
     sample: str
     clip: str
+    corpus: str
+    """Name of the corpus, in the address too, where there are several."""
     linked: str
     """Parameter of the address that names a clip of the corpus."""
-    opened: str
-    """The clip of that parameter that was opened last."""
+    linked_sample: str
+    """Parameter of the address that names a sample."""
+    file: str
+    """Digest of the one of several uploads that is looked at."""
     kept: str
     """The uploaded or recorded sounds, which outlive a change of page as their widgets do not."""
 
@@ -25,14 +29,18 @@ CLIP: Final = "clip"
 """Parameter of the address that names a clip of the corpus, on all pages."""
 OTHER_CLIP: Final = "other-clip"
 """The same of the clip that it is compared with."""
+CORPUS: Final = "corpus"
+"""Parameter of the address that names the corpus, where there are several."""
 SOUND: Final = SoundKeys(
     "sound-source",
     "sound-uploads",
     "sound-recording",
     "sound-sample",
     "sound-clip",
+    CORPUS,
     CLIP,
-    "sound-opened-clip",
+    "sample",
+    "sound-file",
     "sound-kept",
 )
 """The sound of the visit, the same on all pages."""
@@ -42,22 +50,27 @@ OTHER_SOUND: Final = SoundKeys(
     "other-recording",
     "other-sample",
     "other-corpus-clip",
+    "other-corpus",
     OTHER_CLIP,
-    "other-opened-clip",
+    "compared-sample",
+    "other-file",
     "other-kept",
 )
 """The sound that the first is compared with."""
 KEPT: Final = "kept-results"
 """What ends with the session, and takes along what is kept of it."""
-CORPUS: Final = "corpus"
-"""Parameter of the address that names the corpus, where there are several."""
 LINKS: Final = "links"
 """What the address had for the widgets of ``pages.ui.shared.links`` in the last run."""
+NEWS: Final = "links-news"
+"""What it had for ``pages.ui.shared.links.news``, and on which page."""
+NAVIGATION: Final = "navigation-lists"
 PART: Final = "predict-part"
 PLAYER: Final = "player"
 PLAY: Final = "play"
 """What a player was asked to play, as ``pages.ui.shared.player.ask_to_play`` has it."""
 CHOSEN_FILE: Final = "predict-file"
+ANSWERS: Final = "predict-answers"
+"""The answers of this visit, in their order, by sound, model and baseline."""
 FEATURES_TAB: Final = "features-tab"
 FEATURES_COMPARE: Final = "compare"
 FEATURES_START: Final = "features-start"
@@ -103,6 +116,8 @@ TIMELINE_STRETCH: Final = "timeline-stretch"
 LIVE_STREAM: Final = "live-stream"
 """Key of the component that holds the microphone."""
 LIVE_ACCESS: Final = "live-access"
+LIVE_BUTTONS: Final = "live-buttons"
+LIVE_CONTROLS: Final = "live-controls"
 LIVE_SINK: Final = "live-sink"
 LIVE_INTAKE: Final = "live-intake"
 """What takes in the sound of this session's microphone."""
@@ -131,7 +146,10 @@ ADMIN_POLLED: Final = "admin-polled"
 ADMIN_DONE: Final = "admin-done"
 """What was done by the last click, to be said in the next run."""
 ADMIN_TAB: Final = "admin-tab"
+ADMIN_FORM: Final = "admin-form"
 ADMIN_CORPUS: Final = "admin-corpus"
+ADMIN_OTHERS: Final = "admin-others"
+ADMIN_TRIED: Final = "admin-tried"
 ADMIN_RECIPE: Final = "admin-recipe"
 ADMIN_PROTOCOLS: Final = "admin-protocols"
 ADMIN_CHANNELS: Final = "admin-channels"
