@@ -17,7 +17,7 @@ ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 def main() -> None:
     """Show the page that a visitor is at."""
     begin_request()
-    from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
+    from pages.ui.shared.frame import framed  # Streamlit's caches need the server
 
     page = st.navigation(
         {
@@ -34,8 +34,8 @@ def main() -> None:
         }
     )
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
-    show_sidebar()
-    page.run()
+    with framed():
+        page.run()
 
 
 # The server imports this file once, to find the app; then it runs it for each visitor.

@@ -174,6 +174,10 @@ class Predictor:
             raise AudioError("No speech or song was found in this long recording.")
         return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
 
+    def warm_up(self) -> None:
+        """Answer for a tone, so that nobody waits for what a first answer loads."""
+        self.predict(_tone())
+
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
 
@@ -312,9 +316,13 @@ class Predictor:
 
 def warm_up() -> None:
     """Compile what librosa compiles at its first use, so that no user waits for it; the result stays on disk."""
-    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
-    buffer = io.BytesIO()
-    sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")
-    waveform = decode(buffer.getvalue())
+    waveform = _tone()
     for name in parts.FEATURE_SETS:
         extract(waveform, get_features(name))
+
+
+def _tone() -> Waveform:
+    """Return a second of a tone, decoded."""
+    buffer = io.BytesIO()
+    sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE), 48_000, format="WAV")
+    return decode(buffer.getvalue())

@@ -3,19 +3,20 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import streamlit as st
 
 from core.audio.sound import Sound
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, list_places
-from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
 from core.work.progress import Progress
 from pages.ui.shared import cache, links, state
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
 
@@ -27,15 +28,17 @@ class FoundCorpus:
     corpus: Corpus
     """What it is."""
     root: Path
-    index: pd.DataFrame
+    index: "pd.DataFrame"
     """A row a file, as from ``core.corpus.index.scan``."""
-    clips: pd.DataFrame
+    clips: "pd.DataFrame"
     """A row a clip, as from ``core.corpus.index.distinct_clips``."""
     digest: str
     """SHA-256 of names and sounds, as from ``core.corpus.index.corpus_digest``."""
 
     def read(self, clip: str) -> Sound:
         """Return the sound of a clip; its name may come from outside."""
+        from core.corpus.index import clip_path
+
         path = clip_path(self.index, self.root, clip)
         digest = self.index.loc[self.index["clip"] == clip, "digest"].iloc[0]
         return cache.stored_sound(str(path), digest)
@@ -110,6 +113,8 @@ def _tell(key: str) -> None:
 
 
 def _open(place: Place) -> FoundCorpus:
+    from core.corpus.index import corpus_digest, distinct_clips, scan
+
     bar = st.empty()
 
     def show(progress: Progress) -> None:
