@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
-from pages.ui.shared.start import apologise, middleware, program_routes, started
+from pages.ui.shared.start import apologise, drawn, middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
@@ -36,6 +36,7 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
     with framed():
         page.run()
+    drawn.set()
 
 
 # The server imports this file once, to find the app; then it runs it for each visitor.

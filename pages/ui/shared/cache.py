@@ -152,7 +152,10 @@ def is_ready() -> bool:
 
 def in_use() -> InUse:
     """Return the model in use, or the last that could be loaded."""
-    return last_good(str(VerifiedModels().root)).get()
+    models = last_good(str(VerifiedModels().root))
+    is_waited_for = session() and not models.is_loaded
+    with st.spinner("Getting the model ready ...") if is_waited_for else contextlib.nullcontext():
+        return models.get()
 
 
 @functools.lru_cache(2)
@@ -161,7 +164,7 @@ def last_good(root: str) -> LastGood:
     return LastGood(VerifiedModels(Path(root)), predictor)
 
 
-@st.cache_resource(**shared(2, "Getting the model ready ..."))
+@st.cache_resource(**shared(2))
 def st_predictor(model: StoredModel) -> "Predictor":
     """Load a model once for all sessions, with what it computes warmed up."""
     from core.serving.predictor import Predictor

@@ -5,7 +5,8 @@ import functools
 import importlib
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from core import logs
 from core.api.health import Health
 from core.compiled import place_temporary_files
 from core.config import check_settings, metrics_address
+from core.corpus.catalogue import list_places
 from core.errors import SoundWebError, log_unexpected
 from core.operations import measures
 from pages.ui.admin.cookie import session_routes
@@ -35,8 +37,18 @@ logger = logging.getLogger(__name__)
 
 PARTS: Final = Path(__file__).parent.parent
 """Folder of the screens' parts."""
-FIRST: Final = "shared/sounds.py"
-"""What the first page is made of."""
+FIRST: Final = (
+    "pages.ui.shared.frame",
+    "pages.ui.shared.sounds",
+    "numpy",
+    "PIL.Image",
+    "streamlit.material_icon_names",
+)
+"""What the first page is made of; of Streamlit's own what it imports when it is used."""
+PATIENCE: Final = 5.0
+"""Time within which the first visitor is waited for, in seconds: what is loaded beside a page holds it up."""
+drawn: Final = threading.Event()
+"""Set once a visitor has a page."""
 PROGRAMS: Final = "/api/"
 """Beginning of the addresses that programs ask."""
 
@@ -76,8 +88,9 @@ async def started(app: st.App) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     with contextlib.ExitStack() as stack:
         async with anyio.create_task_group() as group:
-            group.start_soon(anyio.to_thread.run_sync, begin, stack)
+            group.start_soon(begin, stack)
             yield
+            group.cancel_scope.cancel()
 
 
 def middleware() -> list[Middleware]:
@@ -106,20 +119,28 @@ def program_routes() -> list[BaseRoute]:
     return [*Health(predictor).routes(), OnDemand(PROGRAMS, programs), *session_routes()]
 
 
-def begin(stack: contextlib.ExitStack) -> None:
-    """Do what a server does when it starts, then load what the first visitors will ask for; see ``start``."""
-    import_parts(FIRST)
-    start(stack)
-    try:
-        warm_up()
-    except SoundWebError:  # the pages say why no model can be loaded
-        pass
-    except Exception as error:  # who asks for what is broken will see it; the others need not
-        log_unexpected(error, "start")
+async def begin(stack: contextlib.ExitStack) -> None:
+    """See to what the first page needs; once it is drawn, or nobody came, do what ``start`` does and load the rest."""
+    run = anyio.to_thread.run_sync
+    await run(attempt, prepare_first_page)
+    with anyio.move_on_after(PATIENCE):
+        while not drawn.is_set():
+            await anyio.sleep(0.1)
+    await run(start, stack)
+    for step in rest():
+        await run(attempt, step)
+
+
+def prepare_first_page() -> None:
+    """Set up the log, and import what the first page is made of."""
+    logs.configure()
+    for module in FIRST:
+        importlib.import_module(module)
+    list_places()
 
 
 def start(stack: contextlib.ExitStack) -> None:
-    """Set up the log, check the settings, see to a password, notice trainings that were cut off, serve what is counted.
+    """Check the settings, see to a password, notice trainings that were cut off, serve what is counted.
 
     What cannot be done now is said in the log, and on the pages that need it.
 
@@ -135,7 +156,6 @@ def start(stack: contextlib.ExitStack) -> None:
     from pages.ui.shared.frame import HASH_NAME, secret
 
     steps = (
-        logs.configure,
         place_temporary_files,
         check_settings,
         lambda: check_hash(secret(HASH_NAME)),
@@ -145,29 +165,29 @@ def start(stack: contextlib.ExitStack) -> None:
         lambda: stack.enter_context(measures.served(metrics_address(), cache.st_live_slots)),
     )
     for step in steps:
-        try:
-            step()
-        except (SoundWebError, OSError) as error:
-            logger.warning("%s", error)
-        except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
-            log_unexpected(error, "start")
+        attempt(step)
 
 
-def warm_up() -> None:
-    """Load the model in use, and import what all pages need: the first visitor of each finds it ready."""
+def rest() -> Iterator[Callable[[], object]]:
+    """Yield what loads what visitors will ask for: the model in use, the modules of all pages, its predictions."""
     from pages.ui.shared import cache
 
-    model = cache.in_use().predictor.model
-    import_parts("**/*.py")
-    cache.predictions(model)
-    cache.spare_collector()
+    yield cache.in_use
+    for path in sorted(PARTS.rglob("[!_]*.py")):
+        name = path.relative_to(PARTS.parent.parent).with_suffix("")
+        yield functools.partial(importlib.import_module, ".".join(name.parts))
+    yield lambda: cache.predictions(cache.in_use().predictor.model)
+    yield cache.spare_collector
 
 
-def import_parts(pattern: str) -> None:
-    """Import modules of the screens' parts."""
-    for path in sorted(PARTS.glob(pattern)):
-        if path.name != "__init__.py":
-            importlib.import_module(".".join(path.relative_to(PARTS.parent.parent).with_suffix("").parts))
+def attempt(step: Callable[[], object]) -> None:
+    """Take a step of the start; what cannot be done now is said in the log."""
+    try:
+        step()
+    except (SoundWebError, OSError) as error:
+        logger.warning("%s", error)
+    except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
+        log_unexpected(error, "start")
 
 
 def apologise(error: Exception) -> bool:
