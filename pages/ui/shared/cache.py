@@ -26,7 +26,7 @@ from core.operations import measures
 from core.serving.in_use import InUse, LastGood
 from core.serving.registry import Registry, StoredModel
 from core.work.background import BackgroundWork
-from core.work.once import Once
+from core.work.once import Once, Renewed
 from core.work.room import Room
 from pages.ui.shared import state
 
@@ -302,10 +302,10 @@ def stored_sound(path: str, stamp: str) -> Sound:
     return Sound.read(Path(path))
 
 
-@st.cache_resource(**shared(8, ttl=60))
-def st_corpus(root: str) -> Once[Any]:
-    """Return the place of a corpus folder's tables; a new one each minute, so that changes are seen."""
-    return Once()
+@st.cache_resource(**shared(8))
+def st_corpus(root: str) -> Renewed[Any]:
+    """Return the place of a corpus folder's tables; looked at anew after a minute, so that changes are seen."""
+    return Renewed(60.0)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, list_places
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
-from core.work.progress import Progress
+from core.work.progress import Progress, Report, ignore
 from pages.ui.shared import cache, links, state
 
 if TYPE_CHECKING:
@@ -120,13 +120,13 @@ def _open(place: Place) -> FoundCorpus:
     def show(progress: Progress) -> None:
         bar.progress(progress.share, text=str(progress))
 
-    def read() -> FoundCorpus:
-        index = scan(place.root, place.corpus, cache=place.index_path, report=show)
+    def read(report: Report) -> FoundCorpus:
+        index = scan(place.root, place.corpus, cache=place.index_path, report=report)
         clips = distinct_clips(index)
         cache.st_corpus_sizes()[str(place.root)] = len(clips)
         return FoundCorpus(place.corpus, place.root, index, clips, corpus_digest(index))
 
-    corpus: FoundCorpus = cache.st_corpus(str(place.root)).get(read)
+    corpus: FoundCorpus = cache.st_corpus(str(place.root)).get(lambda: read(show), lambda: read(ignore))
     bar.empty()
     # The folder's description may have changed since its clips were read.
     return dataclasses.replace(corpus, corpus=place.corpus)

@@ -176,7 +176,7 @@ def rest() -> Iterator[Callable[[], object]]:
     for path in sorted(PARTS.rglob("[!_]*.py")):
         name = path.relative_to(PARTS.parent.parent).with_suffix("")
         yield functools.partial(importlib.import_module, ".".join(name.parts))
-    yield lambda: cache.predictions(cache.in_use().predictor.model)
+    yield lambda: cache.predictions(cache.VerifiedModels().load())
     yield cache.spare_collector
 
 
