@@ -169,7 +169,8 @@ def start(stack: contextlib.ExitStack) -> None:
 
 
 def rest() -> Iterator[Callable[[], object]]:
-    """Yield what loads what visitors will ask for: the model in use, the modules of all pages, its predictions."""
+    """Yield what loads what visitors will ask for: the model in use, all pages' modules, predictions, libraries."""
+    from core.serving import predictor
     from pages.ui.shared import cache
 
     yield cache.in_use
@@ -177,6 +178,7 @@ def rest() -> Iterator[Callable[[], object]]:
         name = path.relative_to(PARTS.parent.parent).with_suffix("")
         yield functools.partial(importlib.import_module, ".".join(name.parts))
     yield lambda: cache.predictions(cache.VerifiedModels().load())
+    yield predictor.warm_up
     yield cache.spare_collector
 
 
