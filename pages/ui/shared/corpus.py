@@ -12,7 +12,7 @@ from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, list_places
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
-from core.work.progress import Progress, Report, ignore
+from core.work.progress import Report, ignore
 from pages.ui.shared import cache, links, state
 
 if TYPE_CHECKING:
@@ -112,24 +112,34 @@ def _tell(key: str) -> None:
     links.tell({key: [st.session_state[key]], state.CLIP: [], state.OTHER_CLIP: []})
 
 
+def load_ahead() -> None:
+    """Read the corpora whose indices are kept, for who will ask for them; others are read with a bar to watch."""
+    for place in list_places():
+        if place.index_path.is_file():
+            _tables(place, ignore)
+
+
 def _open(place: Place) -> FoundCorpus:
-    from core.corpus.index import corpus_digest, distinct_clips, scan
-
     bar = st.empty()
+    corpus = _tables(place, lambda progress: bar.progress(progress.share, text=str(progress)))
+    bar.empty()
+    # The folder's description may have changed since its clips were read.
+    return dataclasses.replace(corpus, corpus=place.corpus)
 
-    def show(progress: Progress) -> None:
-        bar.progress(progress.share, text=str(progress))
+
+def _tables(place: Place, report: Report) -> FoundCorpus:
+    """Return the tables of a corpus; whoever reads them first reports it."""
 
     def read(report: Report) -> FoundCorpus:
+        from core.corpus.index import corpus_digest, distinct_clips, scan
+
         index = scan(place.root, place.corpus, cache=place.index_path, report=report)
         clips = distinct_clips(index)
         cache.st_corpus_sizes()[str(place.root)] = len(clips)
         return FoundCorpus(place.corpus, place.root, index, clips, corpus_digest(index))
 
-    corpus: FoundCorpus = cache.st_corpus(str(place.root)).get(lambda: read(show), lambda: read(ignore))
-    bar.empty()
-    # The folder's description may have changed since its clips were read.
-    return dataclasses.replace(corpus, corpus=place.corpus)
+    found: FoundCorpus = cache.st_corpus(str(place.root)).get(lambda: read(report), lambda: read(ignore))
+    return found
 
 
 def _describe(place: Place) -> str:

@@ -169,15 +169,16 @@ def start(stack: contextlib.ExitStack) -> None:
 
 
 def rest() -> Iterator[Callable[[], object]]:
-    """Yield what loads what visitors will ask for: the model in use, all pages' modules, predictions, libraries."""
+    """Yield what loads what visitors will ask for: the model in use, all pages' modules, predictions, corpora."""
     from core.serving import predictor
-    from pages.ui.shared import cache
+    from pages.ui.shared import cache, corpus
 
     yield cache.in_use
     for path in sorted(PARTS.rglob("[!_]*.py")):
         name = path.relative_to(PARTS.parent.parent).with_suffix("")
         yield functools.partial(importlib.import_module, ".".join(name.parts))
     yield lambda: cache.predictions(cache.VerifiedModels().load())
+    yield corpus.load_ahead
     yield predictor.warm_up
     yield cache.spare_collector
 
