@@ -176,7 +176,8 @@ class Predictor:
 
     def warm_up(self) -> None:
         """Answer for a tone, so that nobody waits for what a first answer loads."""
-        self.predict(_tone())
+        tone = np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+        self.predict(Waveform.of_samples((0.1 * tone).astype(np.float32)))
 
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
@@ -316,13 +317,9 @@ class Predictor:
 
 def warm_up() -> None:
     """Compile what librosa compiles at its first use, so that no user waits for it; the result stays on disk."""
-    waveform = _tone()
+    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    buffer = io.BytesIO()
+    sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")
+    waveform = decode(buffer.getvalue())
     for name in parts.FEATURE_SETS:
         extract(waveform, get_features(name))
-
-
-def _tone() -> Waveform:
-    """Return a second of a tone, decoded."""
-    buffer = io.BytesIO()
-    sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE), 48_000, format="WAV")
-    return decode(buffer.getvalue())

@@ -119,9 +119,10 @@ class StoredModel:
 
     def predictions_of(self, clip: str) -> list[dict[str, str]]:
         """Return the rows of ``predictions`` about a clip, as texts: in milliseconds; the table takes a second."""
+        quoted = clip.replace('"', '""')
         with self._well_formed(PREDICTIONS_FILE):
-            lines = _lines_with(clip.replace('"', '""').encode(), self.read(PREDICTIONS_FILE))
-            rows = [row for row in csv.DictReader(lines) if row["clip"] == clip]
+            head, *lines = self.read(PREDICTIONS_FILE).decode().splitlines(keepends=True)
+            rows = [row for row in csv.DictReader([head, *(x for x in lines if quoted in x)]) if row["clip"] == clip]
         if self.manifest.format == FIRST_FORMAT:
             told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
             rows = [row | {field: str(value) for field, value in told.items()} for row in rows]
@@ -418,16 +419,6 @@ class Registry:
     def _write_used(self, names: list[str]) -> None:
         record = {"model": names[-1], "previous": names[:-1]}
         write_atomically(self.root / CHAMPION_FILE, f"{json.dumps(record, indent=2)}\n".encode())
-
-
-def _lines_with(word: bytes, data: bytes) -> Iterator[str]:
-    """Yield the first line of a file, and those that hold a word; only these are made texts."""
-    start, end = 0, data.find(b"\n") + 1 or len(data)
-    while start < end:
-        yield data[start:end].decode()
-        found = data.find(word, end)
-        start = data.rfind(b"\n", end - 1, found) + 1 if found >= 0 else len(data)
-        end = data.find(b"\n", found) + 1 or len(data)
 
 
 def _read_manifest(name: str, folder: Path) -> Manifest:
