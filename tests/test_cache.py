@@ -3,6 +3,8 @@
 import gc
 import hashlib
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.audio.sound import Sound
 from core.serving import registry as registry_module
-from core.work.once import Once
+from core.work.once import Once, Renewed
 from pages.ui.shared import state
 from tests.conftest import ROOT, encode, tone
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
@@ -123,6 +125,33 @@ def test_a_stamp_is_that_of_a_stored_model(registry):
     assert "manifest.json:" in stamp
     assert registry.stamp(registry.champion()) == stamp
     assert registry.stamp("reference-00000000") == ""
+
+
+def eventually(is_so) -> bool:
+    end = time.monotonic() + 5
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()
+
+
+def test_what_is_old_is_given_at_once_and_renewed_meanwhile():
+    place: Renewed[str] = Renewed(life=0.0)
+    go_on = threading.Event()
+
+    def renew() -> str:
+        go_on.wait(5)
+        return "new"
+
+    assert place.get(lambda: "old", renew) == "old"
+    assert place.get(renew, renew) == "old"
+    go_on.set()
+    assert eventually(lambda: place.get(renew, renew) == "new")
+
+
+def test_what_cannot_be_renewed_is_computed_by_whoever_asks_next():
+    place: Renewed[str] = Renewed(life=0.0)
+    place.get(lambda: "old", lambda: "old")
+    assert eventually(lambda: place.get(lambda: "computed", lambda: str(1 // 0)) == "computed")
 
 
 def test_what_was_cut_off_is_computed_anew_and_then_kept():

@@ -3,8 +3,9 @@ import struct
 import numpy as np
 import pytest
 
-from core.audio.containers import DEMUXERS, ENDINGS, duration_of
+from core.audio.containers import DEMUXERS, duration_of
 from core.audio.decode import decode
+from core.audio.sound import ENDINGS
 from core.errors import AudioError
 from tests.conftest import encode, encode_av, tone
 

@@ -25,12 +25,6 @@ from core.audio.headers import repair
 from core.config import DecodeLimits
 from core.errors import AudioError
 
-ENDINGS: Final = (
-    "wav", "mp3", "m4a", "mp4", "ogg", "oga", "opus", "webm", "flac", "aac", "aif", "aiff", "aifc", "amr", "3gp", "3g2",
-    "caf", "wma", "mov", "mkv", "mka", "mp2", "ac3", "eac3", "au", "w64", "rf64", "wv", "tta", "ape", "avi", "flv",
-    "ts", "voc", "spx", "asf", "m4b", "qcp",
-)  # fmt: skip
-"""Usual endings of the files that can be read; what a file is, its bytes tell."""
 DEMUXERS: Final = (
     "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska",
     "webm", "mov", "mp4", "m4a", "3gp", "mp3", "mpeg", "mpegts", "nut", "ogg", "qcp", "rm", "tta", "voc", "w64", "wav",

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from core.audio.augmentation import AUGMENTATIONS, CONDITIONS
 from core.audio.decode import Waveform
 from core.audio.features.base import FeatureSet
 from core.audio.speech import find_speech, loudest_stretch
@@ -88,6 +87,8 @@ def extract_clip(
 
 
 def _augment(y: NDArray[np.float32], sr: int, augmentation: Augmentation, name: str) -> NDArray[np.float32]:
+    from core.audio.augmentation import AUGMENTATIONS, CONDITIONS  # no answer needs it
+
     effect = (AUGMENTATIONS | CONDITIONS)[augmentation.name]
     rng = np.random.default_rng([augmentation.seed, zlib.crc32(augmentation.name.encode()), zlib.crc32(name.encode())])
     return effect(y, sr, rng)

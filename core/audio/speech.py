@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 import scipy.fft
 import scipy.ndimage
-import scipy.signal
 from numpy.typing import NDArray
 
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
@@ -323,6 +322,8 @@ def snr_within(y: NDArray[np.float32], sr: int) -> float:
     """
     if len(y) < 4 * _N_FFT:
         return float("inf")
+    import scipy.signal  # loads as long as all else of an answer together; few sounds need it
+
     transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
     S = np.square(np.abs(transform.stft(y)[:, 3:-3]))
     S = scipy.ndimage.uniform_filter1d(S, 3, axis=1)

@@ -8,21 +8,20 @@ import contextlib
 import http
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
-import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 
 from core.errors import SettingsError, SoundWebError
-from core.operations.database import reading
-from core.operations.tables import STATUSES, jobs
-from core.serving.live import LiveSlots
 from core.serving.registry import Registry
 from core.settings import Address
+
+if TYPE_CHECKING:
+    from core.serving.live import LiveSlots
 
 PAGE: Final = "page"
 PROGRAM: Final = "program"
@@ -94,7 +93,7 @@ class Moment(Collector):
         Returns the places for live streams.
     """
 
-    def __init__(self, slots: Callable[[], LiveSlots]) -> None:
+    def __init__(self, slots: "Callable[[], LiveSlots]") -> None:
         self._slots = slots
 
     def collect(self) -> Iterator[Metric]:
@@ -110,6 +109,11 @@ class Moment(Collector):
 
 
 def _jobs() -> Iterator[Metric]:
+    import sqlalchemy as sa
+
+    from core.operations.database import reading
+    from core.operations.tables import STATUSES, jobs
+
     with reading() as connection:
         rows = connection.execute(sa.select(jobs.c.status, sa.func.count().label("n")).group_by(jobs.c.status))
         counts = dict.fromkeys(STATUSES, 0) | {row.status: row.n for row in rows}
@@ -124,7 +128,7 @@ def _model() -> Iterator[Metric]:
 
 
 @contextlib.contextmanager
-def served(address: Address | None, slots: Callable[[], LiveSlots]) -> Iterator[None]:
+def served(address: Address | None, slots: "Callable[[], LiveSlots]") -> Iterator[None]:
     """Serve the counts at an address.
 
     Parameters

@@ -174,6 +174,11 @@ class Predictor:
             raise AudioError("No speech or song was found in this long recording.")
         return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
 
+    def warm_up(self) -> None:
+        """Answer for a tone, so that nobody waits for what a first answer loads."""
+        tone = np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+        self.predict(Waveform.of_samples((0.1 * tone).astype(np.float32)))
+
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from core.audio.features.base import FeatureSet, read_features
 from core.config import STORED_NAME, artifacts_folder, configuration_hash
 from core.corpus.base import is_label_set
 from core.corpus.known import load_corpus
@@ -31,6 +30,8 @@ from core.learning.manifest import FIRST_FORMAT, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from core.audio.features.base import FeatureSet
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,10 @@ class StoredModel:
     """What it is."""
 
     @property
-    def features(self) -> FeatureSet:
+    def features(self) -> "FeatureSet":
         """The features that the model reads."""
+        from core.audio.features.base import read_features
+
         return read_features(self.manifest.features)
 
     @property
@@ -465,6 +468,8 @@ def altered(file: str, name: str) -> ModelError:
 
 def _check_manifest(name: str, manifest: Manifest) -> None:
     """Refuse a model that this code would misread."""
+    from core.audio.features.base import read_features
+
     if manifest.name != name:
         raise ModelError(f"The manifest of model {name!r} has another name. Publish the model again.")
     if not is_label_set(manifest.labels):

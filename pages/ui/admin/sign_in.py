@@ -7,11 +7,12 @@ import streamlit as st
 
 from core.errors import DatabaseError, NotSignedIn, SignInError
 from core.operations.access.passwords import MIN_LENGTH
-from core.operations.access.sessions import require_admin
+from core.operations.access.sessions import limit_to, require_admin
 from core.operations.access.sign_in import (
     CODE_FILE,
     admit,
     ensure_unlock_code,
+    is_allowed,
     is_configured,
     set_password,
     sign_in,
@@ -46,6 +47,7 @@ def ensure_signed_in() -> str:
 
 
 def _ensure_signed_in() -> str:
+    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
     token = _own_token()
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
