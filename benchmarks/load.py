@@ -45,6 +45,7 @@ CLIP: Final = 4
 PAUSE: Final = 30.0
 """Mean time between an answer and the next sound of a visitor in a crowd, in seconds."""
 PATIENCE: Final = 240.0
+"""Time in which those who follow have begun, in seconds."""
 ANSWER: Final = re.compile(r"\*\*[\d.]+%\*\* confident|Of [\d.]+ s of speech: [^\"]*")
 NUMBER: Final = re.compile(r"Busy: you are number \d+")
 LISTENED: Final = re.compile(r"Listened to (?:(\d+):)?(\d+):(\d+) of")
@@ -114,17 +115,26 @@ def main() -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "model": predictor.model.name,
     }
-    clips = list(itertools.islice(make_clips(predictor), max(options.visitors, 1)))
-    if options.asks:
+    for name, figures in measure(predictor, options.asks, options.visitors, 60 * options.minutes):
+        print(name, json.dumps(figures), flush=True)
+        written[name] = figures
+    options.output.write_text(json.dumps(written, indent=1) + "\n")
+
+
+def measure(predictor: Predictor, asks: int, n: int, seconds: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the figures of each part, by its name."""
+    clips = list(itertools.islice(make_clips(predictor), max(n, 1)))
+    if asks:
         sound = hour()
         with served() as address:
-            written["beside_follows"] = beside_follows(address, sound, clips[0], options.asks)
-        print(json.dumps(written["beside_follows"]), flush=True)
-    if options.visitors:
+            yield "beside_follows", beside_follows(address, sound, clips[0], asks)
+    if n:
         with served() as address:
-            written |= crowd(address, clips, 60 * options.minutes)
-        print(json.dumps(written["at_once"]), json.dumps(written["crowd"]), sep="\n", flush=True)
-    options.output.write_text(json.dumps(written, indent=1) + "\n")
+            visitors = [Visitor(address) for _ in clips]
+            for visitor in visitors:
+                visitor.run()
+            yield "at_once", at_once(visitors, clips)
+            yield "crowd", crowd(visitors, clips, seconds)
 
 
 def make_clips(predictor: Predictor) -> Iterator[Clip]:
@@ -175,7 +185,7 @@ def beside_follows(address: str, sound: bytes, clip: Clip, n: int) -> dict[str, 
     speed = [(follower.heard - before) / elapsed for follower, before in zip(followers, heard, strict=True)]
     for follower in followers:
         follower.leave()
-    return seen.figures() | {"followed_at": np.round(speed, 1).tolist()}
+    return {"followers": N_FOLLOWERS} | seen.figures() | {"followed_at": np.round(speed, 1).tolist()}
 
 
 class Follower(threading.Thread):
@@ -204,37 +214,40 @@ class Follower(threading.Thread):
         self.join()
 
 
-def crowd(address: str, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    """Let visitors come at one moment, and then again and again."""
-    at_once, later, together = Seen(), Seen(), threading.Barrier(len(clips))
-    visitors = [Visitor(address) for _ in clips]
-    for visitor in visitors:
-        visitor.run()
-    end: list[float] = []
+def at_once(visitors: Sequence[Visitor], clips: Sequence[Clip]) -> dict[str, Any]:
+    """Let all visitors ask at one moment."""
+    seen = Seen()
+    threads = [threading.Thread(target=seen.ask, args=pair) for pair in zip(visitors, clips, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"visitors": len(visitors)} | seen.figures()
+
+
+def crowd(visitors: Sequence[Visitor], clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
+    """Let visitors ask again and again, with pauses between."""
+    seen, end = Seen(), time.monotonic() + seconds
 
     def visit(k: int) -> None:
         rng = np.random.default_rng(k)
-        together.wait(PATIENCE)
-        at_once.ask(visitors[k], clips[k])
-        together.wait(PATIENCE)
         for turn in itertools.count(1):
-            time.sleep(rng.exponential(PAUSE))
-            if time.perf_counter() > end[0]:
+            pause = rng.exponential(PAUSE)
+            if time.monotonic() + pause > end:
                 return
-            later.ask(visitors[k], dataclasses.replace(clips[k], data=clips[k].data + bytes(turn)))
+            time.sleep(pause)
+            seen.ask(visitors[k], dataclasses.replace(clips[k], data=clips[k].data + bytes(turn)))
 
     threads = [threading.Thread(target=visit, args=(k,)) for k in range(len(clips))]
-    end.append(time.perf_counter() + seconds)
     memory: list[float] = []
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         memory.append(server_memory() / 2**20)
         time.sleep(1)
-    tenth = max(len(memory) // 10, 1)
-    ends = {name: round(float(np.median(memory[part]))) for name, part in _tenths(tenth).items()}
-    many = {"visitors": len(clips), "minutes": seconds / 60, "pause": PAUSE}
-    return {"at_once": at_once.figures(), "crowd": many | later.figures() | {"memory_mib": ends}}
+    ends = {name: round(float(np.median(memory[part]))) for name, part in _tenths(max(len(memory) // 10, 1)).items()}
+    about = {"visitors": len(clips), "minutes": seconds / 60, "pause": PAUSE}
+    return about | seen.figures() | {"memory_mib": ends}
 
 
 def _tenths(n: int) -> dict[str, slice]:

@@ -3,12 +3,15 @@
 A table stands between ``<!-- results: KIND MODEL ... -->`` and ``<!-- end of results -->``; nobody types figures there.
 """
 
+import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from benchmarks.batch import read_measured
+from benchmarks.load import RESULTS as LOAD
 from benchmarks.table import read_rows, spread
 from core.config import PROJECT_ROOT
 from core.learning.evaluation import ALL_CLIPS
@@ -16,7 +19,7 @@ from core.learning.reports.cards import describe_comparison, describe_studies, r
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
 
-DOCUMENTS: Final = ("README.md", "docs/results.md", "docs/speed.md")
+DOCUMENTS: Final = ("README.md", "docs/results.md", "docs/speed.md", "docs/growth.md")
 """Documents with tables, relative to the project."""
 MARKED: Final = re.compile(
     r"(?<=<!-- results: )([a-z]+)((?: [a-z0-9-]+)*)( -->\n).*?(?=<!-- end of results -->)", re.DOTALL
@@ -54,18 +57,50 @@ def comparison(model: str, other: str) -> str:
 def speed() -> str:
     """Return what the last committed run of ``make bench`` measured, and on what machine."""
     run, rows = read_rows()
-    machine = run["machine"]
-    where = (
-        f"Measured on {run['date']} with {run['model']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, NumPy {machine['numpy']}, "
-        f"Keras {machine['keras']}."
-    )
     lines = ["| work | unit | here | reference pipeline | ratio |", "|---|---|---|---|---|"]
     for row in rows:
         theirs = spread(row.reference) if row.reference else ""
         ratio = "" if row.ratio is None else f"{row.ratio:.1f}"
         lines.append(f"| {row.work} | {row.unit} | {spread(row.ours)} | {theirs} | {ratio} |")
-    return "\n".join([where, "", *lines])
+    return "\n".join([where(run), "", *lines])
+
+
+def growth() -> str:
+    """Return what the last committed run of ``python -m benchmarks.batch`` measured, and what follows from it."""
+    run, measured = read_measured()
+    return f"{where(run)}\n\n{measured.describe()}"
+
+
+def load() -> str:
+    """Return what the last committed run of ``python -m benchmarks.load`` measured."""
+    run = json.loads(LOAD.read_text())
+    beside, at_once, crowd = run["beside_follows"], run["at_once"], run["crowd"]
+    followed = ", ".join(f"{speed:g}" for speed in beside["followed_at"])
+    memory = crowd["memory_mib"]
+    parts = {
+        f"beside {beside['followers']} visitors who follow an hour each": beside,
+        f"{at_once['visitors']} visitors at one moment": at_once,
+        f"{crowd['visitors']} visitors for {crowd['minutes']:g} min, with {crowd['pause']:g} s between answers": crowd,
+    }
+    lines = ["| who asks | answers | median, s | p95, s | p99, s | mixed up | refused | told their number |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    columns = ("answers", "median", "p95", "p99", "mixed_up", "refused", "told_their_number")
+    lines += [f"| {name} | {' | '.join(f'{part[column]:g}' for column in columns)} |" for name, part in parts.items()]
+    told = (
+        f"Those who follow get on {followed} times as fast as the sound plays. Memory of the server in the second "
+        f"tenth of the crowd's time: {memory['early']} MiB, in the last: {memory['late']} MiB."
+    )
+    return "\n".join([where(run), "", *lines, "", told])
+
+
+def where(run: Mapping[str, Any]) -> str:
+    """Return when, with which model and on what machine something was measured."""
+    machine = run["machine"]
+    return (
+        f"Measured on {run['date']} with {run['model']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, NumPy {machine['numpy']}, "
+        f"Keras {machine['keras']}."
+    )
 
 
 KINDS: Final[dict[str, Callable[..., str]]] = {
@@ -74,6 +109,8 @@ KINDS: Final[dict[str, Callable[..., str]]] = {
     "studies": studies,
     "comparison": comparison,
     "speed": speed,
+    "growth": growth,
+    "load": load,
 }
 """What stands between markers, by the first word of their name; further words are models."""
 
