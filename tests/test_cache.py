@@ -1,7 +1,6 @@
 """What reruns of pages do not repeat: digests of sounds, decoding, checks of models' files."""
 
 import contextlib
-import gc
 import hashlib
 import json
 import threading
@@ -79,7 +78,6 @@ def test_runs_share_one_waveform_and_one_analysis_that_cannot_be_changed():
         seen = st.session_state.setdefault("seen", [])
         seen.append((cache.waveform(sound), cache.analysis(sound, 0.0)))
 
-    gc.collect()  # visits of other tests end now: all have one name
     sound = Sound("tone.wav", encode(tone(250), 48_000))
     test = AppTest.from_function(script, args=(sound,), default_timeout=60).run().run()
     assert not test.exception

@@ -96,8 +96,7 @@ def kept(room: Room = LARGE) -> Callable[[Callable[..., Result]], Callable[..., 
         @functools.wraps(compute)
         def cached(*arguments: Any) -> Result:
             key = (compute.__name__, *(KEYS.get(type(one), lambda one: one)(one) for one in arguments))
-            _remember_end()
-            return room.get(session(), key, lambda: compute(*arguments))
+            return room.get(_owner(), key, lambda: compute(*arguments))
 
         return cached
 
@@ -138,12 +137,13 @@ def in_turn(spinner: str = "", behind: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _remember_end() -> None:
-    """See to it that what is kept of this session goes with it."""
+def _owner() -> int:
+    """Return what names the session that runs, and see to it that what is kept of it goes with it."""
     if state.KEPT not in st.session_state:
         st.session_state[state.KEPT] = mark = Mark()
         for room in (LARGE, SMALL):
-            weakref.finalize(mark, room.forget, session())
+            weakref.finalize(mark, room.forget, id(mark))
+    return id(st.session_state[state.KEPT])
 
 
 class Mark:
