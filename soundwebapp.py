@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
+from core.work.turns import turns
 from pages.ui.shared.start import apologise, middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
@@ -35,7 +36,8 @@ def main() -> None:
     )
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
     show_sidebar()
-    page.run()
+    with turns.visit():
+        page.run()
 
 
 # The server imports this file once, to find the app; then it runs it for each visitor.

@@ -165,6 +165,30 @@ def test_a_turn_within_a_turn_is_the_same():
     assert turns.free == 1
 
 
+@pytest.mark.parametrize(("undivided", "order"), [(PROMPT, "abac"), (0.0, "abca")])
+def test_turns_of_a_short_visit_keep_its_place_and_those_of_a_long_one_give_way(undivided, order, monkeypatch):
+    monkeypatch.setattr(module, "UNDIVIDED", undivided)
+    turns, log, others, goes_on = Turns(places=1), [], [], threading.Event()
+
+    def visit() -> None:
+        with turns.visit():
+            for _ in range(2):
+                with turns.turn():
+                    log.append("a")
+                    assert goes_on.wait(PROMPT)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    wait_for(lambda: log)
+    others += [begun(Work(turns, log, name)) for name in "bc"]
+    goes_on.set()
+    wait_for(lambda: turns.waiting == 2 and log[-1] == "b")
+    for work in others:
+        work.end()
+    visitor.join(PROMPT)
+    assert "".join(log) == order
+
+
 def test_without_a_turn_there_is_nothing_to_give_way_in():
     turns, log = Turns(places=1), []
     works = [begun(Work(turns, log, name)) for name in "ab"]

@@ -1,7 +1,8 @@
 """Turns of the work that visitors ask for: as many at once as there are cores, and short work first.
 
-Nobody says how long their work will take. What has computed for a while gives way between its pieces to what comes
-later: by as long as it has computed, ``LATEST`` at most, so that long work waits for short work and never for ever.
+Nobody says how long their work will take. Until it has computed for ``UNDIVIDED`` seconds it goes in the order in which
+it came. Then it gives way between its pieces to what comes later: by as long as it has computed, ``LATEST`` at most, so
+that long work waits for short work and never for ever.
 """
 
 import bisect
@@ -27,19 +28,38 @@ MOST_WAITING: Final = 100
 
 
 @dataclasses.dataclass(eq=False)
+class _Work:
+    """What somebody asked for."""
+
+    asked: float = dataclasses.field(default_factory=time.monotonic)
+    """When that was."""
+    used: float = 0.0
+    """Time that it has computed, in seconds."""
+
+    def due(self, behind: float) -> float:
+        """Return where it stands among what waits: what has the earliest goes first."""
+        if self.used < UNDIVIDED:
+            return self.asked + min(behind, LATEST)
+        return time.monotonic() + min(behind + self.used, LATEST)
+
+
+@dataclasses.dataclass(eq=False)
 class _Turn:
     """A piece of work, on its place or waiting for it."""
 
+    work: _Work
     tell: Callable[[int], object]
     behind: float
-    used: float = 0.0
-    """Time that it has computed before it came to the place that it has, in seconds."""
     since: float = 0.0
-    """When it came to its place."""
+    """Up to when the time that it computes is counted."""
     due: float = 0.0
-    """Where it stands among those that wait: who has the earliest goes first."""
     called: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set while it has a place."""
+
+    def count(self) -> None:
+        """Count the time that it has computed."""
+        now = time.monotonic()
+        self.work.used, self.since = self.work.used + now - self.since, now
 
 
 class Turns:
@@ -65,6 +85,7 @@ class Turns:
         self._lock = threading.Lock()
         self._computing = 0
         self._waiting: list[_Turn] = []
+        self._visit: contextvars.ContextVar[_Work | None] = contextvars.ContextVar("visit", default=None)
         self._current: contextvars.ContextVar[_Turn | None] = contextvars.ContextVar("turn", default=None)
 
     @property
@@ -76,6 +97,20 @@ class Turns:
     def waiting(self) -> int:
         """Pieces of work that wait."""
         return len(self._waiting)
+
+    @contextlib.contextmanager
+    def visit(self) -> Iterator[None]:
+        """Take the turns within, of this thread, for those of one piece of work, which was asked for at the beginning.
+
+        Yields
+        ------
+        None
+        """
+        token = self._visit.set(_Work())
+        try:
+            yield
+        finally:
+            self._visit.reset(token)
 
     @contextlib.contextmanager
     def turn(self, tell: Callable[[int], object] = bool, *, behind: float = 0.0) -> Iterator[None]:
@@ -102,13 +137,13 @@ class Turns:
         if self._current.get() is not None:
             yield
             return
-        turn = _Turn(tell, behind)
+        turn = _Turn(self._visit.get() or _Work(), tell, behind)
         with self._lock:
             if self._computing < self.places:
                 self._computing += 1
                 turn.called.set()
             elif behind < 0 or self.waiting < self.most_waiting:
-                self._line_up(turn, _due(behind))
+                self._line_up(turn)
             else:
                 raise BusyError(f"{self.waiting} sounds are waiting for their turn already. Try again in a moment.")
         self._wait(turn)
@@ -118,6 +153,7 @@ class Turns:
         finally:
             self._current.reset(token)
             if turn.called.is_set():
+                turn.count()
                 self._leave()
 
     def give_way(self) -> None:
@@ -125,20 +161,18 @@ class Turns:
         turn = self._current.get()
         if turn is None or not self._waiting:
             return
-        used = turn.used + time.monotonic() - turn.since
-        if used < UNDIVIDED:
+        turn.count()
+        if turn.work.used < UNDIVIDED:
             return
         with self._lock:
-            due = _due(turn.behind + used)
-            if not self._waiting or self._waiting[0].due >= due:
+            if not self._waiting or self._waiting[0].due >= turn.work.due(turn.behind):
                 return
-            turn.used = used
-            self._line_up(turn, due)
+            self._line_up(turn)
             self._call_next()
         self._wait(turn)
 
-    def _line_up(self, turn: _Turn, due: float) -> None:
-        turn.due = due
+    def _line_up(self, turn: _Turn) -> None:
+        turn.due = turn.work.due(turn.behind)
         turn.called.clear()
         bisect.insort(self._waiting, turn, key=lambda waiting: waiting.due)
 
@@ -171,10 +205,6 @@ class Turns:
                 self._call_next()
             else:
                 self._computing -= 1
-
-
-def _due(behind: float) -> float:
-    return time.monotonic() + min(behind, LATEST)
 
 
 turns: Final = Turns(max(os.cpu_count() or 1, 2))

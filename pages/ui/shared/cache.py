@@ -49,7 +49,7 @@ from core.serving.timeline import Window
 from core.work.background import BackgroundWork
 from core.work.once import Once
 from core.work.room import Room
-from core.work.turns import turns
+from core.work.turns import LATEST, turns
 from pages.ui.shared import state
 
 Result = TypeVar("Result")
@@ -69,8 +69,6 @@ LARGE: Final = Room(512 * 2**20)
 """Where sounds and the arrays that are computed from them are kept, of all sessions together."""
 SMALL: Final = Room(32 * 2**20)
 """The same for answers, which large arrays do not drive out."""
-BESIDE: Final = 1.0
-"""Time by which another sound may come later and be answered before what stands beside an answer, in seconds."""
 
 
 def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
@@ -272,21 +270,21 @@ def st_timeline(*sound_predictor_personal: object) -> Once[list[Window]]:
 
 
 @kept()
-@in_turn("Computing descriptors ...", BESIDE)
+@in_turn("Computing descriptors ...", LATEST)
 def analysis(sound: Sound, start: float) -> Analysis:
     """Describe a stretch of a sound frame by frame."""
     return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
 
 
 @kept()
-@in_turn("Asking the model about parts of the sound ...", BESIDE)
+@in_turn("Asking the model about parts of the sound ...", LATEST)
 def explanation(sound: Sound, predictor: Predictor) -> tuple[Picture, Explanation]:
     """Find out what a model reads of a sound and what moved its answer."""
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
 
 
 @kept(SMALL)
-@in_turn("Listening for what moved the answer ...", BESIDE)
+@in_turn("Listening for what moved the answer ...", LATEST)
 def grounds(sound: Sound, predictor: Predictor, personal: Shift | None) -> Grounds | None:
     """Find out in a person's words what moved an answer."""
     answer = prediction(sound, predictor, personal)
