@@ -105,39 +105,26 @@ class Seen:
 
 
 def main() -> None:
-    """Measure, print what was measured, and write it down."""
+    """Measure the parts that are asked for, all by default, print them, and write them down beside the others."""
     parser = argparse.ArgumentParser(description="Measure the app with many visitors at once.")
-    parser.add_argument("--asks", type=int, default=100, help="answers beside those who follow; 0 leaves this out")
-    parser.add_argument("--visitors", type=int, default=50, help="visitors of the crowd; 0 leaves this out")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--asks", type=int, default=100, help="answers beside those who follow")
+    parser.add_argument("--visitors", type=int, default=50, help="visitors of the crowd")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the crowd stays")
     parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
     predictor = Predictor.load()
-    written: dict[str, Any] = {
-        "machine": describe_machine(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "model": predictor.model.name,
-    }
-    for name, figures in measure(predictor, options.asks, options.visitors, 60 * options.minutes):
-        print(name, json.dumps(figures), flush=True)
-        written[name] = figures
-    options.output.write_text(json.dumps(written, indent=1) + "\n")
-
-
-def measure(predictor: Predictor, asks: int, n: int, seconds: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the figures of each part, by its name."""
-    clips = list(itertools.islice(make_clips(predictor), max(n, 1)))
-    if asks:
-        sound = hour()
+    written = json.loads(options.output.read_text()) if options.output.exists() else {}
+    written |= {"machine": describe_machine(), "model": predictor.model.name}
+    written |= {"date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    clips = list(itertools.islice(make_clips(predictor), options.visitors))
+    for name in options.parts or PARTS:
         with served() as address:
-            yield "beside_follows", beside_follows(address, sound, clips[0], asks)
-    if n:
-        with served() as address:
-            visitors = [Visitor(address) for _ in clips]
-            for visitor in visitors:
-                visitor.run()
-            yield "at_once", at_once(visitors, clips)
-            yield "crowd", crowd(visitors, clips, seconds)
+            written[name] = PARTS[name](address, clips, options)
+        print(name, json.dumps(written[name]), flush=True)
+        options.output.write_text(json.dumps(written, indent=1) + "\n")
 
 
 def make_clips(predictor: Predictor) -> Iterator[Clip]:
@@ -172,8 +159,9 @@ def hour() -> bytes:
     return buffer.getvalue()
 
 
-def beside_follows(address: str, sound: bytes, clip: Clip, n: int) -> dict[str, Any]:
+def beside_follows(address: str, clips: Sequence[Clip], options: argparse.Namespace) -> dict[str, Any]:
     """Have a clip answered again and again while others follow long sounds."""
+    sound, clip = hour(), clips[0]
     followers = [Follower(address, sound) for _ in range(N_FOLLOWERS)]
     for follower in followers:
         follower.start()
@@ -181,14 +169,14 @@ def beside_follows(address: str, sound: bytes, clip: Clip, n: int) -> dict[str, 
     seen, visitor = Seen(), Visitor(address)
     visitor.run()
     start, heard = time.perf_counter(), [follower.heard for follower in followers]
-    for k in range(n):
+    for k in range(options.asks):
         # Another name, so that the page takes it for another sound each time.
         seen.ask(visitor, dataclasses.replace(clip, name=f"{k}.wav", data=clip.data + bytes(k)))
     elapsed = time.perf_counter() - start
     speed = [(follower.heard - before) / elapsed for follower, before in zip(followers, heard, strict=True)]
     for follower in followers:
         follower.leave()
-    return {"followers": N_FOLLOWERS} | seen.figures() | {"followed_at": np.round(speed, 1).tolist()}
+    return {"followers": N_FOLLOWERS} | seen.figures() | {"followed_at": ", ".join(f"{value:.1f}" for value in speed)}
 
 
 class Follower(threading.Thread):
@@ -217,9 +205,17 @@ class Follower(threading.Thread):
         self.join()
 
 
-def at_once(visitors: Sequence[Visitor], clips: Sequence[Clip]) -> dict[str, Any]:
+def come(address: str, n: int) -> list[Visitor]:
+    """Return visitors who have opened the page."""
+    visitors = [Visitor(address) for _ in range(n)]
+    for visitor in visitors:
+        visitor.run()
+    return visitors
+
+
+def at_once(address: str, clips: Sequence[Clip], _: argparse.Namespace) -> dict[str, Any]:
     """Let all visitors ask at one moment."""
-    seen = Seen()
+    seen, visitors = Seen(), come(address, len(clips))
     threads = [threading.Thread(target=seen.ask, args=pair) for pair in zip(visitors, clips, strict=True)]
     for thread in threads:
         thread.start()
@@ -228,9 +224,10 @@ def at_once(visitors: Sequence[Visitor], clips: Sequence[Clip]) -> dict[str, Any
     return {"visitors": len(visitors)} | seen.figures()
 
 
-def crowd(visitors: Sequence[Visitor], clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
+def crowd(address: str, clips: Sequence[Clip], options: argparse.Namespace) -> dict[str, Any]:
     """Let visitors ask again and again, with pauses between."""
-    seen, end = Seen(), time.monotonic() + seconds
+    seen, visitors = Seen(), come(address, len(clips))
+    end = time.monotonic() + 60 * options.minutes
 
     def visit(k: int) -> None:
         rng = np.random.default_rng(k)
@@ -249,7 +246,7 @@ def crowd(visitors: Sequence[Visitor], clips: Sequence[Clip], seconds: float) ->
         memory.append(server_memory() / 2**20)
         time.sleep(1)
     ends = {name: round(float(np.median(memory[part]))) for name, part in _tenths(max(len(memory) // 10, 1)).items()}
-    about = {"visitors": len(clips), "minutes": seconds / 60, "pause": PAUSE}
+    about = {"visitors": len(clips), "minutes": options.minutes, "pause": PAUSE}
     return about | seen.figures() | {"memory_mib": ends}
 
 
@@ -277,6 +274,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
             raise TimeoutError("The app did not do in time what it is measured by.")
         time.sleep(0.1)
 
+
+PARTS: Final[dict[str, Callable[[str, Sequence[Clip], argparse.Namespace], dict[str, Any]]]] = {
+    "beside-follows": beside_follows,
+    "at-once": at_once,
+    "crowd": crowd,
+}
+"""What can be measured, by the names that the command takes."""
 
 if __name__ == "__main__":
     main()

@@ -72,25 +72,33 @@ def growth() -> str:
 
 
 def load() -> str:
-    """Return what the last committed run of ``python -m benchmarks.load`` measured."""
+    """Return what the last committed run of each part of ``python -m benchmarks.load`` measured."""
     run = json.loads(LOAD.read_text())
-    beside, at_once, crowd = run["beside_follows"], run["at_once"], run["crowd"]
-    followed = ", ".join(f"{speed:g}" for speed in beside["followed_at"])
-    memory = crowd["memory_mib"]
-    parts = {
-        f"beside {beside['followers']} visitors who follow an hour each": beside,
-        f"{at_once['visitors']} visitors at one moment": at_once,
-        f"{crowd['visitors']} visitors for {crowd['minutes']:g} min, with {crowd['pause']:g} s between answers": crowd,
-    }
+    columns = ("answers", "median", "p95", "p99", "mixed_up", "refused", "told_their_number")
     lines = ["| who asks | answers | median, s | p95, s | p99, s | mixed up | refused | told their number |"]
     lines.append("|---|---|---|---|---|---|---|---|")
-    columns = ("answers", "median", "p95", "p99", "mixed_up", "refused", "told_their_number")
-    lines += [f"| {name} | {' | '.join(f'{part[column]:g}' for column in columns)} |" for name, part in parts.items()]
-    told = (
-        f"Those who follow get on {followed} times as fast as the sound plays. Memory of the server in the second "
-        f"tenth of the crowd's time: {memory['early']} MiB, in the last: {memory['late']} MiB."
-    )
-    return "\n".join([where(run), "", *lines, "", told])
+    for part, (words, _) in LOAD_WORDS.items():
+        if part in run:
+            lines.append(
+                f"| {words.format(**run[part])} | {' | '.join(f'{run[part][column]:g}' for column in columns)} |"
+            )
+    told = [words.format(**run[part]) for part, (_, words) in LOAD_WORDS.items() if part in run and words]
+    return "\n".join([where(run), "", *lines, "", *told])
+
+
+LOAD_WORDS: Final = {
+    "beside-follows": (
+        "one, beside {followers} who follow an hour each",
+        "Those who follow get on {followed_at} times as fast as the sound plays.",
+    ),
+    "at-once": ("{visitors} at one moment", ""),
+    "crowd": (
+        "{visitors} for {minutes:g} min, {pause:g} s between answers",
+        "Memory of the server in the second tenth of the crowd's time: {memory_mib[early]} MiB, in the last: "
+        "{memory_mib[late]} MiB.",
+    ),
+}
+"""Who asked in each part, and what else was seen."""
 
 
 def where(run: Mapping[str, Any]) -> str:
