@@ -118,12 +118,12 @@ class Measured:
             yield f"| {name} | {1e3 * seconds:.2f} | {seconds / whole:.0%} |"
 
     def _paper(self) -> Iterator[str]:
-        yield "| clips | hours of a core | days of 64 cores | sounds, GB | ledger, GB | table, GB | writing, hours |"
+        yield "| clips | hours of a core | hours of 64 cores | sounds, GB | ledger, GB | table, GB | writing, hours |"
         yield "|---|---|---|---|---|---|---|"
         for n in PAPER:
             hours = n * self.core_seconds / HOUR
             sizes = (n * size / GIGABYTE for size in (self.clip_bytes, self.ledger_bytes, self.table_bytes))
-            cells = [f"{n:,}", f"{hours:,.0f}", f"{hours / 24 / 64:,.1f}", *(f"{size:,.1f}" for size in sizes)]
+            cells = [f"{n:,}", f"{hours:,.0f}", f"{hours / 64:,.1f}", *(f"{size:,.1f}" for size in sizes)]
             yield f"| {' | '.join([*cells, f'{n * self.row_seconds / HOUR:,.1f}'])} |"
 
     def _limits(self) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _make_clips(folder: Path) -> tuple[float, float]:
 
 
 def _measure_stages(folder: Path) -> dict[str, float]:
-    """Return the seconds of each step from a clip to its row: means over the clips, in this process alone."""
+    """Return the seconds of each step from a clip to its row: medians over the clips, in this process alone."""
     predictor, form = Predictor.load(), form_of(Path("x.parquet"))
     steps: dict[str, Callable[[Any], Any]] = {
         "reading and decoding": decode,
@@ -188,8 +188,8 @@ def _measure_stages(folder: Path) -> dict[str, float]:
         "the network": lambda heard: (heard[0], predictor.predict_features(np.stack(heard[1]))),
         "whether the recording is known": lambda answered: recognise(answered[0], predictor.model),
     }
-    totals = dict.fromkeys(steps, 0.0)
-    whole, paths = 0.0, sorted(folder.iterdir())
+    taken: dict[str, list[float]] = {name: [] for name in [*steps, "all"]}
+    paths = sorted(folder.iterdir())
     with threadpool_limits(1):
         predictor.predict_file(paths[0])
         for path in paths:
@@ -197,12 +197,13 @@ def _measure_stages(folder: Path) -> dict[str, float]:
             for name, step in steps.items():
                 start = time.perf_counter()
                 value = step(value)
-                totals[name] += time.perf_counter() - start
+                taken[name].append(time.perf_counter() - start)
             start = time.perf_counter()
             form.tell(path.name, predictor.predict_file(path))
-            whole += time.perf_counter() - start
-    totals["the rest"] = max(whole - sum(totals.values()), 0.0)
-    return {name: total / len(paths) for name, total in totals.items()}
+            taken["all"].append(time.perf_counter() - start)
+    medians = {name: float(np.median(seconds)) for name, seconds in taken.items()}
+    whole = medians.pop("all")
+    return medians | {"the rest": max(whole - sum(medians.values()), 0.0)}
 
 
 def _measure_run(folder: Path, n: int) -> Run:
