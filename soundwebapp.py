@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
+from core.work.turns import turns
 from pages.ui.shared.start import apologise, drawn, middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
@@ -34,7 +35,7 @@ def main() -> None:
         }
     )
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
-    with framed():
+    with framed(), turns.visit():
         page.run()
     drawn.set()
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
 from core.config import SAMPLE_RATE
+from core.work.turns import turns
 
 PAUSE: Final = 0.5
 """Time without a voice that ends a stretch, in seconds."""
@@ -122,6 +123,7 @@ class SpeechFinder:
         while len(self._waiting) >= size:
             self._take(self._waiting[:size])
             self._waiting = self._waiting[size:]
+            turns.give_way()
             yield from self._complete(is_last=False)
         if is_last:
             if len(self._waiting):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from core.errors import SettingsError, SoundWebError
 from core.serving.registry import Registry
 from core.settings import Address
+from core.work.turns import turns
 
 if TYPE_CHECKING:
     from core.serving.live import LiveSlots
@@ -30,17 +31,16 @@ BUCKETS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0)
 
 registry: Final = CollectorRegistry()
 answers: Final = Histogram(
-    "soundweb_answer_seconds", "Time from a sound to its answer.", ["by"], buckets=BUCKETS, registry=registry
+    "soundweb_answer_seconds", "Time that an answer was computed.", ["by"], buckets=BUCKETS, registry=registry
 )
 refusals: Final = Counter("soundweb_refusals", "Sounds and requests not answered.", ["by", "reason"], registry=registry)
 requests: Final = Counter("soundweb_requests", "Requests of programs.", ["route", "status"], registry=registry)
-waiting: Final = Gauge("soundweb_waiting", "Sounds of programs being answered or waiting for it.", registry=registry)
 ProcessCollector(registry=registry)
 
 
 @contextlib.contextmanager
 def answering(by: str) -> Iterator[None]:
-    """Count an answer and its time; one that fails is no answer.
+    """Count an answer and the time that it was computed; one that fails is no answer.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Moment(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield each; what cannot be told now is left out."""
-        for tell in (self._live, _jobs, _model):
+        for tell in (self._live, _turns, _jobs, _model):
             with contextlib.suppress(SoundWebError):
                 yield from tell()
 
@@ -106,6 +106,11 @@ class Moment(Collector):
         slots = self._slots()
         yield GaugeMetricFamily("soundweb_live_streams", "Live streams.", slots.taken)
         yield GaugeMetricFamily("soundweb_live_places", "Places for them.", slots.maximum)
+
+
+def _turns() -> Iterator[Metric]:
+    yield GaugeMetricFamily("soundweb_computing", "Sounds that are computed on.", turns.places - turns.free)
+    yield GaugeMetricFamily("soundweb_waiting", "Sounds that wait for their turn.", turns.waiting)
 
 
 def _jobs() -> Iterator[Metric]:

@@ -26,6 +26,7 @@ from core.files import sha256_of_file
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
+from core.work.turns import turns
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
 VALUE_LIMIT: Final = 4.0
@@ -238,6 +239,7 @@ class Predictor:
         -------
         Piece
         """
+        turns.give_way()
         features = extract(Waveform.of_samples(stretch.y), self.model.features)
         if shift is not None:
             features = features + shift

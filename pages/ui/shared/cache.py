@@ -1,18 +1,18 @@
 """Cached calls of ``core``: the only place where Streamlit's caches are used.
 
 Keys are digests of sounds and of the files of models, so that what changed is computed anew. What comes from a person's
-recording is cached within that person's session. What holds large arrays is kept as it is, not copied for each run: the
-arrays are read-only, and all of them share a room that is bounded in bytes. What must outlive a clearing of caches, as
-the places for live streams, is no cache of Streamlit's. What computes is imported when something is computed: the
-first page is there before that. A function that returns ``Once`` gives the place of a result
-that shows its progress, which no cached function can: Streamlit would replay the progress bar at each use, and fail.
+recording is cached within that person's session, and computed when the session's turn comes. It is kept as it is, not
+copied for each run: arrays are read-only, and all of them share a room that is bounded in bytes. What must outlive a
+clearing of caches, as the places for live streams, is no cache of Streamlit's. What computes is imported when something
+is computed: the first page is there before that. A function that returns ``Once`` gives the place of a result that
+shows its progress, which no cached function can: Streamlit would replay the progress bar at each use, and fail.
 """
 
 import contextlib
 import functools
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -28,6 +28,7 @@ from core.serving.registry import Registry, StoredModel
 from core.work.background import BackgroundWork
 from core.work.once import Once, Renewed
 from core.work.room import Room
+from core.work.turns import LATEST, turns
 from pages.ui.shared import state
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ KEYS: Final[dict[str, Callable[[Any], object]]] = {
 """What an argument of a type, named in full, counts as: texts, since hashing a structure takes Streamlit longer."""
 
 LARGE: Final = Room(512 * 2**20)
-"""Where sounds and what is computed from them are kept, of all sessions together."""
+"""Where sounds and the arrays that are computed from them are kept, of all sessions together."""
+SMALL: Final = Room(32 * 2**20)
+"""The same for answers, which large arrays do not drive out."""
 
 
 def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[str, Any]:
@@ -86,19 +89,14 @@ def session() -> str:
     return context.session_id if context else ""
 
 
-def kept(spinner: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Return a decorator that keeps results of the session that runs in ``LARGE``, until it ends or others need it."""
+def kept(room: Room = LARGE) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator that keeps results of the session that runs, until it ends or others need the room."""
 
     def decorate(compute: Callable[..., Result]) -> Callable[..., Result]:
         @functools.wraps(compute)
         def cached(*arguments: Any) -> Result:
-            def shown() -> Result:
-                with st.spinner(spinner) if spinner else contextlib.nullcontext():
-                    return compute(*arguments)
-
             key = (compute.__name__, *map(_key_of, arguments))
-            _remember_end()
-            return LARGE.get(session(), key, shown)
+            return room.get(_owner(), key, lambda: compute(*arguments))
 
         return cached
 
@@ -112,11 +110,47 @@ def _key_of(argument: object) -> object:
     return count_as(argument) if count_as else argument
 
 
-def _remember_end() -> None:
-    """See to it that what is kept of this session goes with it."""
+@contextlib.contextmanager
+def in_turn(spinner: str = "", behind: float = 0.0) -> Iterator[None]:
+    """Compute, also as a decorator, when the session's turn comes; somebody who waits sees which number they are.
+
+    Parameters
+    ----------
+    spinner : str
+        What is said meanwhile.
+    behind : float
+        As for ``core.work.turns.Turns.turn``.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    BusyError
+        If too many wait.
+    """
+    place = st
+
+    def tell(number: int) -> None:
+        nonlocal place
+        place = place.toast(f"Busy: you are number {number}. It goes on by itself.", icon=":material/hourglass_top:")
+
+    with contextlib.ExitStack() as stack:
+        if spinner:
+            stack.enter_context(st.spinner(spinner))
+        with measures.refusing(measures.PAGE):
+            stack.enter_context(turns.turn(tell, behind=behind))
+        yield
+
+
+def _owner() -> int:
+    """Return what names the session that runs, and see to it that what is kept of it goes with it."""
     if state.KEPT not in st.session_state:
         st.session_state[state.KEPT] = mark = Mark()
-        weakref.finalize(mark, LARGE.forget, session())
+        for room in (LARGE, SMALL):
+            weakref.finalize(mark, room.forget, id(mark))
+    return id(st.session_state[state.KEPT])
 
 
 class Mark:
@@ -193,7 +227,8 @@ def frozen(result: Result) -> Result:
     return result
 
 
-@kept("Reading the sound ...")
+@kept()
+@in_turn("Reading the sound ...")
 def waveform(sound: Sound) -> "Waveform":
     """Decode a sound; the last ones stay decoded while the session looks at them."""
     from core.audio.decode import decode
@@ -220,7 +255,8 @@ def coding(sound: Sound) -> tuple[str, int]:
         return track.coding, track.channels
 
 
-@st.cache_resource(**own(4, "Cutting the stretch ..."))
+@kept()
+@in_turn("Cutting the stretch ...")
 def stretch(sound: Sound, start: float, end: float) -> Sound:
     """Cut a stretch out of a sound."""
     from core.serving.exports import cut
@@ -228,7 +264,8 @@ def stretch(sound: Sound, start: float, end: float) -> Sound:
     return cut(sound, start, end)
 
 
-@st.cache_data(**own(128))
+@kept(SMALL)
+@in_turn()
 def assessment(sound: Sound) -> "Assessment":
     """Evaluate the quality of a sound."""
     from core.audio.assess import assess
@@ -236,7 +273,8 @@ def assessment(sound: Sound) -> "Assessment":
     return assess(waveform(sound))
 
 
-@st.cache_data(**own(128, "Listening ..."))
+@kept(SMALL)
+@in_turn("Listening ...")
 def prediction(sound: Sound, predictor: "Predictor", personal: "Shift | None") -> "Prediction":
     """Answer for a sound."""
     shift = personal.values if personal else None
@@ -248,7 +286,8 @@ def prediction(sound: Sound, predictor: "Predictor", personal: "Shift | None") -
         return predictor.predict(*heard, shift=shift)
 
 
-@st.cache_data(**own(128))
+@kept(SMALL)
+@in_turn()
 def known(sound: Sound, model: StoredModel) -> "KnownClip | None":
     """Look up a sound among the recordings that a model was trained on."""
     from core.serving.known import recognise
@@ -262,7 +301,8 @@ def st_timeline(*sound_predictor_personal: object) -> "Once[list[Window]]":
     return Once()
 
 
-@kept("Computing descriptors ...")
+@kept()
+@in_turn("Computing descriptors ...", LATEST)
 def analysis(sound: Sound, start: float) -> "Analysis":
     """Describe a stretch of a sound frame by frame."""
     from core.audio.analysis import analyse
@@ -270,7 +310,8 @@ def analysis(sound: Sound, start: float) -> "Analysis":
     return frozen(analyse(waveform(sound).y, waveform(sound).sr, start=start, config=FeatureConfig()))
 
 
-@kept("Asking the model about parts of the sound ...")
+@kept()
+@in_turn("Asking the model about parts of the sound ...", LATEST)
 def explanation(sound: Sound, predictor: "Predictor") -> "tuple[Picture, Explanation]":
     """Find out what a model reads of a sound and what moved its answer."""
     from core.serving.explanation import explain, picture
@@ -278,7 +319,8 @@ def explanation(sound: Sound, predictor: "Predictor") -> "tuple[Picture, Explana
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound)))
 
 
-@st.cache_resource(**own(16, "Listening for what moved the answer ..."))
+@kept(SMALL)
+@in_turn("Listening for what moved the answer ...", LATEST)
 def grounds(sound: Sound, predictor: "Predictor", personal: "Shift | None") -> "Grounds | None":
     """Find out in a person's words what moved an answer."""
     from core.serving.grounds import find_grounds
@@ -296,7 +338,7 @@ def st_live_slots() -> "LiveSlots":
     return LiveSlots()
 
 
-@kept("")
+@kept()
 def stored_sound(path: str, stamp: str) -> Sound:
     """Read a sound of the corpus or a sample; its stamp changes with the file."""
     return Sound.read(Path(path))
