@@ -5,7 +5,7 @@
 # make dist   source distribution and wheel, into dist/
 # make sbom   what an installation is made of, into sbom.json
 # make audit  known vulnerabilities of what is locked; needs a network
-# make test-long   kills, full disks, promotions under load, live streams, for minutes
+# make test-long   kills, full disks, promotions under load, live streams, files that are almost sounds, for minutes
 # make bench  speed and memory beside the reference pipeline, for minutes; wants a quiet machine
 
 PYTHON ?= python3
