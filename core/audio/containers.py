@@ -300,7 +300,7 @@ def _decoded(
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where a track began midway
             break
         if packet is None:
             break
@@ -363,10 +363,13 @@ def _with_first(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterat
 
 
 def _planes(frames: Iterable[av.AudioFrame], n_channels: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of frames, (channels, n).
+
+    Not by ``to_ndarray``: of eight channels, it reads a ninth that is not there, and the process ends.
+    """
     for frame in frames:
-        block = frame.to_ndarray()
-        if block.size and block.shape[0] == n_channels:
-            yield block
+        if frame.samples and frame.layout.nb_channels == n_channels:
+            yield np.stack([np.frombuffer(plane, np.float32, frame.samples) for plane in frame.planes[:n_channels]])
 
 
 def check_format(rate: int, channels: int, limits: DecodeLimits) -> None:

@@ -27,6 +27,7 @@ from core.corpus.known import load_corpus
 from core.errors import ModelError
 from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
 from core.learning.manifest import FIRST_FORMAT, Manifest
+from core.settings import PROGRAM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,7 +217,7 @@ class Registry:
         """
         used = self._used()
         if not used:
-            raise ModelError("No model is in use. Train one with 'python -m core train', or promote a stored one.")
+            raise ModelError(f"No model is in use. Train one with '{PROGRAM} train', or promote a stored one.")
         return used[-1]
 
     def load(self, name: str | None = None, *, to_answer: bool = False) -> StoredModel:

@@ -20,6 +20,7 @@ from core.operations.access.sign_in import (
     sign_out,
     waiting_time,
 )
+from core.settings import PROGRAM
 from pages.ui.admin.cookie import COOKIE, ask_for_cookie, handovers
 from pages.ui.shared import state
 from pages.ui.shared.frame import ADMINS_NAME, HASH_NAME, secret
@@ -140,7 +141,7 @@ def _ask_password() -> None:
 def _ask_console_code() -> None:
     """Sign in with a code from the console, where passwords must wait because others guess them, or one is lost."""
     with st.expander("Sign in from the server's console", icon=":material/terminal:"):
-        st.markdown("Run `python -m core admin enter` on the server. Its code works once, without a wait.")
+        st.markdown(f"Run `{PROGRAM} admin enter` on the server. Its code works once, without a wait.")
         with st.form("admin-code", clear_on_submit=True, border=False):
             code = st.text_input("Sign-in code", type="password", autocomplete="off")
             if not st.form_submit_button("Use this code"):
