@@ -8,13 +8,13 @@ import dataclasses
 import io
 from typing import Final
 
-import librosa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.audio.features import FEATURE_GROUPS, FEATURE_NAMES, extract_features
 from core.audio.phonetics import HOP_LENGTH, Phonetics, measure_voice
+from core.audio.spectra import framed, magnitudes
 from core.config import FeatureConfig
 
 MAX_STRETCH: Final = 30.0
@@ -97,15 +97,15 @@ def analyse(
     start = first / sr
     n_frames = 1 + len(y) // config.hop_length
     whole = dataclasses.replace(config, duration=len(y) / sr + 1, n_frames=n_frames)
-    magnitude = np.abs(librosa.stft(y, n_fft=config.n_fft, hop_length=config.hop_length))
+    S = magnitudes(framed(y, n_fft=config.n_fft, hop_length=config.hop_length)).T
     # A sine of amplitude 1 under a Hann window has a peak of n_fft / 4.
-    level = librosa.amplitude_to_db(magnitude, ref=config.n_fft / 4, amin=1e-6, top_db=None)
+    level = 20 * np.log10(np.maximum(S, 1e-6) / (config.n_fft / 4))
     return Analysis(
         y=y,
         sr=sr,
         start=start,
-        times=start + librosa.frames_to_time(np.arange(n_frames), sr=sr, hop_length=config.hop_length),
-        frequencies=librosa.fft_frequencies(sr=sr, n_fft=config.n_fft),
+        times=start + np.arange(n_frames) * config.hop_length / sr,
+        frequencies=np.linspace(0, sr / 2, len(S)),
         spectrogram=np.maximum(level, LOWEST_LEVEL).astype(np.float32),
         descriptors=extract_features(y, sr, whole),
         voice=measure_voice(y, sr),

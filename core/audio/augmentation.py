@@ -8,12 +8,14 @@ import io
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-import librosa
 import numpy as np
 import scipy.fft
 import scipy.signal
 import soundfile as sf
 from numpy.typing import NDArray
+
+from core.audio.spectra import framed
+from core.audio.spectral import rms
 
 Sound: TypeAlias = NDArray[np.float32]
 Effect: TypeAlias = Callable[[Sound, int, np.random.Generator], Sound]
@@ -99,7 +101,7 @@ def code_mp3(y: Sound, sr: int) -> Sound:
 
 def cut(y: Sound, sr: int, duration: float, start: float = 0.0) -> Sound:
     """Keep ``duration`` seconds from ``start`` seconds after the voice sets in."""
-    level = librosa.feature.rms(y=y, frame_length=1024, hop_length=256)[0]
+    level = rms(framed(y, n_fft=1024, hop_length=256))
     onset = int(np.flatnonzero(level > level.max() * 10 ** (-35 / 20))[0]) * 256
     first = min(max(onset - sr // 10, 0) + int(start * sr), max(len(y) - int(duration * sr), 0))
     return y[first : first + int(duration * sr)]

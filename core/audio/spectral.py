@@ -69,13 +69,18 @@ def mfcc(power: NDArray[np.float32], sr: int, n_mfcc: int) -> NDArray[np.float32
     return np.asarray(scipy.fft.dct(level, axis=1, norm="ortho")[:, :n_mfcc])
 
 
-def slopes(X: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def slopes(X: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the slope and the curvature of each column of (t, d), from a line and a parabola through nine frames.
 
     At both ends, where there are no nine frames around one, those of the first and the last nine count.
     """
-    found = _slope_operator(len(X)) @ X
-    return found[: len(X)], found[len(X) :]
+    reach, n = SLOPE_FRAMES // 2, len(X) - SLOPE_FRAMES + 1
+    k = np.arange(-reach, reach + 1)
+    bow = k**2 - np.mean(k**2)
+    around = np.stack([X[first : first + n] for first in range(SLOPE_FRAMES)])
+    found = np.tensordot(np.stack([k / (k @ k), 2 * bow / (bow @ bow)]), around, 1)
+    slope, curvature = found[:, np.clip(np.arange(len(X)) - reach, 0, n - 1)]
+    return slope, curvature
 
 
 def chroma(power: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -173,18 +178,6 @@ def _peaks(S: NDArray[np.float32], sr: int) -> tuple[NDArray[np.intp], NDArray[n
 def _decibels(power: NDArray[np.floating]) -> NDArray[np.floating]:
     level = 10 * np.log10(np.maximum(power, power.dtype.type(AMPLITUDE_FLOOR)))
     return np.asarray(np.maximum(level, level.max() - DYNAMIC_RANGE))
-
-
-@functools.lru_cache(maxsize=4)
-def _slope_operator(t: int) -> NDArray[np.float32]:
-    """Return what takes the values of t frames to their slopes, then to their curvatures, shape (2 t, t)."""
-    k = np.arange(SLOPE_FRAMES) - SLOPE_FRAMES // 2
-    bow = k**2 - np.mean(k**2)
-    operator = np.zeros((2, t, t), dtype=np.float32)
-    for row in range(t):
-        first = min(max(row - SLOPE_FRAMES // 2, 0), t - SLOPE_FRAMES)
-        operator[:, row, first : first + SLOPE_FRAMES] = k / (k @ k), 2 * bow / (bow @ bow)
-    return operator.reshape(2 * t, t)
 
 
 @functools.lru_cache(maxsize=4)

@@ -109,11 +109,11 @@ def export(
 
 @commands.command(name="warm-up", epilog=f"Example: {PROGRAM} warm-up")
 def warm_up() -> None:
-    """Prepare an installation, once: take over the models that ship, compile what the first answer needs."""
+    """Prepare an installation, once: take over the models that ship, make what the first answer needs."""
     from core.serving import predictor
     from core.serving.takeover import take_over
 
     take_over()
-    print("Compiling the signal processing, once per installation; this takes up to half a minute ...", flush=True)
+    print("Preparing the signal processing, once per installation ...", flush=True)
     predictor.warm_up()
     print("Ready.")
