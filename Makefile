@@ -2,15 +2,16 @@
 # make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
 # make docs   the documentation, into site/
 # make test-quick  the tests that need no browser, corpus, training or server: under a minute
+# make dist   source distribution and wheel, into dist/
 # make sbom   what an installation is made of, into sbom.json
 # make audit  known vulnerabilities of what is locked; needs a network
-# make test-long   kills, full disks, promotions under load, live streams, for minutes
+# make test-long   kills, full disks, promotions under load, live streams, files that are almost sounds, for minutes
 # make bench  speed and memory beside the reference pipeline, for minutes; wants a quiet machine
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-quick test-long bench check docs results train screenshots lock sbom audit clean
+.PHONY: run test test-quick test-long bench check docs results train screenshots lock dist sbom audit clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
@@ -73,9 +74,14 @@ lock: .venv/ready-dev
 		-o requirements-serve.txt
 	$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
 
-# What an installation is made of, in CycloneDX, into sbom.json.
+# The wheel is made from the source distribution, so both are whole; nothing is fetched.
+dist: .venv/ready-dev
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist
+
+# What an installation is made of, in CycloneDX, into sbom.json; its version is the one that pyproject.toml leaves to core.
 sbom: .venv/ready-dev
-	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml | $(BIN)/cyclonedx-py \
+		requirements requirements.txt --pyproject /dev/stdin --output-reproducible \
 		--of JSON -o sbom.json
 	@echo "sbom.json lists what requirements.txt installs."
 

@@ -8,7 +8,8 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
-from pages.ui.shared.start import apologise, middleware, program_routes, started
+from core.work.turns import turns
+from pages.ui.shared.start import apologise, drawn, middleware, program_routes, started
 
 # Of a page's own icon, browsers would ask a host of Google's.
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
@@ -17,7 +18,7 @@ ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 def main() -> None:
     """Show the page that a visitor is at."""
     begin_request()
-    from pages.ui.shared.frame import show_sidebar  # Streamlit's caches need the server
+    from pages.ui.shared.frame import framed  # Streamlit's caches need the server
 
     page = st.navigation(
         {
@@ -34,8 +35,9 @@ def main() -> None:
         }
     )
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
-    show_sidebar()
-    page.run()
+    with framed(), turns.visit():
+        page.run()
+    drawn.set()
 
 
 # The server imports this file once, to find the app; then it runs it for each visitor.

@@ -353,7 +353,7 @@ def first_screen(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - 
         for _ in range(max(rounds // 3, 1)):
             page = browser.new_context().new_page()
             start = time.perf_counter()
-            with _served() as address:
+            with served() as address:
                 page.goto(address)
                 page.get_by_text("Drop sound files here").first.wait_for(timeout=60_000)
                 values.append(time.perf_counter() - start)
@@ -363,7 +363,7 @@ def first_screen(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - 
 
 
 @contextlib.contextmanager
-def _served() -> Iterator[str]:
+def served() -> Iterator[str]:
     """Start the app on a free port, wait until it listens, and stop it in the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -15,4 +15,4 @@ from core.compiled import place_kernels
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 place_kernels()
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

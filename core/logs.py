@@ -8,12 +8,12 @@ address or a key; errors are told without the values of variables.
 import logging
 import secrets
 import sys
-from typing import Final
-
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from typing import TYPE_CHECKING, Final
 
 from core.config import log_form
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 QUIET: Final = logging.WARNING
 """Level from which everybody's lines are written; those of this project from INFO."""
@@ -39,6 +39,8 @@ def configure() -> None:
 
 def begin_request() -> None:
     """Give what this thread does from now on a number of its own, which stands in its lines."""
+    import structlog
+
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=new_number())
 
@@ -62,6 +64,8 @@ def make_formatter(form: str, *, colors: bool = False) -> logging.Formatter:
     -------
     logging.Formatter
     """
+    import structlog  # the first page is there before it
+
     known: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -78,7 +82,7 @@ def make_formatter(form: str, *, colors: bool = False) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=known, processors=last)
 
 
-def on_one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def on_one_line(logger: "WrappedLogger", method: str, event: "EventDict") -> "EventDict":
     """Keep what somebody sent from looking like a line of its own.
 
     Examples

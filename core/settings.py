@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from core.errors import SettingsError
 
@@ -24,6 +25,10 @@ class Address:
 def read_text(name: str) -> str | None:
     """Return what a variable holds; None where it is not set."""
     return os.environ.get(name) or None
+
+
+PROGRAM: Final = read_text("SOUNDWEB_PROGRAM") or "python -m core"
+"""What the command line is called where people type it."""
 
 
 def read_count(name: str, default: int) -> int:

@@ -3,12 +3,15 @@
 A table stands between ``<!-- results: KIND MODEL ... -->`` and ``<!-- end of results -->``; nobody types figures there.
 """
 
+import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from benchmarks.batch import read_measured
+from benchmarks.load import RESULTS as LOAD
 from benchmarks.table import read_rows, spread
 from core.config import PROJECT_ROOT
 from core.learning.evaluation import ALL_CLIPS
@@ -16,7 +19,7 @@ from core.learning.reports.cards import describe_comparison, describe_studies, r
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
 
-DOCUMENTS: Final = ("README.md", "docs/results.md", "docs/speed.md")
+DOCUMENTS: Final = ("README.md", "docs/results.md", "docs/speed.md", "docs/growth.md")
 """Documents with tables, relative to the project."""
 MARKED: Final = re.compile(
     r"(?<=<!-- results: )([a-z]+)((?: [a-z0-9-]+)*)( -->\n).*?(?=<!-- end of results -->)", re.DOTALL
@@ -54,18 +57,58 @@ def comparison(model: str, other: str) -> str:
 def speed() -> str:
     """Return what the last committed run of ``make bench`` measured, and on what machine."""
     run, rows = read_rows()
-    machine = run["machine"]
-    where = (
-        f"Measured on {run['date']} with {run['model']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, NumPy {machine['numpy']}, "
-        f"Keras {machine['keras']}."
-    )
     lines = ["| work | unit | here | reference pipeline | ratio |", "|---|---|---|---|---|"]
     for row in rows:
         theirs = spread(row.reference) if row.reference else ""
         ratio = "" if row.ratio is None else f"{row.ratio:.1f}"
         lines.append(f"| {row.work} | {row.unit} | {spread(row.ours)} | {theirs} | {ratio} |")
-    return "\n".join([where, "", *lines])
+    return "\n".join([where(run), "", *lines])
+
+
+def growth() -> str:
+    """Return what the last committed run of ``python -m benchmarks.batch`` measured, and what follows from it."""
+    run, measured = read_measured()
+    return f"{where(run)}\n\n{measured.describe()}"
+
+
+def load() -> str:
+    """Return what the last committed run of each part of ``python -m benchmarks.load`` measured."""
+    run = json.loads(LOAD.read_text())
+    columns = ("answers", "median", "p95", "p99", "mixed_up", "refused", "told_their_number")
+    lines = ["| who asks | answers | median, s | p95, s | p99, s | mixed up | refused | told their number |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for part, (words, _) in LOAD_WORDS.items():
+        if part in run:
+            lines.append(
+                f"| {words.format(**run[part])} | {' | '.join(f'{run[part][column]:g}' for column in columns)} |"
+            )
+    told = [words.format(**run[part]) for part, (_, words) in LOAD_WORDS.items() if part in run and words]
+    return "\n".join([where(run), "", *lines, "", *told])
+
+
+LOAD_WORDS: Final = {
+    "beside-follows": (
+        "one, beside {followers} who follow an hour each",
+        "Those who follow get on {followed_at} times as fast as the sound plays.",
+    ),
+    "at-once": ("{visitors} at one moment", ""),
+    "crowd": (
+        "{visitors} for {minutes:g} min, {pause:g} s between answers",
+        "Memory of the server in the second tenth of the crowd's time: {memory_mib[early]} MiB, in the last: "
+        "{memory_mib[late]} MiB.",
+    ),
+}
+"""Who asked in each part, and what else was seen."""
+
+
+def where(run: Mapping[str, Any]) -> str:
+    """Return when, with which model and on what machine something was measured."""
+    machine = run["machine"]
+    return (
+        f"Measured on {run['date']} with {run['model']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, NumPy {machine['numpy']}, "
+        f"Keras {machine['keras']}."
+    )
 
 
 KINDS: Final[dict[str, Callable[..., str]]] = {
@@ -74,6 +117,8 @@ KINDS: Final[dict[str, Callable[..., str]]] = {
     "studies": studies,
     "comparison": comparison,
     "speed": speed,
+    "growth": growth,
+    "load": load,
 }
 """What stands between markers, by the first word of their name; further words are models."""
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.settings import PROGRAM
 from pages.ui.metrics import evidence, papers
 from pages.ui.metrics.confusion import show_confusion
 from pages.ui.metrics.evaluated import Evaluated, choose_evaluated, show_headline, show_not_evaluated
@@ -55,7 +56,7 @@ def _show_empty() -> None:
         st.markdown("#### No model is stored")
         st.markdown(
             "Here stands how often a model is right on unseen speakers, what it confuses, and how far its "
-            "confidence can be taken at its word. Train one with `python -m core train`."
+            f"confidence can be taken at its word. Train one with `{PROGRAM} train`."
         )
 
 

@@ -1,116 +1,28 @@
 """Predict: a sound in, an emotion out, with what it rests on."""
 
-import dataclasses
-
 import streamlit as st
 
-from core.audio.decode import Waveform
-from core.audio.sound import Sound
-from core.config import DecodeLimits
-from core.errors import SoundWebError
-from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
-from core.serving.prediction import Prediction
-from core.serving.segments import find_segments, smooth
-from core.serving.timeline import summarize_windows
-from pages.ui.predict.answers import choose_among, note_answer, show_answers
-from pages.ui.predict.verdict import ask_verdict
-from pages.ui.shared import answer, cache, state
-from pages.ui.shared.baseline import note_baseline, personal_shift
+from pages.ui.shared import cache
 from pages.ui.shared.frame import DOMAIN_NOTICE, shown_errors
-from pages.ui.shared.player import Region, describe_sound, regions_of, show_player
-from pages.ui.shared.sounds import choose_sounds, named_sound
-from pages.ui.shared.timeline import known_windows, levels_of, show_upload_timeline
-
-DOWNLOAD = ":material/download:"
+from pages.ui.shared.sounds import choose_sounds
 
 
 def main() -> None:
     """Show the page: the sound on the left, the answer on the right, how it goes over time below."""
     st.title("Predict")
-    with shown_errors():
-        cache.predictor()
+    notice = st.container()
     sound_place, answer_place = st.columns([5, 4], gap="large")
     with sound_place, shown_errors():
         sounds = choose_sounds()
-        sound = choose_among(sounds) if len(sounds) > 1 else next(iter(sounds), None)
-        duration = cache.duration(sound) if sound else 0.0
-        is_long = duration > DecodeLimits().max_duration
-        waveform = cache.waveform(sound) if sound and not is_long else None
-        if sound and waveform and waveform.parts:
-            sound = _choose_part(sound, waveform)
-            waveform = cache.waveform(sound)
-        if sound and waveform:
-            show_player(sound, key="predict", regions=_answered(sound))
-            describe_sound(sound, waveform)
-    if sound and is_long:
-        with shown_errors():
-            _show_long(sound, duration)
+    if sounds:
+        from pages.ui.predict.answered import show_answered  # it imports what an answer needs
+
+        show_answered(sounds, sound_place, answer_place)
         return
-    with answer_place, shown_errors():
-        if sound is None or waveform is None:
-            _show_empty()
-            return
-        prediction = cache.prediction(sound, cache.predictor(), personal_shift())
-        answer.show_answer(prediction)
-        note_baseline()
-        note_answer(sound, prediction)
-        why = st.container()
-        _show_ways_on(sound, prediction)
-        ask_verdict(sound, waveform, prediction)
-    if len(prediction.pieces) > 1:
-        with shown_errors():
-            show_upload_timeline(sound, waveform.duration)
-    show_answers()
-    with why:
-        # Last: the answer and all that stands around it wait for nothing.
-        answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift()), prediction)
-
-
-def _answered(sound: Sound) -> list[Region]:
-    """Return the stretches that the answer rests on; none where there is no answer, whose place says why."""
-    try:
-        return regions_of(cache.prediction(sound, cache.predictor(), personal_shift()).pieces)
-    except SoundWebError:
-        return []
-
-
-def _show_long(sound: Sound, duration: float) -> None:
-    """Show a sound that is only followed over time: its player, the answer when it was, the timeline."""
-    windows = known_windows(sound)
-    regions = regions_of(find_segments(smooth(windows, cache.predictor().model.threshold, 0.0)))
-    show_player(sound, key="predict", regions=regions, levels=levels_of(windows))
-    place = st.container()
-    windows = show_upload_timeline(sound, duration)
-    if any(window.prediction for window in windows):
-        with place:
-            answer.show_answer(summarize_windows(windows, cache.predictor().model.name))
-
-
-def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
-    """Offer what moved the answer, and the answer as files."""
-    stem = file_stem(sound.name)
-
-    def as_json() -> str:
-        return prediction_json(sound.name, prediction)
-
-    def as_csv() -> bytes:
-        return spreadsheet_csv(prediction_table([(sound.name, prediction)]))
-
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            "pages/features.py",
-            label="Why this answer",
-            icon=":material/troubleshoot:",
-            query_params=named_sound() | {state.FEATURES_TAB: "Model"},
-        )
-        st.page_link(
-            "pages/features.py",
-            label="Pitch and voice",
-            icon=":material/graphic_eq:",
-            query_params=named_sound() | {state.FEATURES_TAB: "Voice"},
-        )
-        st.download_button("JSON", as_json, f"{stem}.json", "application/json", icon=DOWNLOAD, on_click="ignore")
-        st.download_button("CSV", as_csv, f"{stem}.csv", "text/csv", icon=DOWNLOAD, on_click="ignore")
+    with answer_place:
+        _show_empty()
+    with notice, shown_errors():
+        cache.predictor()
 
 
 def _show_empty() -> None:
@@ -122,19 +34,6 @@ def _show_empty() -> None:
             "confident the model is, and the probability of each."
         )
         st.caption(DOMAIN_NOTICE)
-
-
-def _choose_part(sound: Sound, waveform: Waveform) -> Sound:
-    """Ask which of the voices on a file's channels or tracks is meant, and return the sound of that one."""
-    part = st.segmented_control(
-        "Voice",
-        waveform.parts,
-        default=waveform.part,
-        required=True,
-        key=f"{state.PART}-{sound.sha256}",
-        help="The channels or tracks of this file hold different voices. Each is answered by itself.",
-    )
-    return dataclasses.replace(sound, part=part or waveform.part)
 
 
 main()

@@ -81,16 +81,16 @@ def encode(y: np.ndarray, sr: int, **options: str) -> bytes:
     return buffer.getvalue()
 
 
-def encode_av(y: np.ndarray, sr: int, container: str, codec: str, **options: str) -> bytes:
-    """Return samples, (n,) or of several tracks (tracks, n), as a file that FFmpeg writes."""
+def encode_av(y: np.ndarray, sr: int, container: str, codec: str, layout: str = "mono", **options: str) -> bytes:
+    """Return samples, (n,) or of several tracks (tracks, n), as a file that FFmpeg writes, each in some channels."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container, options=options) as file:
-        tracks = [(file.add_stream(codec, rate=sr, layout="mono"), row) for row in np.atleast_2d(y)]
+        tracks = [(file.add_stream(codec, rate=sr, layout=layout), row) for row in np.atleast_2d(y)]
         for stream, row in tracks:
             context = stream.codec_context
             if codec.startswith("wma"):
                 context.bit_rate = 128_000
-            resampler = av.AudioResampler(context.format.name, "mono", sr, context.frame_size or 0)
+            resampler = av.AudioResampler(context.format.name, layout, sr, context.frame_size or 0)
             frame = av.AudioFrame.from_ndarray(row[np.newaxis].astype(np.float32), format="fltp", layout="mono")
             frame.sample_rate, frame.pts = sr, 0
             for part in (*resampler.resample(frame), *resampler.resample(None), None):

@@ -22,6 +22,7 @@ from core.operations.database import close_database, writing
 from core.serving.exports import prediction_json, to_int16
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
+from core.work.turns import turns
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,8 @@ def test_over_its_limit_a_key_is_told_when_to_come_back(server, token, sample):
 
 
 def test_a_busy_server_says_so(api, monkeypatch, sample):
-    monkeypatch.setattr(module, "WAITING", 0)
+    monkeypatch.setattr(turns, "places", 0)
+    monkeypatch.setattr(turns, "most_waiting", 0)
     response = api.post("/predict", sample)
     assert is_problem(response, 503, "waiting for their turn")
     assert response.headers["retry-after"]

@@ -51,10 +51,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(module: str, *arguments: str, address: str, **environment: str) -> Iterator[None]:
+def running_server(*command: str | Path, address: str, cwd: Path = ROOT, **environment: str) -> Iterator[None]:
     """Start a server in a process of its own, wait until it answers, and end it."""
-    command = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
+    process = subprocess.Popen(command, cwd=cwd, env=os.environ | environment)
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -78,8 +77,8 @@ def running_app(environment: dict[str, str] | None = None, *options: str, port: 
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     own = ("--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1")
-    health = f"{address}/_stcore/health"
-    with running_server("streamlit", "run", "soundwebapp.py", *own, *options, address=health, **(environment or {})):
+    command = (sys.executable, "-m", "streamlit", "run", "soundwebapp.py", *own, *options)
+    with running_server(*command, address=f"{address}/_stcore/health", **(environment or {})):
         yield address
 
 
@@ -517,7 +516,9 @@ def test_an_account_on_the_list_opens_the_admin_page_and_another_does_not(browse
     environment = {"SOUNDWEB_DATA": str(tmp_path / "data"), "DATABASE_URL": "", "SOUNDWEB_ADMIN_HASH": ""}
     options = ("--secrets.files", str(tmp_path / "secrets.toml"))
     with (
-        running_server("oidc_provider_mock", "--port", str(provider_port), *claims, address=provider),
+        running_server(
+            sys.executable, "-m", "oidc_provider_mock", "--port", str(provider_port), *claims, address=provider
+        ),
         running_app(environment, *options, port=port) as address,
     ):
         for name in ("ada", "eve"):

@@ -1,8 +1,11 @@
 """What reruns of pages do not repeat: digests of sounds, decoding, checks of models' files."""
 
-import gc
+import contextlib
 import hashlib
 import json
+import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.audio.sound import Sound
 from core.serving import registry as registry_module
-from core.work.once import Once
-from pages.ui.shared import state
+from core.work.once import Once, Renewed
+from core.work.turns import TELL_INTERVAL, turns
+from pages.ui.shared import cache, state
 from tests.conftest import ROOT, encode, tone
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
 
@@ -74,9 +78,8 @@ def test_runs_share_one_waveform_and_one_analysis_that_cannot_be_changed():
         seen = st.session_state.setdefault("seen", [])
         seen.append((cache.waveform(sound), cache.analysis(sound, 0.0)))
 
-    gc.collect()  # visits of other tests end now: all have one name
     sound = Sound("tone.wav", encode(tone(250), 48_000))
-    test = AppTest.from_function(script, args=(sound,)).run().run()
+    test = AppTest.from_function(script, args=(sound,), default_timeout=60).run().run()
     assert not test.exception
     first, second = test.session_state["seen"]
     assert first[0] is second[0]
@@ -125,9 +128,93 @@ def test_a_stamp_is_that_of_a_stored_model(registry):
     assert registry.stamp("reference-00000000") == ""
 
 
+def eventually(is_so) -> bool:
+    end = time.monotonic() + 5
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()
+
+
+def test_what_is_old_is_given_at_once_and_renewed_meanwhile():
+    place: Renewed[str] = Renewed(life=0.0)
+    go_on = threading.Event()
+
+    def renew() -> str:
+        go_on.wait(5)
+        return "new"
+
+    assert place.get(lambda: "old", renew) == "old"
+    assert place.get(renew, renew) == "old"
+    go_on.set()
+    assert eventually(lambda: place.get(renew, renew) == "new")
+
+
+def test_what_cannot_be_renewed_is_computed_by_whoever_asks_next():
+    place: Renewed[str] = Renewed(life=0.0)
+    place.get(lambda: "old", lambda: "old")
+    assert eventually(lambda: place.get(lambda: "computed", lambda: str(1 // 0)) == "computed")
+
+
 def test_what_was_cut_off_is_computed_anew_and_then_kept():
     place: Once[list] = Once()
     with pytest.raises(ZeroDivisionError):
         place.get(lambda: [1 / 0])
     assert place.result is None
     assert place.get(list) is place.get(lambda: [1])
+
+
+@contextlib.contextmanager
+def all_places_taken(seconds: float) -> Iterator[None]:
+    """Let somebody else compute on each place for a while."""
+    threads = [threading.Thread(target=compute, args=(seconds,)) for _ in range(turns.places)]
+    for thread in threads:
+        thread.start()
+    while turns.free:
+        time.sleep(0.001)
+    yield
+    for thread in threads:
+        thread.join()
+
+
+def compute(seconds: float) -> None:
+    with turns.turn():
+        time.sleep(seconds)
+
+
+def test_who_waits_sees_their_number_and_then_the_answer(app):  # noqa: F811
+    with all_places_taken(3 * TELL_INTERVAL):
+        app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+    assert not app.exception
+    assert {toast.value for toast in app.toast} == {"Busy: you are number 1. It goes on by itself."}
+    assert "confident" in texts(app)
+    assert turns.waiting == 0
+
+
+def test_where_too_many_wait_a_sentence_says_so_and_the_next_run_answers(app, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(turns, "most_waiting", 0)
+    with all_places_taken(2.0):
+        app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+    assert "waiting for their turn" in app.error[0].value
+    app.run()
+    assert not app.error
+    assert "confident" in texts(app)
+
+
+def test_answers_stay_where_others_need_the_room_of_sounds(monkeypatch):
+    monkeypatch.setattr(cache.LARGE, "max_bytes", 200_000)
+
+    def script(sound):
+        import streamlit as st
+
+        from pages.ui.shared import cache
+
+        st.session_state.setdefault("seen", []).append((cache.waveform(sound), cache.assessment(sound)))
+        cache.LARGE.get("somebody else", "a long sound", lambda: bytes(150_000))
+
+    sound = Sound("tone.wav", encode(tone(250), 48_000))
+    test = AppTest.from_function(script, args=(sound,), default_timeout=60).run().run()
+    cache.LARGE.forget("somebody else")
+    assert not test.exception
+    (first, assessed), (second, again) = test.session_state["seen"]
+    assert first is not second
+    assert assessed is again

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
+from core.audio.cleaning import CUTOFF, HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.decode import decode
 from core.corpus.samples import list_synthesized
 
@@ -33,9 +33,16 @@ def test_high_pass_takes_offset_and_rumble_and_leaves_a_voice():
     assert level(HighPass(SR)(sine(120))[SR:]) == pytest.approx(level(sine(120)), abs=0.1)
 
 
+def test_high_pass_is_that_of_butterworth_settled_at_the_first_sample():
+    y = noise(0.1) + np.float32(0.3)
+    sections = scipy.signal.butter(4, CUTOFF, "highpass", fs=SR, output="sos")
+    expected, _ = scipy.signal.sosfilt(sections, y, zi=scipy.signal.sosfilt_zi(sections) * y[0])
+    np.testing.assert_allclose(HighPass(SR)(y), expected, atol=1e-7)
+
+
 def test_high_pass_gives_the_same_block_by_block():
     y, high_pass = noise(0.1), HighPass(SR)
-    parts = [high_pass(block) for block in np.array_split(y, 7)]
+    parts = [high_pass(block) for block in (y[:1], *np.array_split(y[1:], 7))]
     np.testing.assert_array_equal(np.concatenate(parts), HighPass(SR)(y))
 
 

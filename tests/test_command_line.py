@@ -31,8 +31,8 @@ import sys
 import testscript
 sys.argv[1:] = [{sound!r}]
 assert testscript.main() == 0
-loaded = [name for name in ("typer", "pydantic", "rich", "numba", "pandas", "sklearn", "joblib") if name in sys.modules]
-assert not loaded, loaded
+needless = {{"typer", "pydantic", "rich", "numba", "pandas", "sklearn", "joblib", "scipy.signal"}} & set(sys.modules)
+assert not needless, needless
 """
 COMMANDS = (
     "index", "download", "train", "promote", "evaluate", "compare", "predict", "export", "warm-up", "job",

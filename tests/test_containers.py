@@ -3,8 +3,9 @@ import struct
 import numpy as np
 import pytest
 
-from core.audio.containers import DEMUXERS, ENDINGS, duration_of
+from core.audio.containers import DEMUXERS, duration_of
 from core.audio.decode import decode
+from core.audio.sound import ENDINGS
 from core.errors import AudioError
 from tests.conftest import encode, encode_av, tone
 
@@ -12,6 +13,28 @@ SR = 48_000
 SOUND = tone(330, duration=1.5)
 ID3 = b"ID3\x04\x00\x00\x00\x00\x07\x76" + b"\x00" * 1_014
 """A tag of 1,014 bytes of padding."""
+CODECS = [
+    *((c, "aac", SR) for c in ("adts", "ipod", "mp4", "mov", "3gp", "matroska", "flv", "mpegts", "avi", "wav")),
+    *((c, "libopus", SR) for c in ("webm", "ogg", "matroska", "mp4")),
+    *((c, "flac", SR) for c in ("ogg", "matroska", "caf")),
+    *((c, "alac", SR) for c in ("caf", "ipod", "mov")),
+    *((c, "libmp3lame", SR) for c in ("mp3", "wav", "mp4", "matroska", "avi")),
+    *((c, "mp2", SR) for c in ("mp2", "wav", "mpegts", "mpeg")),
+    *((c, "ac3", SR) for c in ("ac3", "wav", "mp4", "matroska")),
+    *((c, "wmav2", SR) for c in ("asf", "wav", "avi")),
+    *((c, "pcm_s16le", SR) for c in ("w64", "mov", "matroska", "nut")),
+    ("caf", "adpcm_ima_qt", SR),
+    ("wav", "adpcm_ima_wav", SR),
+    ("wav", "adpcm_ms", SR),
+    ("wav", "g722", 16_000),
+    ("wav", "pcm_alaw", 8_000),
+    ("au", "pcm_mulaw", 8_000),
+    ("aiff", "pcm_s16be", SR),
+    ("tta", "tta", SR),
+    ("wv", "wavpack", SR),
+    ("eac3", "eac3", SR),
+]  # fmt: skip
+"""Container, codec and rate of what people have; FFmpeg writes each."""
 
 
 def frequency(y: np.ndarray) -> float:
@@ -29,30 +52,7 @@ def assert_is_the_sound(data: bytes, duration: float = 1.5, *, note: str = "") -
     assert duration_of(data) == pytest.approx(duration, abs=0.15)
 
 
-@pytest.mark.parametrize(
-    ("container", "codec", "sr"),
-    [
-        *((c, "aac", SR) for c in ("adts", "ipod", "mp4", "mov", "3gp", "matroska", "flv", "mpegts", "avi", "wav")),
-        *((c, "libopus", SR) for c in ("webm", "ogg", "matroska", "mp4")),
-        *((c, "flac", SR) for c in ("ogg", "matroska", "caf")),
-        *((c, "alac", SR) for c in ("caf", "ipod", "mov")),
-        *((c, "libmp3lame", SR) for c in ("mp3", "wav", "mp4", "matroska", "avi")),
-        *((c, "mp2", SR) for c in ("mp2", "wav", "mpegts", "mpeg")),
-        *((c, "ac3", SR) for c in ("ac3", "wav", "mp4", "matroska")),
-        *((c, "wmav2", SR) for c in ("asf", "wav", "avi")),
-        *((c, "pcm_s16le", SR) for c in ("w64", "mov", "matroska", "nut")),
-        ("caf", "adpcm_ima_qt", SR),
-        ("wav", "adpcm_ima_wav", SR),
-        ("wav", "adpcm_ms", SR),
-        ("wav", "g722", 16_000),
-        ("wav", "pcm_alaw", 8_000),
-        ("au", "pcm_mulaw", 8_000),
-        ("aiff", "pcm_s16be", SR),
-        ("tta", "tta", SR),
-        ("wv", "wavpack", SR),
-        ("eac3", "eac3", SR),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("container", "codec", "sr"), CODECS)
 def test_every_codec_is_read_whole_in_every_usual_container(container, codec, sr):
     assert_is_the_sound(encode_av(tone(330, sr=sr, duration=1.5), sr, container, codec))
 
@@ -60,6 +60,21 @@ def test_every_codec_is_read_whole_in_every_usual_container(container, codec, sr
 @pytest.mark.parametrize("ratio", ["32000", "128000"])
 def test_mp3_is_read_by_its_frames_without_a_xing_header(ratio):
     assert_is_the_sound(encode_av(SOUND, SR, "mp3", "libmp3lame", write_xing="0", b=ratio))
+
+
+@pytest.mark.parametrize("layout", ["stereo", "5.1", "7.1"])
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "libopus"), ("ogg", "flac")])
+def test_channels_up_to_eight_are_read(container, codec, layout):
+    waveform = decode(encode_av(SOUND, SR, container, codec, layout))
+    assert waveform.duration == pytest.approx(1.5, abs=0.12)
+    assert frequency(waveform.y) == pytest.approx(330, rel=0.02)
+
+
+def test_a_track_that_begins_midway_is_passed_over():
+    data = bytearray(encode_av(SOUND[: SR // 3], SR, "mpegts", "aac"))
+    beginnings = [start for start in range(0, len(data), 188) if data[start + 1 : start + 3] == b"\x41\x00"]
+    data[beginnings[len(beginnings) // 2] + 1] ^= 4  # the number of a track that nothing announced
+    assert decode(bytes(data)).duration > 0.2
 
 
 MP3 = encode_av(SOUND, SR, "mp3", "libmp3lame", write_xing="0", id3v2_version="0")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -132,34 +134,45 @@ def test_the_proxy_lets_through_what_the_app_takes():
     assert max(sizes) > 20 * limit
 
 
-@pytest.fixture
-def proxy(tmp_path):
-    """The shipped proxy before a running app, with ports, places and a certificate of its own: its address."""
+@contextmanager
+def running_proxy(folder: Path, *apps: str) -> Iterator[tuple[str, Path]]:
+    """Start the shipped proxy before running apps, with ports, places and a certificate of its own.
+
+    Yields its address and the certificate. The log, ``proxy.log``, also tells the app and the visit of each request.
+    """
     program, openssl = shutil.which("nginx"), shutil.which("openssl")
     require(program and openssl, "nginx or openssl is not installed")
-    names = ("-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem", "-subj", "/CN=voice.example.org")
+    names = ("-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem", "-subj", "/CN=voice.example.org")
     subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names], check=True, capture_output=True)
     plain, port = free_port(), free_port()
+    servers = " ".join(f"server {app.removeprefix('http://')};" for app in apps)
+    text = NGINX.replace("server app:8501;", servers).replace("listen 8080", f"listen {plain}")
+    text = text.replace("listen 8443", f"listen {port}").replace("/tmp/", f"{folder}/")  # noqa: S108 - theirs
+    text = text.replace("/etc/nginx/tls", str(folder)).replace("$request_id';", "$upstream_addr $visit';")
+    text = text.replace("/dev/stdout", f"{folder}/proxy.log")
+    version = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < (1, 25):
+        text = text.replace("        http2 on;\n", "")  # a directive since then
+    (folder / "nginx.conf").write_text(text)
+    process = subprocess.Popen([program, "-c", folder / "nginx.conf", "-g", "daemon off;"])
+    try:
+        deadline = time.monotonic() + 30
+        while not (folder / "nginx.pid").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"https://127.0.0.1:{port}", folder / "fullchain.pem"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """The shipped proxy before a running app: its address and certificate."""
     own = {"SOUNDWEB_DATA": str(tmp_path / "data"), "STREAMLIT_BROWSER_SERVER_ADDRESS": "voice.example.org"}
-    with running_app(own) as app:
-        text = NGINX.replace("app:8501", app.removeprefix("http://")).replace("listen 8080", f"listen {plain}")
-        text = text.replace("listen 8443", f"listen {port}").replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - theirs
-        text = text.replace("/etc/nginx/tls", str(tmp_path))
-        version = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
-        if tuple(map(int, re.findall(r"\d+", version)[:2])) < (1, 25):
-            text = text.replace("        http2 on;\n", "")  # a directive since then
-        (tmp_path / "nginx.conf").write_text(text)
-        process = subprocess.Popen([program, "-c", tmp_path / "nginx.conf", "-g", "daemon off;"])
-        try:
-            deadline = time.monotonic() + 30
-            while not (tmp_path / "nginx.pid").exists():
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            yield f"https://127.0.0.1:{port}", tmp_path / "fullchain.pem"
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running_app(own) as app, running_proxy(tmp_path, app) as running:
+        yield running
 
 
 @pytest.mark.heavy

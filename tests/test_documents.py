@@ -14,6 +14,7 @@ from core.serving.prediction import NOISY, Piece, summarize
 from core.serving.predictor import UNLIKE, UNLIKE_NARROW
 from core.serving.publishing import evaluate_again
 from core.serving.registry import Registry
+from core.work import turns
 from docs import results
 from docs.doctests import fence
 
@@ -51,6 +52,13 @@ def test_page_on_sound_states_what_the_code_does():
     assert "a pause of half a second ends one" in page
     fields = {"file", "error"} | set(summarize([Piece(0, 1, "sad", {"sad": 1.0}, ())], duration=1, model="m").to_dict())
     assert fields == set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page_table(), re.M))))
+
+
+def test_page_on_load_states_what_the_code_does():
+    page = " ".join((PROJECT_ROOT / "docs/growth.md").read_text().split())
+    for stated in ("computed for half a second", "five seconds at most", "more than a second sees", "a hundred wait"):
+        assert stated in page
+    assert (turns.UNDIVIDED, turns.LATEST, turns.TELL_INTERVAL, turns.MOST_WAITING) == (0.5, 5.0, 1.0, 100)
 
 
 def page_table() -> str:

@@ -15,6 +15,7 @@ from core.serving.exports import wav_bytes
 from core.serving.live import LiveSlots, LiveWorker, RingBuffer
 from core.serving.predictor import Predictor
 from core.serving.timeline import LIVE, Listener, Window
+from core.work.turns import turns
 from tests.conftest import tone
 
 FRAME = 441
@@ -141,6 +142,27 @@ def test_a_worker_that_falls_behind_leaves_windows_out(worker, talks, monkeypatc
     wait_for(lambda: worker.recent and worker.recent[-1].last == end)
     assert len(worker.recent) < 6
     assert worker.recent[0].begin == 0
+
+
+def test_where_others_compute_windows_are_left_out_and_go_on_with_the_first_place(worker, talks):
+    def compute() -> None:
+        with turns.turn():
+            assert free.wait(30)
+
+    free, others = threading.Event(), [threading.Thread(target=compute) for _ in range(turns.places)]
+    for other in others:
+        other.start()
+    wait_for(lambda: not turns.free)
+    for first in range(0, len(talks[0]), FRAME):
+        worker.push(talks[0][first : first + FRAME])
+    wait_for(lambda: turns.waiting == 1)
+    assert not worker.recent
+    free.set()
+    end = len(talks[0]) // LIVE.hop_samples * LIVE.hop_samples
+    wait_for(lambda: worker.recent and worker.recent[-1].last == end)
+    assert len(worker.recent) < 4
+    for other in others:
+        other.join()
 
 
 def test_take_and_view_are_bounded(predictor, talks, monkeypatch):

@@ -68,6 +68,7 @@ def test_the_moment_is_told_and_what_fails_is_left_out(address, monkeypatch, tmp
         found = scrape(address)
         assert found["soundweb_live_places"][()] == 3
         assert found["soundweb_live_streams"][()] == 0
+        assert (found["soundweb_computing"][()], found["soundweb_waiting"][()]) == (0, 0)
         assert found["soundweb_jobs"][("queued",)] == 0
         assert len(found["soundweb_model_info"]) == 1
         monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path / "none"))

@@ -6,7 +6,7 @@ from core.audio.augmentation import AUGMENTATIONS, CONDITIONS, add_noise, limit_
 from core.audio.decode import decode
 from core.audio.descriptors import FRAME_NAMES, VOICED_NAMES, describe
 from core.audio.features.voice import VoiceFeatures
-from core.audio.functionals import FUNCTIONAL_NAMES, functionals
+from core.audio.functionals import FUNCTIONAL_NAMES, count_peaks, functionals
 from core.audio.gate import has_voice
 from core.audio.kernels import SUMMARIES, convolve
 from core.audio.pitch import REFERENCE_PITCH
@@ -53,6 +53,13 @@ def test_rising_pitch_is_told_from_level_and_falling():
 
 def test_noise_has_no_pitch():
     assert describe(noise(), CONFIG).is_voiced.mean() < 0.1
+
+
+def test_peaks_are_counted_as_by_their_prominence():
+    rng = np.random.default_rng(0)
+    for n in range(1, 200):
+        level = np.cumsum(rng.standard_normal(n))
+        assert count_peaks(level, 4.0) == len(scipy.signal.find_peaks(level, prominence=4)[0])
 
 
 def test_every_value_has_a_name():

@@ -13,8 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from core.operations.health import check_database, check_room, is_well
-
 LIVE_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"
 PATIENCE: Final = 5.0
@@ -33,7 +31,7 @@ class Health:
     """
 
     def __init__(self, predictor: Callable[[], object]) -> None:
-        self._checks = {"model": predictor, "database": check_database, "disk": check_room}
+        self._checks = {"model": predictor, "database": _database, "disk": _room}
         self._lock = anyio.Lock()
         self._limiter = anyio.CapacityLimiter(len(self._checks))
         self._asked: set[str] = set()
@@ -73,11 +71,25 @@ class Health:
         return found
 
     def _check(self, name: str) -> bool:
+        from core.operations.health import is_well
+
         self._asked.add(name)
         try:
             return is_well(self._checks[name])
         finally:
             self._asked.discard(name)
+
+
+def _database() -> None:
+    from core.operations.health import check_database  # what it imports is no matter of the server's start
+
+    check_database()
+
+
+def _room() -> None:
+    from core.operations.health import check_room
+
+    check_room()
 
 
 def _answer(found: Mapping[str, bool]) -> JSONResponse:

@@ -1,11 +1,12 @@
 """Routes of the interface for programs, version 1: answers, timelines, models, a live stream, and their description.
 
 ``POST predict`` and ``POST timeline`` take the bytes of a sound file as the body, or a form with files. What is
-computed is what the pages show, to the last digit; limits are theirs too. Answers are computed in threads, a few at a
-time: who finds too many waiting is told to come back.
+computed is what the pages show, to the last digit; limits are theirs too. Answers are computed in threads, which take
+turns with those of the pages: who finds too many waiting is told to come back.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -25,7 +26,7 @@ from core.api.problems import show_error
 from core.api.requests import Requests
 from core.audio.stream import stream
 from core.config import DecodeLimits
-from core.errors import AudioError, BusyError, ModelError, SoundWebError
+from core.errors import AudioError, ModelError, SoundWebError
 from core.operations import measures
 from core.serving.exports import prediction_json, timeline_json
 from core.serving.live import LiveSlots
@@ -33,12 +34,9 @@ from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 from core.serving.segments import find_segments, smooth
 from core.serving.timeline import follow
+from core.work.turns import turns
 
 PATH: Final = "/api/v1"
-AT_ONCE: Final = 2
-"""Sounds that are worked on at the same time."""
-WAITING: Final = 32
-"""Sounds that may wait for their turn."""
 
 Result = TypeVar("Result")
 
@@ -66,8 +64,8 @@ class Interface:
 
     def __init__(self, predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> None:
         self._predictor, self._slots = predictor, slots
-        self._limiter = anyio.CapacityLimiter(AT_ONCE)
-        self._waiting = 0
+        # As many threads as sounds that compute or wait, which their turns bound.
+        self._threads = anyio.CapacityLimiter(math.inf)
 
     def app(self) -> Starlette:
         """Return the interface as an application, to be mounted at ``PATH``."""
@@ -106,7 +104,7 @@ class Interface:
     async def models(self, request: Request) -> Response:
         """List the stored models, the one in use first."""
         await charge(request, 0)
-        return JSONResponse(await self._work(list_models))
+        return JSONResponse(await anyio.to_thread.run_sync(list_models))
 
     async def description(self, request: Request) -> Response:
         """Return the description for programs that write programs."""
@@ -144,21 +142,19 @@ class Interface:
         return self._predictor(model or None)
 
     async def _work(self, compute: Callable[..., Result], *arguments: Any) -> Result:
-        """Compute something in a thread, a few at a time.
+        """Compute something in a thread when its turn comes.
 
         Raises
         ------
         BusyError
             If too many wait already.
         """
-        if self._waiting >= WAITING:
-            raise BusyError(f"{self._waiting} sounds are waiting for their turn already. Try again in a moment.")
-        self._waiting += 1
-        try:
-            with measures.waiting.track_inprogress():
-                return await anyio.to_thread.run_sync(compute, *arguments, limiter=self._limiter)
-        finally:
-            self._waiting -= 1
+
+        def compute_in_turn() -> Result:
+            with turns.turn():
+                return compute(*arguments)
+
+        return await anyio.to_thread.run_sync(compute_in_turn, limiter=self._threads)
 
 
 def routes(predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> list[Mount]:

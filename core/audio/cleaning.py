@@ -11,13 +11,14 @@ IEEE Transactions on Acoustics, Speech, and Signal Processing 32: 1109-1121 (for
 """
 
 import functools
+import math
 from typing import Final
 
 import numpy as np
 import scipy.fft
 import scipy.ndimage
-import scipy.signal
 from numpy.typing import NDArray
+from scipy.linalg.blas import dtbsv
 
 CUTOFF: Final = 60.0
 """Frequency below which nothing is voice, in Hz."""
@@ -58,24 +59,36 @@ class HighPass:
     """
 
     def __init__(self, sr: int) -> None:
-        self._sos, self._settled = _high_pass(sr)
-        self._state: NDArray[np.float64] | None = None
+        self._sections = _high_pass(sr)
+        self._last: list[NDArray[np.float64]] = []
 
     def __call__(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the next samples, filtered; shape (n,)."""
         if not len(y):
             return y
-        if self._state is None:
-            self._state = self._settled * float(y[0])
-        filtered, self._state = scipy.signal.sosfilt(self._sos, y, zi=self._state)
-        return np.asarray(filtered, dtype=np.float32)
+        if not self._last:  # as if it had stood at its first sample for a long time: no section lets that through
+            self._last = [np.full(2, y[0], np.float64), *(np.zeros(2) for _ in self._sections)]
+        x = np.concatenate([self._last[0], y])
+        for k, (gain, first, second) in enumerate(self._sections):
+            self._last[k] = x[-2:]
+            # A recursion is a triangular system of equations, with as many diagonals as it looks back.
+            band = np.empty((3, len(x)), order="F")
+            band[:] = [[1.0], [first], [second]]
+            band[1, 0] = 0.0
+            x = dtbsv(2, band, np.concatenate([self._last[k + 1], gain * np.diff(x, 2)]), lower=1, diag=1)
+        self._last[-1] = x[-2:]
+        return np.asarray(x[2:], dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=4)
-def _high_pass(sr: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sections of the filter, and its state after a long time at 1."""
-    sos = scipy.signal.butter(4, CUTOFF, "highpass", fs=sr, output="sos")
-    return sos, scipy.signal.sosfilt_zi(sos)
+def _high_pass(sr: int) -> list[tuple[float, float, float]]:
+    """Return the sections of a Butterworth filter of the fourth order: gain of the second difference, and feedback."""
+    w = math.tan(math.pi * CUTOFF / sr)
+    widths = [2 * w * math.sin(math.pi * angle / 8) for angle in (1, 3)]
+    return [
+        (1 / (1 + width + w**2), 2 * (w**2 - 1) / (1 + width + w**2), (1 - width + w**2) / (1 + width + w**2))
+        for width in widths
+    ]
 
 
 def repair_clicks(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -139,7 +152,7 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     if _MOST_LINE * float(np.mean(np.square(y))) < least:
         return []
     size = scipy.fft.next_fast_len(4 * len(y), real=True)
-    window = scipy.signal.get_window("blackmanharris", len(y))  # the skirts of a strong line are no lines
+    window = _blackman_harris(len(y))  # the skirts of a strong line are no lines
     power = 2 * np.square(np.abs(scipy.fft.rfft(y * window, size)) / window.sum())
     # The neighbourhood must be wider than the lobe of a line, and than two of them.
     reach = max(round(_NEIGHBOURHOOD * size / sr), 64)
@@ -157,6 +170,12 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
         if len(found) == MAX_LINES:
             break
     return [_peak_frequency(power, k) * sr / size for k in found]
+
+
+def _blackman_harris(n: int) -> NDArray[np.float64]:
+    """Return a Blackman-Harris window of a period of ``n`` samples, shape (n,)."""
+    t = 2 * np.pi * np.arange(n) / n
+    return np.asarray(0.35875 - 0.48829 * np.cos(t) + 0.14128 * np.cos(2 * t) - 0.01168 * np.cos(3 * t))
 
 
 def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDArray[np.float32]:
@@ -178,6 +197,8 @@ def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDAr
     """
     if not lines:
         return y
+    import scipy.signal  # loads as long as all else of an answer together; few sounds need it
+
     sections = [scipy.signal.tf2sos(*scipy.signal.iirnotch(f, f / _NOTCH_WIDTH, fs=sr)) for f in lines if f < 0.49 * sr]
     padding = min(sr // 2, len(y) - 1)
     return np.asarray(scipy.signal.sosfiltfilt(np.concatenate(sections), y, padlen=padding), dtype=np.float32)
@@ -209,6 +230,8 @@ def lower_noise(y: NDArray[np.float32], pause: NDArray[np.float32], sr: int) -> 
     """
     if len(pause) < 2 * _N_FFT or not np.any(pause):
         return y
+    import scipy.signal  # as above
+
     transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
     of_pause = np.square(np.abs(transform.stft(pause)[:, 3:-3]))
     noise = scipy.ndimage.uniform_filter1d(of_pause.mean(axis=1), _SMOOTHING)

@@ -25,12 +25,6 @@ from core.audio.headers import repair
 from core.config import DecodeLimits
 from core.errors import AudioError
 
-ENDINGS: Final = (
-    "wav", "mp3", "m4a", "mp4", "ogg", "oga", "opus", "webm", "flac", "aac", "aif", "aiff", "aifc", "amr", "3gp", "3g2",
-    "caf", "wma", "mov", "mkv", "mka", "mp2", "ac3", "eac3", "au", "w64", "rf64", "wv", "tta", "ape", "avi", "flv",
-    "ts", "voc", "spx", "asf", "m4b", "qcp",
-)  # fmt: skip
-"""Usual endings of the files that can be read; what a file is, its bytes tell."""
 DEMUXERS: Final = (
     "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska",
     "webm", "mov", "mp4", "m4a", "3gp", "mp3", "mpeg", "mpegts", "nut", "ogg", "qcp", "rm", "tta", "voc", "w64", "wav",
@@ -306,7 +300,7 @@ def _decoded(
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where a track began midway
             break
         if packet is None:
             break
@@ -369,10 +363,13 @@ def _with_first(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterat
 
 
 def _planes(frames: Iterable[av.AudioFrame], n_channels: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of frames, (channels, n).
+
+    Not by ``to_ndarray``: of eight channels, it reads a ninth that is not there, and the process ends.
+    """
     for frame in frames:
-        block = frame.to_ndarray()
-        if block.size and block.shape[0] == n_channels:
-            yield block
+        if frame.samples and frame.layout.nb_channels == n_channels:
+            yield np.stack([np.frombuffer(plane, np.float32, frame.samples) for plane in frame.planes[:n_channels]])
 
 
 def check_format(rate: int, channels: int, limits: DecodeLimits) -> None:

@@ -149,10 +149,15 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
 
 def clipped_share(y: NDArray[np.float32], *, is_float: bool = False) -> float:
     """Return the share of samples at full scale, shape (n,); those in floating point that go above it clip nothing."""
-    loud = np.abs(y) >= FULL_SCALE
-    if not loud.any() or (is_float and np.abs(y).max() > 1):
+    peak = _peak(y)
+    if peak < FULL_SCALE or (is_float and peak > 1):
         return 0.0
-    return float(loud.mean())
+    return float((np.abs(y) >= FULL_SCALE).mean())
+
+
+def _peak(y: NDArray[np.float32]) -> float:
+    """Return the largest size of a sample, (n,); 0 where there is none."""
+    return float(max(y.max(initial=0), -y.min(initial=0)))
 
 
 def _at_scale(mono: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]]:
@@ -160,7 +165,7 @@ def _at_scale(mono: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]
 
     Floating-point files may go above full scale, which clips nothing.
     """
-    peak = float(np.abs(mono).max(initial=0))
+    peak = _peak(mono)
     if peak > LOUDEST_SAMPLE:
         raise AudioError(f"The file holds numbers that are no sound (up to {peak:.0e}). Export it again.")
     if peak <= LOUD_SAMPLE:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from core.audio.augmentation import AUGMENTATIONS, CONDITIONS
 from core.audio.decode import Waveform
 from core.audio.features.base import FeatureSet
 from core.audio.speech import find_speech, loudest_stretch
 from core.config import Augmentation
+from core.work.turns import turns
 
 
 def extract(waveform: Waveform, features: FeatureSet) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ def extract(waveform: Waveform, features: FeatureSet) -> NDArray[np.float32]:
 
 
 def extract_each(sounds: Sequence[Waveform], features: FeatureSet) -> NDArray[np.float32]:
-    """Compute the features of several sounds at once, one a core.
+    """Compute the features of several sounds at once, one on each core that is free.
 
     Parameters
     ----------
@@ -48,9 +48,15 @@ def extract_each(sounds: Sequence[Waveform], features: FeatureSet) -> NDArray[np
     -------
     np.ndarray [shape=(len(sounds), *features.shape), dtype=float32]
     """
+    n_cores = os.cpu_count() or 1
+    extracted: list[NDArray[np.float32]] = []
     # The matrices are small: shared out among threads, each product waits for the slowest, thirty times its own time.
-    with _threads().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.stack(list(pool.map(lambda sound: extract(sound, features), sounds)))
+    with _threads().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_cores) as pool:
+        while len(extracted) < len(sounds):
+            n = min(n_cores, turns.free + 1)
+            extracted += pool.map(lambda sound: extract(sound, features), sounds[len(extracted) :][:n])
+            turns.give_way()
+    return np.stack(extracted)
 
 
 @functools.lru_cache(maxsize=1)
@@ -88,6 +94,8 @@ def extract_clip(
 
 
 def _augment(y: NDArray[np.float32], sr: int, augmentation: Augmentation, name: str) -> NDArray[np.float32]:
+    from core.audio.augmentation import AUGMENTATIONS, CONDITIONS  # no answer needs it
+
     effect = (AUGMENTATIONS | CONDITIONS)[augmentation.name]
     rng = np.random.default_rng([augmentation.seed, zlib.crc32(augmentation.name.encode()), zlib.crc32(name.encode())])
     return effect(y, sr, rng)

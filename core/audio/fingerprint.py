@@ -16,7 +16,7 @@ import scipy.fft
 import soxr
 from numpy.typing import NDArray
 
-from core.audio.spectra import stft
+from core.audio.spectra import framed, magnitudes
 
 N_BITS: Final = 32
 LOWEST, HIGHEST = 300.0, 2_000.0
@@ -48,7 +48,7 @@ def fingerprint(y: NDArray[np.float32], sr: int) -> Fingerprint:
         -1 and 1.
     """
     slow = soxr.resample(y, DECIMATION, 1)[: len(y) // DECIMATION]
-    power = np.square(np.abs(stft(slow, n_fft=N_FFT, hop_length=HOP)))
+    power = np.square(magnitudes(framed(slow, n_fft=N_FFT, hop_length=HOP)))
     edges = np.searchsorted(np.fft.rfftfreq(N_FFT, DECIMATION / sr), np.geomspace(LOWEST, HIGHEST, N_BITS + 2))
     bands = np.log(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + np.finfo(np.float32).tiny)
     return np.where(np.diff(np.diff(bands, axis=1), axis=0) > 0, 1, -1).astype(np.int8).T

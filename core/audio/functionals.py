@@ -5,7 +5,6 @@ from typing import Final
 import numpy as np
 import scipy.fft
 import scipy.ndimage
-import scipy.signal
 from numpy.typing import NDArray
 
 from core.audio.descriptors import FRAME_NAMES, N_MFCC, VOICED_NAMES, VoiceFrames
@@ -17,6 +16,8 @@ STATISTICS: Final = (
     "curvature", "mean_step", "step_deviation", "share_of_rises",
 )  # fmt: skip
 N_PITCH_SHAPE, N_LEVEL_SHAPE = 6, 8
+PROMINENCE: Final = 4.0
+"""How far the level falls on both sides of a peak, in dB."""
 MIN_FRAMES: Final = 4
 """Voiced or unvoiced frames from which on their own statistics are taken."""
 
@@ -133,7 +134,7 @@ def _rhythm(voice: VoiceFrames, voiced: NDArray[np.bool_], hop: float) -> NDArra
     lengths = ends - starts if len(starts) else np.zeros(1)
     duration = len(voiced) * hop
     smooth = scipy.ndimage.uniform_filter1d(voice.level, 9)
-    n_peaks = len(scipy.signal.find_peaks(smooth, prominence=4)[0])
+    n_peaks = count_peaks(smooth, PROMINENCE)
     n_active = voice.is_active.sum()
     numbers = [
         len(starts),
@@ -152,6 +153,25 @@ def _rhythm(voice: VoiceFrames, voiced: NDArray[np.bool_], hop: float) -> NDArra
     ]
     contour = _contour(np.maximum(voice.level, voice.level.max() - 30), 48, N_LEVEL_SHAPE)
     return np.concatenate([numbers, contour])
+
+
+def count_peaks(values: NDArray[np.float64], prominence: float) -> int:
+    """Return how many peaks stand so far above both the valleys between them and higher ground, or the ends.
+
+    Examples
+    --------
+    >>> count_peaks(np.array([0.0, 5, 3, 5.5, 0]), 4), count_peaks(np.array([0.0, 5, 1, 5.5, 0]), 4)
+    (1, 2)
+    """
+    n, rises, turn = 0, False, float("inf")
+    for value in values.tolist():
+        if rises and value <= turn - prominence:
+            n, rises, turn = n + 1, False, value
+        elif not rises and value >= turn + prominence:
+            rises, turn = True, value
+        else:
+            turn = max(turn, value) if rises else min(turn, value)
+    return n
 
 
 def _contour(values: NDArray[np.float64], n_points: int, n_coefficients: int) -> NDArray[np.float64]:

@@ -55,7 +55,8 @@ class Mix:
 
     def apply(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return one channel, (n,), of a block of shape (channels, n)."""
-        return np.asarray(block.mean(axis=0) if self.channel is None else block[self.channel], dtype=np.float32)
+        channel = 0 if len(block) == 1 else self.channel
+        return np.asarray(block.mean(axis=0) if channel is None else block[channel], dtype=np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

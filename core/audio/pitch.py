@@ -174,12 +174,12 @@ def _track(
 ) -> PitchTrack:
     """Find the pitch of each frame; ``unvoiced`` is the strength that a pitch must beat in each, shape (t,)."""
     n = len(window)
+    shortest, longest = int(sr / search.highest), int(sr / search.lowest) + 2
     # The inverse transform of a spectrum without phases, which is even, is a cosine transform.
     autocorrelation = scipy.fft.dct(power, type=1, axis=1)
-    of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)[:n]
-    shortest, longest = int(sr / search.highest), int(sr / search.lowest) + 2
-    r = autocorrelation[:, shortest - 1 : longest + 1] / autocorrelation[:, :1]
-    r = r / (of_window / of_window[0])[shortest - 1 : longest + 1]
+    of_window = scipy.fft.irfft(np.abs(scipy.fft.rfft(window, 2 * n)) ** 2)
+    expected = (of_window / of_window[0])[shortest - 1 : longest + 1].astype(power.dtype)
+    r = autocorrelation[:, shortest - 1 : longest + 1] / (autocorrelation[:, :1] * expected)
     log_f, strength, height = _candidates(r, shortest, sr, search)
     path = _best_path(log_f, strength, unvoiced, search)
     rows, chosen = np.arange(len(r)), np.maximum(path - 1, 0)
@@ -198,20 +198,24 @@ def _candidates(
     """Return log2 frequency, strength and height of the strongest peaks of each frame, shape (t, candidates)."""
     before, here, after = r[:, :-2], r[:, 1:-1], r[:, 2:]
     is_peak = (here > before) & (here >= after) & (here > _MIN_STRENGTH)
-    first, top, last = before[is_peak], here[is_peak], after[is_peak]
+    frame, column = np.divmod(np.flatnonzero(is_peak), here.shape[1])
+    first, top, last = (r[frame, column + k].astype(np.float64) for k in range(3))
     curvature = first - 2 * top + last
     shift = 0.5 * (first - last) / np.where(np.abs(curvature) < 1e-9, 1, curvature)
-    lag = shortest + np.nonzero(is_peak)[1] + shift
-    log_f, strength, height = np.zeros(here.shape), np.full(here.shape, -9.0), np.zeros(here.shape)
-    log_f[is_peak] = np.log2(sr / lag)
+    lag = shortest + column + shift
     heights = top - 0.25 * (first - last) * shift
     if search.mirrors:
         heights = np.where(heights > 1, 1 / np.maximum(heights, 1), heights)
-    height[is_peak] = np.minimum(heights, 0.9999)
-    strength[is_peak] = height[is_peak] - search.octave_cost * np.log2(search.lowest * lag / sr)
-    strongest = np.argpartition(-strength, _N_CANDIDATES, axis=1)[:, :_N_CANDIDATES]
-    rows = np.arange(len(r))[:, None]
-    return log_f[rows, strongest], strength[rows, strongest], height[rows, strongest]
+    heights = np.minimum(heights, 0.9999)
+    strengths = heights - search.octave_cost * np.log2(search.lowest * lag / sr)
+    order = np.lexsort((-strengths, frame))
+    rank = np.arange(len(order)) - np.searchsorted(frame, frame)
+    order, rank = order[rank < _N_CANDIDATES], rank[rank < _N_CANDIDATES]
+    shape = len(r), _N_CANDIDATES
+    log_f, strength, height = np.zeros(shape), np.full(shape, -9.0), np.zeros(shape)
+    for values, found in ((log_f, np.log2(sr / lag)), (strength, strengths), (height, heights)):
+        values[frame[order], rank] = found[order]
+    return log_f, strength, height
 
 
 def _best_path(
@@ -223,13 +227,11 @@ def _best_path(
     cost = np.full((n_frames, n_states, n_states), search.voicing_cost)
     cost[:, 0, 0] = 0
     cost[1:, 1:, 1:] = search.jump_cost * np.abs(log_f[:-1, :, None] - log_f[1:, None, :])
-    totals = np.empty_like(local)
-    totals[0] = local[0]
-    for t in range(1, n_frames):
-        totals[t] = (totals[t - 1, :, None] - cost[t]).max(axis=0) + local[t]
-    origin = (totals[:-1, :, None] - cost[1:]).argmax(axis=1)
-    path = np.zeros(n_frames, dtype=np.intp)
-    path[-1] = totals[-1].argmax()
-    for t in range(n_frames - 1, 0, -1):
-        path[t - 1] = origin[t - 1, path[t]]
-    return path
+    totals = local.copy()
+    for before, step, here in zip(totals[:-1, :, None], cost[1:], totals[1:], strict=True):
+        np.add(here, np.maximum.reduce(before - step, axis=0), out=here)
+    origin = (totals[:-1, :, None] - cost[1:]).argmax(axis=1).tolist()
+    path = [int(totals[-1].argmax())]
+    for states in reversed(origin):
+        path.append(states[path[-1]])
+    return np.array(path[::-1])

@@ -4,6 +4,14 @@ import dataclasses
 import functools
 import hashlib
 from pathlib import Path
+from typing import Final
+
+ENDINGS: Final = (
+    "wav", "mp3", "m4a", "mp4", "ogg", "oga", "opus", "webm", "flac", "aac", "aif", "aiff", "aifc", "amr", "3gp", "3g2",
+    "caf", "wma", "mov", "mkv", "mka", "mp2", "ac3", "eac3", "au", "w64", "rf64", "wv", "tta", "ape", "avi", "flv",
+    "ts", "voc", "spx", "asf", "m4b", "qcp",
+)  # fmt: skip
+"""Usual endings of the files that can be read; what a file is, its bytes tell."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

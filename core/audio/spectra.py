@@ -1,6 +1,7 @@
 """Short-time spectra, in single precision, as the descriptors, the fingerprints and the voice detector read them."""
 
 import functools
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -13,16 +14,17 @@ MEL_AT_LINEAR: Final = 15.0
 """Mels up to there."""
 MEL_STEP: Final = float(np.log(6.4) / 27)
 """Logarithm of the ratio of frequencies one mel apart, above it."""
+_BLOCK: Final = 2**15
 
 
 @functools.lru_cache(maxsize=8)
-def hann(n: int) -> NDArray[np.float32]:
+def hann(n: int) -> NDArray[np.float64]:
     """Return a Hann window of a period of ``n`` samples, shape (n,)."""
-    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n), dtype=np.float32)
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n))
 
 
-def stft(y: NDArray[np.float32], *, n_fft: int, hop_length: int, size: int | None = None) -> NDArray[np.complex64]:
-    """Return the spectra of frames around every ``hop_length``-th sample; beyond its ends a sound is silent.
+def framed(y: NDArray[np.float32], *, n_fft: int, hop_length: int) -> NDArray[np.float32]:
+    """Return the frames around every ``hop_length``-th sample; beyond its ends a sound is silent.
 
     Parameters
     ----------
@@ -32,16 +34,47 @@ def stft(y: NDArray[np.float32], *, n_fft: int, hop_length: int, size: int | Non
         Length of a frame, in samples.
     hop_length : int
         Distance between frames, in samples.
-    size : int, optional
-        Length to which frames are continued by zeros; theirs by default.
 
     Returns
     -------
-    np.ndarray [shape=(1 + n // hop_length, size // 2 + 1), dtype=complex64]
-        A frame a row.
+    np.ndarray [shape=(1 + n // hop_length, n_fft), dtype=float32]
+        A view that cannot be written.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
-    return np.asarray(scipy.fft.rfft(frames * hann(n_fft), size, axis=1))
+    padded = np.zeros(len(y) + 2 * (n_fft // 2), y.dtype)
+    padded[n_fft // 2 : n_fft // 2 + len(y)] = y
+    return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
+
+
+def magnitudes(
+    frames: NDArray[np.float32], *, size: int | None = None, dtype: type[np.floating] = np.float32
+) -> NDArray[np.float32]:
+    """Return the magnitude spectra of frames, each under a Hann window.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(t, n_fft), dtype=float32]
+        Frames of a sound.
+    size : int, optional
+        Length to which frames are continued by zeros; theirs by default.
+    dtype : type
+        Precision of the transform.
+
+    Returns
+    -------
+    np.ndarray [shape=(t, size // 2 + 1), dtype=float32]
+    """
+    size = size or frames.shape[1]
+    window = hann(frames.shape[1]).astype(dtype)
+    S = np.empty((len(frames), size // 2 + 1), np.float32)
+    for rows in row_blocks(len(frames), size):
+        np.abs(scipy.fft.rfft(frames[rows] * window, size, axis=1).astype(np.complex64, copy=False), out=S[rows])
+    return S
+
+
+def row_blocks(n: int, width: int) -> Iterator[slice]:
+    """Yield slices of the rows of a matrix (n, width), each of what fits into the cache of a core."""
+    step = max(_BLOCK // width, 1)
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 @functools.lru_cache(maxsize=8)
@@ -67,12 +100,17 @@ def mel_weights(sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> N
     ----------
     Slaney M (1998). Auditory Toolbox, version 2. Technical report 1998-010, Interval Research Corporation.
     """
-    lowest, highest = _mels(np.array([fmin, fmax]))
-    edges = _frequency(np.linspace(lowest, highest, n_mels + 2))
+    edges = mel_edges(n_mels, fmin, fmax)
     bins = np.fft.rfftfreq(n_fft, 1 / sr)
     rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> NDArray[np.float64]:
+    """Return where mel bands begin, peak and end, in Hz, shape (n_mels + 2,): band k at k, k + 1 and k + 2."""
+    lowest, highest = _mels(np.array([fmin, fmax]))
+    return _frequency(np.linspace(lowest, highest, n_mels + 2))
 
 
 def _mels(f: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 import scipy.fft
 import scipy.ndimage
-import scipy.signal
 from numpy.typing import NDArray
 
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
 from core.config import SAMPLE_RATE
+from core.work.turns import turns
 
 PAUSE: Final = 0.5
 """Time without a voice that ends a stretch, in seconds."""
@@ -123,6 +123,7 @@ class SpeechFinder:
         while len(self._waiting) >= size:
             self._take(self._waiting[:size])
             self._waiting = self._waiting[size:]
+            turns.give_way()
             yield from self._complete(is_last=False)
         if is_last:
             if len(self._waiting):
@@ -282,8 +283,10 @@ def _split(probability: NDArray[np.float32], begin: int, end: int, longest: int)
 def _power(y: NDArray[np.float32], edges: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the mean square between edges, shape (edges - 1,)."""
     edges = np.minimum(edges, len(y))
-    squares = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
-    return np.asarray(np.diff(squares[edges]) / np.maximum(np.diff(edges), 1))
+    # One sample more: an edge may stand behind the last one.
+    sums = np.add.reduceat(np.square(np.append(y, y[:1]), dtype=np.float64), edges)[:-1]
+    lengths = np.diff(edges)
+    return np.where(lengths > 0, sums / np.maximum(lengths, 1), 0.0)
 
 
 def _longest_pause(probability: NDArray[np.float32]) -> tuple[int, int]:
@@ -321,6 +324,8 @@ def snr_within(y: NDArray[np.float32], sr: int) -> float:
     """
     if len(y) < 4 * _N_FFT:
         return float("inf")
+    import scipy.signal  # loads as long as all else of an answer together; few sounds need it
+
     transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
     S = np.square(np.abs(transform.stft(y)[:, 3:-3]))
     S = scipy.ndimage.uniform_filter1d(S, 3, axis=1)

@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.functionals import FUNCTIONAL_NAMES
 from core.audio.pitch import REFERENCE_PITCH
-from core.audio.retouching import Retouching
+
+if TYPE_CHECKING:
+    from core.audio.retouching import Retouching
 
 MAX_SEMITONES: Final = 4.0
 """Farthest that a pitch is moved towards the usual: a man's voice at a woman's pitch is no voice."""
@@ -55,7 +57,7 @@ class Trait:
     """The functional that tells which of the two it is, and how much."""
     unit: str
     """Of that functional; pitches are shown in Hz."""
-    make_usual: Callable[[Retouching, Measured], NDArray[np.float32]]
+    make_usual: "Callable[[Retouching, Measured], NDArray[np.float32]]"
     """Returns the voice as it would be with this usual, or nearer to it, and all else as it is."""
     needs_voice: bool = False
     """Whether it means nothing where no frame is voiced."""
@@ -70,15 +72,15 @@ class Trait:
         return float(REFERENCE_PITCH * 2 ** (value / 12)) if self.unit == "Hz" else float(value)
 
 
-def _pitch(voice: Retouching, pitch: Measured) -> NDArray[np.float32]:
+def _pitch(voice: "Retouching", pitch: Measured) -> NDArray[np.float32]:
     return voice.with_pitch(float(np.clip(pitch.usual - pitch.value, -MAX_SEMITONES, MAX_SEMITONES)))
 
 
-def _clearness(voice: Retouching, ratio: Measured) -> NDArray[np.float32]:
+def _clearness(voice: "Retouching", ratio: Measured) -> NDArray[np.float32]:
     return voice.with_clearness(float(np.clip(-CLEARNESS_A_DEVIATION * ratio.distance, -1, 1)))
 
 
-def _brightness(voice: Retouching, centroid: Measured) -> NDArray[np.float32]:
+def _brightness(voice: "Retouching", centroid: Measured) -> NDArray[np.float32]:
     return voice.with_tilt(float(np.clip(-TILT_A_DEVIATION * centroid.distance, -MAX_TILT, MAX_TILT)))
 
 

@@ -8,8 +8,7 @@ import typer
 from core.command_line import models, operations, training
 from core.command_line.endings import INTERRUPTED, status_of
 from core.errors import SoundWebError
-
-PROGRAM: Final = "python -m core"
+from core.settings import PROGRAM
 
 application: Final = typer.Typer(
     help="Emotion recognition in speech and song.",

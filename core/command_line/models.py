@@ -9,12 +9,13 @@ import typer
 from core.command_line.answers import print_answers, write_answers
 from core.command_line.options import Scheduler
 from core.errors import SoundWebError
+from core.settings import PROGRAM
 from core.work.parallel import on_cluster
 
 commands: Final = typer.Typer()
 
 
-@commands.command(epilog="Example: python -m core promote voice-f4251e35")
+@commands.command(epilog=f"Example: {PROGRAM} promote voice-f4251e35")
 def promote(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     *,
@@ -27,7 +28,7 @@ def promote(
     print(f"{model} is in use.")
 
 
-@commands.command(epilog="Example: python -m core evaluate voice-f4251e35 --json")
+@commands.command(epilog=f"Example: {PROGRAM} evaluate voice-f4251e35 --json")
 def evaluate(
     model: Annotated[str | None, typer.Argument(help="Name of the model; by default the one in use.")] = None,
     *,
@@ -47,7 +48,7 @@ def evaluate(
     print("\n".join(["", *describe_studies(stored.studies(), stored.predictions())]))
 
 
-@commands.command(epilog="Example: python -m core compare voice-f4251e35 reference-402dca03")
+@commands.command(epilog=f"Example: {PROGRAM} compare voice-f4251e35 reference-402dca03")
 def compare(
     model: Annotated[str, typer.Argument(help="Name of a model.")],
     other: Annotated[str, typer.Argument(help="Name of another model.")],
@@ -63,8 +64,8 @@ def compare(
 
 
 @commands.command(
-    epilog="Example: python -m core predict talk.wav song.mp3 --json, "
-    "or python -m core predict recordings --output answers.parquet"
+    epilog=f"Example: {PROGRAM} predict talk.wav song.mp3 --json, "
+    f"or {PROGRAM} predict recordings --output answers.parquet"
 )
 def predict(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sound files; with --output, one folder.")],
@@ -91,7 +92,7 @@ def predict(
             write_answers(Path(files[0]), output, model=model, part=part, n_jobs=jobs)
 
 
-@commands.command(epilog="Example: python -m core export champion exported")
+@commands.command(epilog=f"Example: {PROGRAM} export champion exported")
 def export(
     model: Annotated[str, typer.Argument(help="Name of the model, or 'champion' for the one in use.")],
     folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
@@ -106,11 +107,13 @@ def export(
         print(path)
 
 
-@commands.command(name="warm-up", epilog="Example: python -m core warm-up")
+@commands.command(name="warm-up", epilog=f"Example: {PROGRAM} warm-up")
 def warm_up() -> None:
-    """Compile what the first answer needs, once per installation."""
+    """Prepare an installation, once: take over the models that ship, compile what the first answer needs."""
     from core.serving import predictor
+    from core.serving.takeover import take_over
 
+    take_over()
     print("Compiling the signal processing, once per installation; this takes up to half a minute ...", flush=True)
     predictor.warm_up()
     print("Ready.")

@@ -8,14 +8,16 @@ from typing import Annotated, Final
 
 import typer
 
+from core.settings import PROGRAM
+
 commands: Final = typer.Typer()
 admin: Final = typer.Typer(
-    help="The administrator's password, from the server's console.", epilog="Example: python -m core admin reset"
+    help="The administrator's password, from the server's console.", epilog=f"Example: {PROGRAM} admin reset"
 )
 commands.add_typer(admin, name="admin")
 
 
-@commands.command(epilog="Example: python -m core job 7 --attempt 1")
+@commands.command(epilog=f"Example: {PROGRAM} job 7 --attempt 1")
 def job(
     number: Annotated[int, typer.Argument(metavar="JOB", help="Number of the job.")],
     *,
@@ -28,7 +30,7 @@ def job(
     work(number, attempt)
 
 
-@admin.command(epilog="Example: python -m core admin reset")
+@admin.command(epilog=f"Example: {PROGRAM} admin reset")
 def reset() -> None:
     """Forget the password, print a new unlock code."""
     from core.operations.access import sign_in
@@ -37,7 +39,7 @@ def reset() -> None:
     print(f"Unlock code: {code}" if code else f"{sign_in.HASH_VARIABLE} is set and holds: change it there.")
 
 
-@admin.command(epilog="Example: python -m core admin enter")
+@admin.command(epilog=f"Example: {PROGRAM} admin enter")
 def enter() -> None:
     """Print a code that signs in once, within minutes, also while others are guessing passwords."""
     from core.operations.access import sign_in
@@ -46,7 +48,7 @@ def enter() -> None:
     print(f"Sign-in code, for {minutes:.0f} minutes: {sign_in.make_console_code()}")
 
 
-@admin.command(name="hash", epilog="Example: export SOUNDWEB_ADMIN_HASH=$(python -m core admin hash)")
+@admin.command(name="hash", epilog=f"Example: export SOUNDWEB_ADMIN_HASH=$({PROGRAM} admin hash)")
 def hash_of_password() -> None:
     """Read a password, print its hash for secrets."""
     from core.operations.access.passwords import hash_password
@@ -55,7 +57,7 @@ def hash_of_password() -> None:
     print(hash_password(password))
 
 
-@commands.command(epilog="Example: python -m core backup soundweb.zip")
+@commands.command(epilog=f"Example: {PROGRAM} backup soundweb.zip")
 def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new.")]) -> None:
     """Write models, database and sounds of feedback into one file."""
     from core.command_line.bars import shown_progress
@@ -66,7 +68,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new
     print(f"{file} holds {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret.")
 
 
-@commands.command(epilog="Example: python -m core restore soundweb.zip")
+@commands.command(epilog=f"Example: {PROGRAM} restore soundweb.zip")
 def restore(file: Annotated[Path, typer.Argument(help="File that 'backup' wrote.")]) -> None:
     """Bring back what 'backup' wrote, into an empty database."""
     from core.command_line.bars import shown_progress

@@ -10,6 +10,7 @@ import typer
 from core.command_line.bars import shown_progress
 from core.command_line.options import Scheduler
 from core.config import data_folder
+from core.settings import PROGRAM
 from core.work.parallel import on_cluster
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 commands: Final = typer.Typer()
 
 
-@commands.command(epilog="Example: python -m core index --corpus ravdess")
+@commands.command(epilog=f"Example: {PROGRAM} index --corpus ravdess")
 def index(
     *,
     corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is there.")] = None,
@@ -58,7 +59,7 @@ def _index(place: "Place", n_jobs: int) -> None:
         write_prints(clips, place.root, prints_path(place.corpus.name), n_jobs=n_jobs, report=report)
 
 
-@commands.command(epilog="Example: python -m core download --channel speech --folder ~/ravdess")
+@commands.command(epilog=f"Example: {PROGRAM} download --channel speech --folder ~/ravdess")
 def download(
     *,
     corpus: Annotated[str | None, typer.Option(help="Name of the corpus; by default the first that is known.")] = None,
@@ -101,7 +102,7 @@ def _describe(corpus: "Corpus") -> str:
     return f"{corpus.title}: {texts.about} {sources}\nLicence: {corpus.licence}{link}"
 
 
-@commands.command(epilog="Example: python -m core train --recipe voice --protocol reference --seed 0 --seed 1")
+@commands.command(epilog=f"Example: {PROGRAM} train --recipe voice --protocol reference --seed 0 --seed 1")
 def train(
     *,
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "reference",
@@ -154,7 +155,7 @@ def train(
         print(f"\n{promote_by_job(CONSOLE, model.name)}")
 
 
-@commands.command(epilog="Example: python -m core pretrain --corpus emogator")
+@commands.command(epilog=f"Example: {PROGRAM} pretrain --corpus emogator")
 def pretrain(
     *,
     corpus: Annotated[

@@ -20,7 +20,7 @@ from core.corpus.known import default_corpus, known_corpora, load_corpus
 from core.corpus.table import is_table, open_table
 from core.errors import CorpusError
 from core.parts import CORPORA
-from core.settings import read_folder, read_text
+from core.settings import PROGRAM, read_folder, read_text
 
 FOLDERS_VARIABLE: Final = "SOUNDWEB_CORPORA"
 KINDS: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Corpus]], ...]] = (
@@ -53,7 +53,7 @@ def download_folder(corpus: Corpus) -> Path:
 def download_command(corpus: Corpus) -> str:
     """Return the command that fetches a corpus; the default one needs no name."""
     named = "" if corpus is default_corpus() else f" --corpus {corpus.name}"
-    return f"python -m core download{named}"
+    return f"{PROGRAM} download{named}"
 
 
 def list_places() -> list[Place]:

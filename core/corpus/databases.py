@@ -14,14 +14,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from core.corpus.base import Corpus, Texts
 from core.corpus.table import make_corpus
 from core.errors import CorpusError
 
 if TYPE_CHECKING:
     import audformat
+    import pandas as pd
 
 HEADER: Final = "db.yaml"
 SPEAKER_FIELDS: Final = ("gender", "language")
@@ -80,8 +79,10 @@ def refuse_pickles(root: Path) -> None:
         raise CorpusError(f"{found.name!r} is a pickle, which can run code when read. Save the tables as CSV.")
 
 
-def _collect(database: "audformat.Database") -> pd.DataFrame:
+def _collect(database: "audformat.Database") -> "pd.DataFrame":
     """Return a row a file: ``file``, ``emotion``, and what is known of ``FIELDS``."""
+    import pandas as pd
+
     columns = {
         name: column
         for table in database
@@ -105,7 +106,7 @@ def _collect(database: "audformat.Database") -> pd.DataFrame:
     return found.rename_axis("file").reset_index().fillna("").astype(str)
 
 
-def _series(database: "audformat.Database", table: str) -> dict[str, pd.Series]:
+def _series(database: "audformat.Database", table: str) -> "dict[str, pd.Series]":
     """Return the columns of a file-wise table, by name."""
     frame = database[table].get()
     return {str(column): frame[column] for column in frame}

@@ -19,6 +19,7 @@ from core.audio.extraction import extract_clip
 from core.audio.features.base import FeatureSet
 from core.config import Augmentation, configuration_hash
 from core.errors import AudioError, CorpusError
+from core.settings import PROGRAM
 from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
@@ -99,7 +100,7 @@ class FeatureStore:
         row_of = {digest: row for row, digest in enumerate(self._digests())}
         missing = [digest for digest in digests if digest not in row_of]
         if missing:
-            raise CorpusError(f"{len(missing)} clips are not in the feature store. Run 'python -m core index' first.")
+            raise CorpusError(f"{len(missing)} clips are not in the feature store. Run '{PROGRAM} index' first.")
         stored = np.memmap(self.folder / "features.f32", np.float32, "r", shape=(len(row_of), *self.shape))
         return np.asarray(stored[[row_of[digest] for digest in digests]])
 

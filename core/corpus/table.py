@@ -7,13 +7,14 @@ which become fields to filter by.
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final
 
 from core.corpus.base import DEFAULTS, Clip, Corpus, Field, Texts
 from core.errors import CorpusError
 from core.labels import RESERVED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE: Final = "manifest.csv"
 REQUIRED: Final = ("file", "emotion", "speaker")
@@ -47,6 +48,8 @@ def open_table(root: Path, name: str) -> Corpus:
     CorpusError
         If the table cannot be read, lacks a column, or says two things of one file.
     """
+    import pandas as pd
+
     path = root / TABLE
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -60,7 +63,7 @@ def open_table(root: Path, name: str) -> Corpus:
     return make_corpus(table, name=name, title=root.name, origin=str(path))
 
 
-def make_corpus(table: pd.DataFrame, *, name: str, title: str, origin: str, texts: Texts | None = None) -> Corpus:
+def make_corpus(table: "pd.DataFrame", *, name: str, title: str, origin: str, texts: Texts | None = None) -> Corpus:
     """Return the corpus that a table describes.
 
     Parameters

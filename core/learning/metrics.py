@@ -5,6 +5,7 @@ References
 Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural networks. ICML (calibration error).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -121,3 +122,13 @@ def class_figures(confusion: Counts) -> NDArray[np.float64]:
     precision = right / np.where(n_pred > 0, n_pred, 1)
     f1 = 2 * right / np.where(n_true + n_pred > 0, n_true + n_pred, 1)
     return np.stack([precision, recall, f1])
+
+
+def percent(figure: Mapping[str, Any]) -> str:
+    """Return a figure with its interval in per cent.
+
+    >>> percent({"mean": 0.5012, "interval": [0.45, 0.551]})
+    '50.1 [45.0, 55.1]'
+    """
+    low, high = figure["interval"]
+    return f"{figure['mean']:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")

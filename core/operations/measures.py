@@ -8,21 +8,21 @@ import contextlib
 import http
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
-import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 
 from core.errors import SettingsError, SoundWebError
-from core.operations.database import reading
-from core.operations.tables import STATUSES, jobs
-from core.serving.live import LiveSlots
 from core.serving.registry import Registry
 from core.settings import Address
+from core.work.turns import turns
+
+if TYPE_CHECKING:
+    from core.serving.live import LiveSlots
 
 PAGE: Final = "page"
 PROGRAM: Final = "program"
@@ -31,17 +31,16 @@ BUCKETS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0)
 
 registry: Final = CollectorRegistry()
 answers: Final = Histogram(
-    "soundweb_answer_seconds", "Time from a sound to its answer.", ["by"], buckets=BUCKETS, registry=registry
+    "soundweb_answer_seconds", "Time that an answer was computed.", ["by"], buckets=BUCKETS, registry=registry
 )
 refusals: Final = Counter("soundweb_refusals", "Sounds and requests not answered.", ["by", "reason"], registry=registry)
 requests: Final = Counter("soundweb_requests", "Requests of programs.", ["route", "status"], registry=registry)
-waiting: Final = Gauge("soundweb_waiting", "Sounds of programs being answered or waiting for it.", registry=registry)
 ProcessCollector(registry=registry)
 
 
 @contextlib.contextmanager
 def answering(by: str) -> Iterator[None]:
-    """Count an answer and its time; one that fails is no answer.
+    """Count an answer and the time that it was computed; one that fails is no answer.
 
     Parameters
     ----------
@@ -94,12 +93,12 @@ class Moment(Collector):
         Returns the places for live streams.
     """
 
-    def __init__(self, slots: Callable[[], LiveSlots]) -> None:
+    def __init__(self, slots: "Callable[[], LiveSlots]") -> None:
         self._slots = slots
 
     def collect(self) -> Iterator[Metric]:
         """Yield each; what cannot be told now is left out."""
-        for tell in (self._live, _jobs, _model):
+        for tell in (self._live, _turns, _jobs, _model):
             with contextlib.suppress(SoundWebError):
                 yield from tell()
 
@@ -109,7 +108,17 @@ class Moment(Collector):
         yield GaugeMetricFamily("soundweb_live_places", "Places for them.", slots.maximum)
 
 
+def _turns() -> Iterator[Metric]:
+    yield GaugeMetricFamily("soundweb_computing", "Sounds that are computed on.", turns.places - turns.free)
+    yield GaugeMetricFamily("soundweb_waiting", "Sounds that wait for their turn.", turns.waiting)
+
+
 def _jobs() -> Iterator[Metric]:
+    import sqlalchemy as sa
+
+    from core.operations.database import reading
+    from core.operations.tables import STATUSES, jobs
+
     with reading() as connection:
         rows = connection.execute(sa.select(jobs.c.status, sa.func.count().label("n")).group_by(jobs.c.status))
         counts = dict.fromkeys(STATUSES, 0) | {row.status: row.n for row in rows}
@@ -124,7 +133,7 @@ def _model() -> Iterator[Metric]:
 
 
 @contextlib.contextmanager
-def served(address: Address | None, slots: Callable[[], LiveSlots]) -> Iterator[None]:
+def served(address: Address | None, slots: "Callable[[], LiveSlots]") -> Iterator[None]:
     """Serve the counts at an address.
 
     Parameters

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from core.audio.containers import ENDINGS
+from core.audio.sound import ENDINGS
 from core.errors import AudioError, BatchError, ModelError, SoundWebError
 from core.files import files_below, written_atomically
 from core.serving.exports import prediction_fields, prediction_json, spreadsheet_csv, table_columns

@@ -4,10 +4,13 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from core.errors import ModelError
-from core.serving.predictor import Predictor
 from core.serving.registry import Registry
+
+if TYPE_CHECKING:
+    from core.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +19,7 @@ logger = logging.getLogger(__name__)
 class InUse:
     """What answers at this moment."""
 
-    predictor: Predictor
+    predictor: "Predictor"
     """The model, ready to answer."""
     problem: str = ""
     """Why the model that should be in use cannot be loaded; empty where it is this one."""
@@ -33,11 +36,16 @@ class LastGood:
         Returns a stored model ready to answer, by its name; raises ``ModelError``.
     """
 
-    def __init__(self, registry: Registry, load: Callable[[str], Predictor]) -> None:
+    def __init__(self, registry: Registry, load: "Callable[[str], Predictor]") -> None:
         self._registry, self._load = registry, load
         self._lock = threading.Lock()
         self._last: Predictor | None = None
         self._problem = ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a model answered before."""
+        return self._last is not None
 
     def get(self) -> InUse:
         """Return what answers.

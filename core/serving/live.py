@@ -20,6 +20,7 @@ from core.config import SAMPLE_RATE, live_users
 from core.errors import BusyError
 from core.serving.predictor import Predictor
 from core.serving.timeline import LIVE, Listener, TimelineConfig, Window
+from core.work.turns import turns
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ STARVED: Final = 5.0
 """Time without sound after which a worker ends, in seconds; silence is sound."""
 LEVEL_DURATION: Final = 0.2
 """Time whose level is the input level, in seconds."""
+URGENT: Final = 2.0
+"""Time for which others may have waited when a window goes before them, in seconds: later, it is of no use."""
 
 
 class RingBuffer:
@@ -177,8 +180,9 @@ class LiveWorker:
             self._came.clear()
             if self.ring.total < last or self._stopped.is_set():
                 continue
-            last = self.ring.total // hop * hop
-            window = self.listener.listen(self.ring.read(last - length, last), last)
+            with turns.turn(behind=-URGENT):
+                last = self.ring.total // hop * hop
+                window = self.listener.listen(self.ring.read(last - length, last), last)
             self._recent.append(window)
             if self._tell is not None:
                 self._tell(window)

@@ -26,6 +26,7 @@ from core.files import sha256_of_file
 from core.serving.known import recognise
 from core.serving.prediction import NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
+from core.work.turns import turns
 
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
 VALUE_LIMIT: Final = 4.0
@@ -174,6 +175,11 @@ class Predictor:
             raise AudioError("No speech or song was found in this long recording.")
         return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
 
+    def warm_up(self) -> None:
+        """Answer for a tone, so that nobody waits for what a first answer loads."""
+        tone = np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+        self.predict(Waveform.of_samples((0.1 * tone).astype(np.float32)))
+
     def hear(self, waveform: Waveform) -> list[Stretch]:
         """Return the stretches of voice that are answered; where there is none, the loudest part of the sound.
 
@@ -233,6 +239,7 @@ class Predictor:
         -------
         Piece
         """
+        turns.give_way()
         features = extract(Waveform.of_samples(stretch.y), self.model.features)
         if shift is not None:
             features = features + shift
@@ -311,7 +318,7 @@ class Predictor:
 
 
 def warm_up() -> None:
-    """Compile what librosa compiles at its first use, so that no user waits for it; the result stays on disk."""
+    """Do what the first sound of each feature set makes necessary, so that no user waits for it."""
     t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     buffer = io.BytesIO()
     sf.write(buffer, 0.1 * np.sin(2 * np.pi * 220 * t), 48_000, format="WAV")

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar, cast
 
-import numpy as np
-
 Result = TypeVar("Result")
 
 
@@ -74,11 +72,12 @@ class Room:
 def size_of(value: object) -> int:
     """Return about how much memory a result takes, in bytes: arrays and bytes count, however deep they lie.
 
+    >>> import numpy as np
     >>> size_of([np.zeros(1_000, np.float32), b"x" * 500]) >= 4_500
     True
     """
-    if isinstance(value, np.ndarray):
-        return int(value.nbytes)
+    if isinstance(nbytes := getattr(value, "nbytes", None), int):
+        return nbytes
     if isinstance(value, Mapping):
         return sum(map(size_of, value.values())) + sys.getsizeof(value)
     if isinstance(value, list | tuple):

@@ -1,21 +1,22 @@
 """The reference feature set: 62 librosa descriptors in 130 frames.
 
 The set and its quirks (deltas of the padded MFCC, pitch as the mean of ``piptrack`` over all bins) are those of the
-reference project, so that its figures can be reproduced. Where librosa accepts one, all descriptors share a single
-short-time Fourier transform; the values are those of the separate calls.
+reference project, so that its figures can be reproduced. All descriptors share a single short-time Fourier transform
+(``core.audio.spectral``); the values are those of separate calls of librosa.
 
-Letters: ``S`` is a magnitude spectrogram of shape (1 + n_fft / 2, t).
+Letters: ``S`` is a magnitude spectrogram of shape (t, 1 + n_fft / 2).
 """
 
 import dataclasses
 from typing import ClassVar
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio import spectral
 from core.audio.decode import Waveform
 from core.audio.features.base import FeatureSet, Picture, Scale
+from core.audio.spectra import framed, magnitudes
 from core.config import FeatureConfig
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -88,28 +89,28 @@ def extract_features(y: NDArray[np.float32], sr: int, config: FeatureConfig | No
         raise ValueError(f"expected a waveform of shape (n,) at {config.sr} Hz, got shape {y.shape} at {sr} Hz")
     y = y[: int(config.duration * sr)]
     frame = {"n_fft": config.n_fft, "hop_length": config.hop_length}
-
-    S = np.abs(librosa.stft(y, **frame))
-    power = S**2
-    mel = librosa.feature.melspectrogram(S=power, sr=sr, **frame)
-    mfcc = _fit(librosa.feature.mfcc(S=librosa.power_to_db(mel), sr=sr, n_mfcc=config.n_mfcc), config)
-    rows = [
+    frames = framed(y, **frame)
+    S = magnitudes(frames, dtype=np.float64)
+    power = np.square(S)
+    mfcc = _fit(spectral.mfcc(power, sr, config.n_mfcc), config)
+    columns = [
         mfcc,
-        librosa.feature.delta(mfcc),
-        librosa.feature.delta(mfcc, order=2),
-        librosa.feature.chroma_stft(S=power, sr=sr, **frame),
-        librosa.feature.spectral_contrast(S=S, sr=sr, **frame),
-        librosa.feature.zero_crossing_rate(y, frame_length=config.n_fft, hop_length=config.hop_length),
-        librosa.feature.spectral_bandwidth(S=S, sr=sr, **frame),
-        librosa.piptrack(S=S, sr=sr, **frame)[0].mean(axis=0, keepdims=True),
-        librosa.feature.rms(y=y, frame_length=config.n_fft, hop_length=config.hop_length),
+        *spectral.slopes(mfcc),
+        spectral.chroma(power, sr),
+        spectral.contrast(S, sr),
+        spectral.zero_crossing_rate(y, **frame),
+        spectral.bandwidth(S, sr),
+        spectral.pitch(S, sr),
+        spectral.rms(frames),
     ]
-    return np.ascontiguousarray(np.vstack([_fit(row, config) for row in rows]).T, dtype=np.float32)
+    return np.column_stack([_fit(values, config) for values in columns]).astype(np.float32)
 
 
-def _fit(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
-    """Cut or zero-pad a (features, t) matrix to the configured number of frames."""
-    return np.asarray(librosa.util.fix_length(rows, size=config.n_frames, axis=-1))
+def _fit(values: NDArray[np.floating], config: FeatureConfig) -> NDArray[np.floating]:
+    """Cut frames, (t, ...), to the configured number of them, or fill them up with zeros."""
+    fitted = np.zeros((config.n_frames, *values.shape[1:]), dtype=values.dtype)
+    fitted[: len(values)] = values[: config.n_frames]
+    return fitted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
-from core.audio.spectra import hann
+from core.audio.spectra import magnitudes
 
 RATE: Final = 16_000
 """Sampling rate that the detector reads, in Hz."""
@@ -30,7 +29,8 @@ N_CELLS: Final = 128
 """Cells of the memory."""
 N_GATES: Final = 4 * N_CELLS
 """What a cell takes in, keeps and shows, and what it is given: the first three of all cells, then the last."""
-N_FFT, HOP = 256, 128
+N_FRAMES, N_FFT, HOP = 4, 256, 128
+"""Frames of a window, their length and their distance, in samples."""
 WEIGHTS: Final = Path(__file__).with_name("weights.npz")
 
 
@@ -49,7 +49,7 @@ def read_windows(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     windows = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + WINDOW)[::WINDOW]
     mirrored = np.concatenate([windows, windows[:, -2 : -CONTEXT - 2 : -1]], axis=1)
     frames = np.lib.stride_tricks.sliding_window_view(mirrored, N_FFT, axis=1)[:, ::HOP]
-    x = np.abs(scipy.fft.rfft(frames * hann(N_FFT), axis=2))
+    x = magnitudes(frames.reshape(-1, N_FFT)).reshape(len(windows), N_FRAMES, -1)
     x = _layer(_neighbours(x), "stage_1")
     x = _layer(_neighbours(x)[:, ::2], "stage_2")
     # Two frames are left, then one: the neighbours that they lack are zeros, and stand in no product.
@@ -69,26 +69,30 @@ def run_memory(heard: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     np.ndarray [shape=(sounds, W), dtype=float32]
     """
-    recurrent = _weights()["recurrent"]
-    output = cells = np.zeros((len(heard), N_CELLS), np.float32)
-    outputs = np.empty((*heard.shape[:2], N_CELLS), np.float32)
-    for k in range(heard.shape[1]):
-        gates = heard[:, k] + output @ recurrent
-        opened = _sigmoid(gates[:, :-N_CELLS])
+    half = _half_of_gates()
+    heard, recurrent = (heard * half).swapaxes(0, 1), _weights()["recurrent"] * half
+    cells = np.zeros((heard.shape[1], N_CELLS), np.float32)
+    outputs = np.zeros((len(heard) + 1, *cells.shape), np.float32)
+    for taking, before, after in zip(heard, outputs[:-1], outputs[1:], strict=True):
+        gates = np.tanh(taking + before @ recurrent)
+        opened = _opened(gates[:, :-N_CELLS])
         taken, kept, shown = (opened[:, i : i + N_CELLS] for i in range(0, N_GATES - N_CELLS, N_CELLS))
-        cells = kept * cells + taken * np.tanh(gates[:, -N_CELLS:])
-        output = outputs[:, k] = shown * np.tanh(cells)
-    return _sigmoid(_product(np.maximum(outputs, 0), "voice"))[..., 0]
+        cells = kept * cells + taken * gates[:, -N_CELLS:]
+        np.multiply(shown, np.tanh(cells), out=after)
+    voice = _product(np.maximum(outputs[1:], 0), "voice")
+    return _opened(np.tanh(np.float32(0.5) * voice))[..., 0].T
 
 
 def _layer(x: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    return np.maximum(_product(x, name), 0)
+    x = _product(x, name)
+    return np.maximum(x, 0, out=x)
 
 
 def _product(x: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    weights = _weights()
     # Not x @ weights: that is a product for each window, and takes twice as long.
-    return np.asarray(np.tensordot(x, weights[name], 1) + weights[f"{name}_bias"])
+    product = np.tensordot(x, _weights()[name], 1)
+    product += _weights()[f"{name}_bias"]
+    return np.asarray(product)
 
 
 def _neighbours(x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,8 +101,15 @@ def _neighbours(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]], axis=2)
 
 
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5))
+def _opened(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logistic function of a number from the hyperbolic tangent of its half."""
+    return np.asarray(np.float32(0.5) * x + np.float32(0.5))
+
+
+@functools.cache
+def _half_of_gates() -> NDArray[np.float32]:
+    """Return a half for what cells take in, keep and show, and 1 for what they are given; see ``_opened``."""
+    return np.where(np.arange(N_GATES) < N_GATES - N_CELLS, 0.5, 1).astype(np.float32)
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from core.learning.evaluation import (
     summarize_study,
 )
 from core.learning.manifest import Decision, Manifest
+from core.learning.metrics import percent
 from core.learning.recipes.base import get_recipe
 from core.learning.reports.tables import apply_threshold, select
 
@@ -34,16 +35,6 @@ PAIRED: Final = """Difference in UAR on the same clips, means over seeds, with 9
 the same speakers for both; p by flipping the signs of the speakers' differences."""
 LEAKING: Final = ("reference", "random")
 """Protocols whose evaluated speakers, or even clips, also stand in training."""
-
-
-def percent(figure: Mapping[str, Any]) -> str:
-    """Return a figure with its interval in per cent.
-
-    >>> percent({"mean": 0.5012, "interval": [0.45, 0.551]})
-    '50.1 [45.0, 55.1]'
-    """
-    low, high = figure["interval"]
-    return f"{figure['mean']:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")
 
 
 def results_table(metrics: Mapping[str, Any]) -> str:

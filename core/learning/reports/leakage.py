@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from core.corpus.splits import split_random, split_reference
-from core.learning.reports.cards import LEAKING, percent
+from core.learning.metrics import percent
+from core.learning.reports.cards import LEAKING
 
 
 def measure_twins(clips: pd.DataFrame) -> pd.DataFrame:

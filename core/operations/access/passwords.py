@@ -13,6 +13,7 @@ import secrets
 from typing import Final
 
 from core.errors import SignInError
+from core.settings import PROGRAM
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 1_000
@@ -63,7 +64,7 @@ def is_password(password: str, encoded: str) -> bool:
         derived = _derive(password[:MAX_LENGTH], base64.b64decode(salt, validate=True), int(n), int(r), int(p))
         return kind == "scrypt" and hmac.compare_digest(derived, base64.b64decode(key, validate=True))
     except (ValueError, binascii.Error, MemoryError) as error:
-        raise SignInError("The password's hash cannot be read. Make one with 'python -m core admin hash'.") from error
+        raise SignInError(f"The password's hash cannot be read. Make one with '{PROGRAM} admin hash'.") from error
 
 
 def _derive(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

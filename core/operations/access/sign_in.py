@@ -26,7 +26,7 @@ from core.operations.access.passwords import check_length, hash_password, is_pas
 from core.operations.access.sessions import close_session, hash_token, open_session, require_admin
 from core.operations.database import now, reading, writing
 from core.operations.tables import credentials, sessions, throttle
-from core.settings import read_text
+from core.settings import PROGRAM, read_text
 
 ADMIN: Final = "admin"
 STRANGERS: Final = "strangers"
@@ -64,7 +64,7 @@ def check_hash(configured_hash: str | None = None) -> None:
             is_password("", outside)
     except SignInError as error:
         where = "The secret with the hash of the password" if configured_hash else HASH_VARIABLE
-        raise SettingsError(f"{where} holds no hash. Make one with 'python -m core admin hash'.") from error
+        raise SettingsError(f"{where} holds no hash. Make one with '{PROGRAM} admin hash'.") from error
 
 
 def ensure_unlock_code(configured_hash: str | None = None) -> str | None:
@@ -123,7 +123,7 @@ def set_password(code: str, password: str, *, address: str = "", configured_hash
     """
     expected = ensure_unlock_code(configured_hash)
     if expected is None:
-        raise SignInError("A password is set already. To replace it, run 'python -m core admin reset' on the server.")
+        raise SignInError(f"A password is set already. To replace it, run '{PROGRAM} admin reset' on the server.")
     check_length(password)
     _take_turns(address)
     if not hmac.compare_digest(code.strip().encode(), expected.encode()):
@@ -209,7 +209,7 @@ def sign_in_by_code(code: str) -> str:
         if made is not None and abs(now() - made) <= CODE_LIFE:
             audit.record(ADMIN, "sign in by console code", within=connection)
             return open_session(ADMIN, connection)
-    raise SignInError("This code lets nobody in. Make one with 'python -m core admin enter' on the server.")
+    raise SignInError(f"This code lets nobody in. Make one with '{PROGRAM} admin enter' on the server.")
 
 
 def admit(email: str | None, allowed: Iterable[str]) -> str:

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import NotSignedIn
-from core.operations.access.sessions import require_admin
 from pages.ui.shared import state
 
 COOKIE: Final = "soundweb-admin"
@@ -71,6 +70,8 @@ def _component():  # type: ignore[no-untyped-def]
 
 async def set_cookie(request: Request) -> Response:
     """Answer a word with the cookie of its session."""
+    from core.operations.access.sessions import require_admin
+
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -7,11 +7,12 @@ import streamlit as st
 
 from core.errors import DatabaseError, NotSignedIn, SignInError
 from core.operations.access.passwords import MIN_LENGTH
-from core.operations.access.sessions import require_admin
+from core.operations.access.sessions import limit_to, require_admin
 from core.operations.access.sign_in import (
     CODE_FILE,
     admit,
     ensure_unlock_code,
+    is_allowed,
     is_configured,
     set_password,
     sign_in,
@@ -19,6 +20,7 @@ from core.operations.access.sign_in import (
     sign_out,
     waiting_time,
 )
+from core.settings import PROGRAM
 from pages.ui.admin.cookie import COOKIE, ask_for_cookie, handovers
 from pages.ui.shared import state
 from pages.ui.shared.frame import ADMINS_NAME, HASH_NAME, secret
@@ -46,6 +48,7 @@ def ensure_signed_in() -> str:
 
 
 def _ensure_signed_in() -> str:
+    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
     token = _own_token()
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
@@ -138,7 +141,7 @@ def _ask_password() -> None:
 def _ask_console_code() -> None:
     """Sign in with a code from the console, where passwords must wait because others guess them, or one is lost."""
     with st.expander("Sign in from the server's console", icon=":material/terminal:"):
-        st.markdown("Run `python -m core admin enter` on the server. Its code works once, without a wait.")
+        st.markdown(f"Run `{PROGRAM} admin enter` on the server. Its code works once, without a wait.")
         with st.form("admin-code", clear_on_submit=True, border=False):
             code = st.text_input("Sign-in code", type="password", autocomplete="off")
             if not st.form_submit_button("Use this code"):

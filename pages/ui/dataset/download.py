@@ -35,7 +35,7 @@ def show_first_visit() -> None:
             "Name it to the server before it starts. Any layout is found, as WAV or FLAC. The "
             "folder is not asked for here, since everybody who reaches this page could then look for folders."
         )
-        st.code(f"export {corpus.root_variable}=/path/to/{corpus.name}\nstreamlit run soundwebapp.py", language="bash")
+        st.code(f"export {corpus.root_variable}=/path/to/{corpus.name}", language="bash")
         st.markdown(
             "Other corpora: folders with a table `manifest.csv` (columns `file`, `emotion`, `speaker`) or an "
             f"audformat database, listed in `{FOLDERS_VARIABLE}`."

@@ -14,6 +14,7 @@ from core.learning.reports.tables import (
     tabulate_risk,
 )
 from core.plots import metrics as plots
+from core.settings import PROGRAM
 from pages.ui.metrics.evaluated import Evaluated
 from pages.ui.shared import cache, state
 from pages.ui.shared.charts import show_chart, show_shares
@@ -149,7 +150,7 @@ def show_studies(evaluated: Evaluated) -> None:
     studies = evaluated.model.studies()
     if not studies:
         st.info(
-            "The files of this model hold no studies. `python -m core train --studies` trains one with them: the same "
+            f"The files of this model hold no studies. `{PROGRAM} train --studies` trains one with them: the same "
             "clips in noise, rooms and telephones, and the recipe with parts missing.",
             icon=INFO,
         )

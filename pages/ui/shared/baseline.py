@@ -75,7 +75,8 @@ def _show_ways() -> None:
 def _use(make: Callable[[], Baseline]) -> None:
     """Put a baseline in use, or say why there is none."""
     try:
-        baseline = make()
+        with cache.in_turn():
+            baseline = make()
         if not baseline.fits(cache.predictor()):
             raise BaselineError("The baseline was made for another model. Record the neutral sentences again.")
     except SoundWebError as error:

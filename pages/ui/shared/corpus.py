@@ -3,19 +3,20 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import streamlit as st
 
 from core.audio.sound import Sound
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, list_places
-from core.corpus.index import clip_path, corpus_digest, distinct_clips, scan
 from core.corpus.known import default_corpus
 from core.errors import CorpusError
-from core.work.progress import Progress
+from core.work.progress import Report, ignore
 from pages.ui.shared import cache, links, state
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:@])")
 
@@ -27,15 +28,17 @@ class FoundCorpus:
     corpus: Corpus
     """What it is."""
     root: Path
-    index: pd.DataFrame
+    index: "pd.DataFrame"
     """A row a file, as from ``core.corpus.index.scan``."""
-    clips: pd.DataFrame
+    clips: "pd.DataFrame"
     """A row a clip, as from ``core.corpus.index.distinct_clips``."""
     digest: str
     """SHA-256 of names and sounds, as from ``core.corpus.index.corpus_digest``."""
 
     def read(self, clip: str) -> Sound:
         """Return the sound of a clip; its name may come from outside."""
+        from core.corpus.index import clip_path
+
         path = clip_path(self.index, self.root, clip)
         digest = self.index.loc[self.index["clip"] == clip, "digest"].iloc[0]
         return cache.stored_sound(str(path), digest)
@@ -109,22 +112,34 @@ def _tell(key: str) -> None:
     links.tell({key: [st.session_state[key]], state.CLIP: [], state.OTHER_CLIP: []})
 
 
+def load_ahead() -> None:
+    """Read the corpora whose indices are kept, for who will ask for them; others are read with a bar to watch."""
+    for place in list_places():
+        if place.index_path.is_file():
+            _tables(place, ignore)
+
+
 def _open(place: Place) -> FoundCorpus:
     bar = st.empty()
+    corpus = _tables(place, lambda progress: bar.progress(progress.share, text=str(progress)))
+    bar.empty()
+    # The folder's description may have changed since its clips were read.
+    return dataclasses.replace(corpus, corpus=place.corpus)
 
-    def show(progress: Progress) -> None:
-        bar.progress(progress.share, text=str(progress))
 
-    def read() -> FoundCorpus:
-        index = scan(place.root, place.corpus, cache=place.index_path, report=show)
+def _tables(place: Place, report: Report) -> FoundCorpus:
+    """Return the tables of a corpus; whoever reads them first reports it."""
+
+    def read(report: Report) -> FoundCorpus:
+        from core.corpus.index import corpus_digest, distinct_clips, scan
+
+        index = scan(place.root, place.corpus, cache=place.index_path, report=report)
         clips = distinct_clips(index)
         cache.st_corpus_sizes()[str(place.root)] = len(clips)
         return FoundCorpus(place.corpus, place.root, index, clips, corpus_digest(index))
 
-    corpus: FoundCorpus = cache.st_corpus(str(place.root)).get(read)
-    bar.empty()
-    # The folder's description may have changed since its clips were read.
-    return dataclasses.replace(corpus, corpus=place.corpus)
+    found: FoundCorpus = cache.st_corpus(str(place.root)).get(lambda: read(report), lambda: read(ignore))
+    return found
 
 
 def _describe(place: Place) -> str:

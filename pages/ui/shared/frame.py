@@ -1,4 +1,4 @@
-"""What stands around every screen: navigation, the model in use, the one place where errors are shown."""
+"""What stands around every screen: the sidebar beside it, the one place where errors are shown."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +7,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.errors import ModelError, SoundWebError
-from core.learning.reports.cards import percent
-from core.serving.registry import StoredModel
+from core.errors import SoundWebError
 from pages.ui.shared import cache
-from pages.ui.shared.baseline import show_baseline
-from pages.ui.shared.card import show_card
-from pages.ui.shared.corpus import describe_corpora
 from pages.ui.shared.navigation import mend_navigation
 
 HASH_NAME: Final = "admin_password_hash"
@@ -39,43 +34,23 @@ def shown_errors() -> Iterator[None]:
         st.stop()
 
 
-def show_sidebar() -> None:
-    """Show what belongs to the whole visit: the model in use and how far it can be trusted."""
+@contextmanager
+def framed() -> Iterator[None]:
+    """Show the sidebar before the page; where a model must be loaded for it, behind the page, which does not wait."""
     st.html(STYLE)
     mend_navigation()
+    is_ready = cache.is_ready()
+    if is_ready:
+        _show_sidebar()
+    try:
+        yield
+    finally:
+        if not is_ready:
+            _show_sidebar()
+
+
+def _show_sidebar() -> None:
+    from pages.ui.shared.sidebar import show_sidebar  # it imports what a model needs
+
     with st.sidebar:
-        try:
-            found = cache.in_use()
-        except SoundWebError:
-            st.caption("No model in use")
-            return
-        model = found.predictor.model
-        st.caption("Model in use")
-        st.markdown(f"`{model.name}`")
-        if found.problem:
-            st.caption(":material/warning: What should be in use cannot be loaded; this one answers until it can.")
-        try:
-            speaker = model.metrics().get(model.main_protocol, {}).get("speech")
-        except ModelError:
-            st.caption(":material/warning: The file with its figures cannot be read.")
-            speaker = None
-        if speaker:
-            recall = speaker["unweighted_average_recall"]
-            st.metric(
-                "Right on unseen speakers",
-                f"{recall['mean']:.1%}",
-                help=f"Unweighted average recall over {len(model.manifest.labels)} emotions, speech, protocol "
-                f"`{model.main_protocol}`: {percent(recall)} %, 95 % interval over speakers. "
-                f"Guessing gives {1 / len(model.manifest.labels):.1%}.",
-            )
-        if st.button("Model card", icon=":material/description:", width="stretch"):
-            _show_model_card(model)
-        st.caption(f":material/library_music: {describe_corpora()}")
-        show_baseline()
-
-
-@st.dialog("Model card", width="large")
-def _show_model_card(model: StoredModel) -> None:
-    """Show the card of a model."""
-    with shown_errors():
-        show_card(model.card())
+        show_sidebar()

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.audio.containers import ENDINGS
-from core.audio.sound import Sound
+from core.audio.sound import ENDINGS, Sound
 from core.config import DecodeLimits
 from core.corpus.base import describe
+from core.corpus.catalogue import list_places
 from pages.ui.shared import cache, links, state
 from pages.ui.shared.corpus import FoundCorpus, address, choose_corpus, find_corpus
 from pages.ui.shared.strangers import uploads
@@ -20,23 +20,23 @@ RECORDING_RATE = 48_000
 
 def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     """Show the ways to a sound, and return what was chosen: nothing, one sound, or several uploads."""
-    corpus = find_corpus(st.query_params.get(keys.corpus) or st.session_state.get(keys.corpus)) or find_corpus()
-    first = UPLOAD if keys is state.SOUND else CLIP if corpus else SAMPLE
+    has_corpus = bool(list_places())
+    first = UPLOAD if keys is state.SOUND else CLIP if has_corpus else SAMPLE
     st.session_state.setdefault(keys.source, first)
-    _follow_address(corpus, keys, first)
+    _follow_address(keys, first)
     source = st.segmented_control(
         "Sound from",
-        [UPLOAD, RECORD, SAMPLE, *([CLIP] if corpus else [])],
+        [UPLOAD, RECORD, SAMPLE, *([CLIP] if has_corpus else [])],
         required=True,
         key=keys.source,
         label_visibility="collapsed",
         persist_state="session",
         wrap=True,
         on_change=_tell,
-        args=(corpus, keys),
+        args=(keys,),
     )
-    if source == CLIP and corpus:
-        return _clip(choose_corpus(keys.corpus) or corpus, keys)
+    if source == CLIP and (corpus := choose_corpus(keys.corpus)):
+        return _clip(corpus, keys)
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
 
 
@@ -63,12 +63,18 @@ def named_sound(keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
     return {name: st.query_params[name] for name in names if name in st.query_params}
 
 
-def _follow_address(corpus: FoundCorpus | None, keys: state.SoundKeys, first: str) -> None:
+def _corpus(keys: state.SoundKeys) -> FoundCorpus | None:
+    """Return the corpus that the address or the visit names, or the first one; it is read for who needs its clips."""
+    return find_corpus(st.query_params.get(keys.corpus) or st.session_state.get(keys.corpus)) or find_corpus()
+
+
+def _follow_address(keys: state.SoundKeys, first: str) -> None:
     """Turn to the sound that the address names, where it names another one than before."""
     told = links.news(keys.linked, keys.linked_sample)
     if told is None:
         return
     clip, sample = told
+    corpus = _corpus(keys) if clip else None
     if corpus is not None and clip in set(corpus.clips["clip"]):
         st.session_state[keys.source], st.session_state[corpus.key(keys.clip)] = CLIP, clip
     elif sample in {sample.title for sample in cache.samples()}:
@@ -77,10 +83,10 @@ def _follow_address(corpus: FoundCorpus | None, keys: state.SoundKeys, first: st
         st.session_state[keys.source] = first
 
 
-def _tell(corpus: FoundCorpus | None, keys: state.SoundKeys) -> None:
+def _tell(keys: state.SoundKeys) -> None:
     """Put what somebody chose into the address; uploads and recordings have no name there."""
     source, named = st.session_state[keys.source], {keys.linked: "", keys.linked_sample: ""}
-    if source == CLIP and corpus is not None:
+    if source == CLIP and (corpus := _corpus(keys)) is not None:
         clip = st.session_state.get(corpus.key(keys.clip)) or str(corpus.clips["clip"].iloc[0])
         named |= address(corpus, clip, keys)
     elif source == SAMPLE:
@@ -144,7 +150,7 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
 def _sample(keys: state.SoundKeys) -> list[Sound]:
     samples = {sample.title: sample for sample in cache.samples()}
     title = st.selectbox(
-        "Sample", list(samples), key=keys.sample, persist_state="session", on_change=_tell, args=(None, keys)
+        "Sample", list(samples), key=keys.sample, persist_state="session", on_change=_tell, args=(keys,)
     )
     sample = samples[title]
     if not sample.is_real:
@@ -161,6 +167,6 @@ def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
         key=corpus.key(keys.clip),
         persist_state="session",
         on_change=_tell,
-        args=(corpus, keys),
+        args=(keys,),
     )
     return [corpus.read(clip)]

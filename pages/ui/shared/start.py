@@ -1,45 +1,96 @@
-"""What a server does when it starts, before anybody visits it."""
+"""What a server does when it starts: it listens at once, and sees to the rest while browsers load the first page."""
 
 import contextlib
+import functools
+import importlib
 import logging
 import sys
-from collections.abc import AsyncIterator
-from types import ModuleType
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.to_thread
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Router, get_route_path
+from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 from core import logs
 from core.api.health import Health
-from core.api.routes import routes
 from core.compiled import place_temporary_files
 from core.config import check_settings, metrics_address
+from core.corpus.catalogue import list_places
 from core.errors import SoundWebError, log_unexpected
 from core.operations import measures
-from core.operations.access.sessions import limit_to
-from core.operations.access.sign_in import check_hash, ensure_unlock_code, is_allowed
-from core.operations.jobs.queue import tick
-from core.operations.retention import prune
 from pages.ui.admin.cookie import session_routes
 from pages.ui.shared.protection import Protection
 from pages.ui.shared.strangers import Guard
 
+if TYPE_CHECKING:
+    from core.serving.live import LiveSlots
+    from core.serving.predictor import Predictor
+
 logger = logging.getLogger(__name__)
+
+PARTS: Final = Path(__file__).parent.parent
+"""Folder of the screens' parts."""
+FIRST: Final = (
+    "pages.ui.shared.frame",
+    "pages.ui.shared.sounds",
+    "numpy",
+    "PIL.Image",
+    "streamlit.material_icon_names",
+)
+"""What the first page is made of; of Streamlit's own what it imports when it is used."""
+PATIENCE: Final = 5.0
+"""Time within which the first visitor is waited for, in seconds: what is loaded beside a page holds it up."""
+drawn: Final = threading.Event()
+"""Set once a visitor has a page."""
+PROGRAMS: Final = "/api/"
+"""Beginning of the addresses that programs ask."""
+
+
+class OnDemand(BaseRoute):
+    """Routes whose modules are imported when one of them is asked for.
+
+    Parameters
+    ----------
+    beginning : str
+        What their addresses begin with.
+    routes : callable
+        Returns them.
+    """
+
+    def __init__(self, beginning: str, routes: Callable[[], Sequence[BaseRoute]]) -> None:
+        self._beginning = beginning
+        self._router = functools.cache(lambda: Router(routes()))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether an address is one of them."""
+        is_one = scope["type"] in ("http", "websocket") and get_route_path(scope).startswith(self._beginning)
+        return (Match.FULL if is_one else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as they do."""
+        router = await anyio.to_thread.run_sync(self._router)
+        await router(scope, receive, send)
 
 
 @contextlib.asynccontextmanager
 async def started(app: st.App) -> AsyncIterator[None]:
-    """Do what a server does when it starts."""
+    """Do what a server does when it starts, in a thread: nobody waits for it."""
     del app
     # Streamlit takes a folder ``pages`` for its old kind of multipage app until ``st.navigation`` has run once, and
     # would show the first visitors of a page that page alone. There is no public switch for it.
     PagesManager.uses_pages_directory = False
     with contextlib.ExitStack() as stack:
-        await anyio.to_thread.run_sync(start, stack)
-        yield
+        async with anyio.create_task_group() as group:
+            group.start_soon(begin, stack)
+            yield
+            group.cancel_scope.cancel()
 
 
 def middleware() -> list[Middleware]:
@@ -50,18 +101,46 @@ def middleware() -> list[Middleware]:
 def program_routes() -> list[BaseRoute]:
     """Return what the server serves besides pages: to programs, to who watches its health, and to sessions' cookies."""
 
-    def cache() -> ModuleType:
+    def predictor(name: str | None = None) -> "Predictor":
         from pages.ui.shared import cache  # Streamlit's caches need the server, which is there when somebody asks
 
-        return cache
+        return cache.predictor(name)
 
-    health = Health(lambda: cache().predictor())
-    programs = routes(lambda name: cache().predictor(name), lambda: cache().st_live_slots())
-    return [*health.routes(), *programs, *session_routes()]
+    def slots() -> "LiveSlots":
+        from pages.ui.shared import cache
+
+        return cache.st_live_slots()
+
+    def programs() -> Sequence[BaseRoute]:
+        from core.api.routes import routes
+
+        return routes(predictor, slots)
+
+    return [*Health(predictor).routes(), OnDemand(PROGRAMS, programs), *session_routes()]
+
+
+async def begin(stack: contextlib.ExitStack) -> None:
+    """See to what the first page needs; once it is drawn, or nobody came, do what ``start`` does and load the rest."""
+    run = anyio.to_thread.run_sync
+    await run(attempt, prepare_first_page)
+    with anyio.move_on_after(PATIENCE):
+        while not drawn.is_set():
+            await anyio.sleep(0.1)
+    await run(start, stack)
+    for step in rest():
+        await run(attempt, step)
+
+
+def prepare_first_page() -> None:
+    """Set up the log, and import what the first page is made of."""
+    logs.configure()
+    for module in FIRST:
+        importlib.import_module(module)
+    list_places()
 
 
 def start(stack: contextlib.ExitStack) -> None:
-    """Set up the log, check the settings, see to a password, notice trainings that were cut off, serve what is counted.
+    """Check the settings, see to a password, notice trainings that were cut off, serve what is counted.
 
     What cannot be done now is said in the log, and on the pages that need it.
 
@@ -70,12 +149,13 @@ def start(stack: contextlib.ExitStack) -> None:
     stack : contextlib.ExitStack
         What is open until the server ends.
     """
+    from core.operations.access.sign_in import check_hash
+    from core.operations.jobs.queue import tick
+    from core.operations.retention import prune
     from pages.ui.shared import cache  # Streamlit's caches need the server that is there by now
-    from pages.ui.shared.frame import ADMINS_NAME, HASH_NAME, secret
+    from pages.ui.shared.frame import HASH_NAME, secret
 
-    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
     steps = (
-        logs.configure,
         place_temporary_files,
         check_settings,
         lambda: check_hash(secret(HASH_NAME)),
@@ -85,12 +165,32 @@ def start(stack: contextlib.ExitStack) -> None:
         lambda: stack.enter_context(measures.served(metrics_address(), cache.st_live_slots)),
     )
     for step in steps:
-        try:
-            step()
-        except (SoundWebError, OSError) as error:
-            logger.warning("%s", error)
-        except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
-            log_unexpected(error, "start")
+        attempt(step)
+
+
+def rest() -> Iterator[Callable[[], object]]:
+    """Yield what loads what visitors will ask for: the model in use, all pages' modules, predictions, corpora."""
+    from core.serving import predictor
+    from pages.ui.shared import cache, corpus
+
+    yield cache.in_use
+    for path in sorted(PARTS.rglob("[!_]*.py")):
+        name = path.relative_to(PARTS.parent.parent).with_suffix("")
+        yield functools.partial(importlib.import_module, ".".join(name.parts))
+    yield lambda: cache.predictions(cache.VerifiedModels().load())
+    yield corpus.load_ahead
+    yield predictor.warm_up
+    yield cache.spare_collector
+
+
+def attempt(step: Callable[[], object]) -> None:
+    """Take a step of the start; what cannot be done now is said in the log."""
+    try:
+        step()
+    except (SoundWebError, OSError) as error:
+        logger.warning("%s", error)
+    except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
+        log_unexpected(error, "start")
 
 
 def apologise(error: Exception) -> bool:
@@ -117,6 +217,8 @@ def apologise(error: Exception) -> bool:
 
 def print_unlock_code(configured_hash: str | None) -> None:
     """Print the code that sets the administrator's password, where no password is set."""
+    from core.operations.access.sign_in import ensure_unlock_code
+
     code = ensure_unlock_code(configured_hash)
     if code:
         sys.stderr.write(

@@ -15,6 +15,7 @@ from core.serving.exports import file_stem, segment_table, spreadsheet_csv, time
 from core.serving.prediction import Prediction, share_of_time
 from core.serving.segments import HALF_LIFE, Reading, Segment, find_segments, smooth
 from core.serving.timeline import LIVE, Window, follow
+from core.work.turns import LATEST
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
 from pages.ui.shared.player import ask_to_play, regions_of, show_player
@@ -68,13 +69,13 @@ def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
 
     def listen() -> list[Window]:
         windows, bar = [], place.progress(0.0, text="Listening ...")
-        for window in follow(
-            stream(sound.data, part=sound.part), predictor, shift=personal.values if personal else None
-        ):
-            windows.append(window)
-            share = min(window.end / duration, 1.0) if duration else 0.0
-            done, whole = plots.clock(window.end), plots.clock(duration)
-            bar.progress(share, text=f"Listened to {done} of {whole}. Stay on this page.")
+        blocks, shift = stream(sound.data, part=sound.part), personal.values if personal else None
+        with cache.in_turn(behind=LATEST):
+            for window in follow(blocks, predictor, shift=shift):
+                windows.append(window)
+                share = min(window.end / duration, 1.0) if duration else 0.0
+                done, whole = plots.clock(window.end), plots.clock(duration)
+                bar.progress(share, text=f"Listened to {done} of {whole}. Stay on this page.")
         bar.empty()
         return windows
 
