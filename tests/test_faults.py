@@ -209,10 +209,10 @@ def test_a_locked_database_is_said_after_a_wait(app, token, tmp_path, monkeypatc
     assert "Thank you" in texts(app)
 
 
-def test_a_server_starts_beside_a_garbage_database(database, stack, tmp_path, monkeypatch, capsys):
+def test_a_server_starts_beside_a_garbage_database(database, stack, tmp_path, monkeypatch, caplog):
     from pages.ui.shared.start import start
 
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SQLITE_FILE).write_bytes(b"no database" * 1000)
     start(stack)
-    assert "cannot be used" in capsys.readouterr().err
+    assert "cannot be used" in caplog.text
