@@ -102,6 +102,7 @@ def test_figures_of_classes_that_occur_once_or_never_or_are_never_answered():
     assert precision.tolist() == [0.5, 0, 0, 1]
     assert recall.tolist() == [1, 0, 0, 0.5]
     assert f1 == pytest.approx([2 / 3, 0, 0, 2 / 3])
+    assert unweighted_average_recall(counts) == pytest.approx((1 + 0 + 0.5) / 3)
 
 
 def test_threshold_is_the_lowest_with_the_precision():
