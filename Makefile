@@ -2,6 +2,7 @@
 # make test   lint, types, contracts, documentation, tests (RAVDESS_ROOT adds those on the real corpus)
 # make docs   the documentation, into site/
 # make test-quick  the tests that need no browser, corpus, training or server: under a minute
+# make mutants  changes to splits, metrics and sign-in that no quick test notices; for an hour, needs a network
 # make dist   source distribution and wheel, into dist/
 # make sbom   what an installation is made of, into sbom.json
 # make audit  known vulnerabilities of what is locked; needs a network
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-quick test-long bench check docs results train screenshots lock dist sbom audit clean
+.PHONY: run test test-quick test-long bench check docs results train screenshots lock dist mutants sbom audit clean
 
 run: .venv/ready
 	$(BIN)/streamlit run soundwebapp.py
@@ -73,6 +74,13 @@ lock: .venv/ready-dev
 	$(LOCK) $(UPGRADE) pyproject.toml --extra postgres --excludes deploy/training-only.txt -c requirements.txt \
 		-o requirements-serve.txt
 	$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+
+# What changes and which tests must notice stand in pyproject.toml; goes on where it was stopped. Beside the environment,
+# not in it: what the tool needs is of no use elsewhere.
+mutants: export VIRTUAL_ENV = $(CURDIR)/.venv
+mutants: .venv/ready-dev
+	$(BIN)/uv run --quiet --no-project --with mutmut==3.8.1 mutmut run
+	$(BIN)/uv run --quiet --no-project --with mutmut==3.8.1 mutmut results
 
 # The wheel is made from the source distribution, so both are whole; nothing is fetched.
 dist: .venv/ready-dev

@@ -6,7 +6,13 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from core.corpus.ravdess import expected_clips, parse_name
 from core.labels import EMOTIONS
 from core.learning.evaluation import choose_threshold, evaluate, evaluate_threshold, summarize
-from core.learning.metrics import accuracy, expected_calibration_error, unweighted_average_recall
+from core.learning.metrics import (
+    accuracy,
+    class_figures,
+    confidence_bins,
+    expected_calibration_error,
+    unweighted_average_recall,
+)
 from tests.generated import with_fields
 
 
@@ -84,6 +90,19 @@ def test_calibration_error_of_hand_cases():
     assert expected_calibration_error(np.full(4, 0.9), right) == pytest.approx(0.4)
     mixed = expected_calibration_error(np.array([0.95, 0.95, 0.1, 0.1]), right)
     assert mixed == pytest.approx((2 * 0.05 + 2 * 0.1) / 4)
+
+
+def test_a_bin_holds_its_upper_edge_and_the_first_one_zero_too():
+    assert confidence_bins(np.array([0, 0.05, 0.25, 0.26, 0.75, 0.76, 1]), 4).tolist() == [0, 0, 0, 1, 2, 3, 3]
+
+
+def test_figures_of_classes_that_occur_once_or_never_or_are_never_answered():
+    counts = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]])
+    precision, recall, f1 = class_figures(counts)
+    assert precision.tolist() == [0.5, 0, 0, 1]
+    assert recall.tolist() == [1, 0, 0, 0.5]
+    assert f1 == pytest.approx([2 / 3, 0, 0, 2 / 3])
+    assert unweighted_average_recall(counts) == pytest.approx((1 + 0 + 0.5) / 3)
 
 
 def test_threshold_is_the_lowest_with_the_precision():

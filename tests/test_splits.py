@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from core.corpus.ravdess import ACTORS, RAVDESS
-from core.corpus.splits import DEPLOYMENT, protocols_of, split_clips
+from core.corpus.splits import DEPLOYMENT, N_FOLDS, deal_speakers, other_corpora, protocols_of, split_clips
 from core.errors import CorpusError
 from core.labels import UNKNOWN_SPEAKER
+from core.serving.registry import Registry
+from core.serving.takeover import SHIPPED
 from tests.generated import release_index
 
 PROTOCOLS = protocols_of(RAVDESS)
@@ -25,6 +27,21 @@ def test_published_folds_hold_every_actor_once(folds):
     assert sorted(actor for fold in folds for actor in fold) == list(ACTORS)
 
 
+@pytest.mark.parametrize("recipe", ["reference", "voice"])
+def test_figures_that_were_published_rest_on_the_folds_of_today(recipe):
+    registry = Registry(SHIPPED)
+    predictions = registry.load(registry.names_of(recipe)[0]).predictions()
+    index = release_index()
+    of_seeds = predictions.groupby(["protocol", "seed"])
+    assert {protocol for protocol, _ in of_seeds.groups} == set(PROTOCOLS)
+    for (protocol, seed), rows in of_seeds:
+        splits = split_clips(RAVDESS, protocol, index, int(seed))
+        assert sorted(rows["fold"].unique()) == [split.fold for split in splits]
+        for split in splits:
+            evaluated = rows.loc[rows["fold"] == split.fold, "clip"]
+            assert sorted(evaluated) == sorted(index["clip"].iloc[split.test])
+
+
 @pytest.mark.parametrize("protocol", ["speaker-luna", "speaker-emobox"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_actor_stands_on_two_sides(release, protocol, seed):
@@ -41,6 +58,25 @@ def test_no_actor_stands_on_two_sides(release, protocol, seed):
 def test_speaker_folds_evaluate_every_clip_once(release, protocol):
     evaluated = np.concatenate([split.test for split in PROTOCOLS[protocol](release, 0)])
     assert sorted(evaluated) == list(range(len(release)))
+
+
+def test_what_is_put_in_use_trains_on_every_clip_and_is_evaluated_on_none(release):
+    (split,) = split_clips(RAVDESS, DEPLOYMENT, release)
+    assert (split.fold, split.train.tolist()) == (0, list(range(len(release))))
+    assert len(split.validation) == len(split.test) == 0
+
+
+def test_speakers_are_dealt_once_each_and_both_genders_to_every_fold(release):
+    folds = deal_speakers(release)
+    assert len(folds) == N_FOLDS
+    assert sorted(speaker for fold in folds for speaker in fold) == list(ACTORS)
+    assert {len(fold) for fold in folds} == {4, 5}
+    assert all({int(speaker) % 2 for speaker in fold} == {0, 1} for fold in folds)
+
+
+def test_other_corpora_are_named_in_their_order_without_sounds_of_unknown_people():
+    index = pd.DataFrame({"corpus": ["b", RAVDESS.name, "a", "b", "c"], "speaker": [*"1234", UNKNOWN_SPEAKER]})
+    assert other_corpora(RAVDESS, index) == ["b", "a"]
 
 
 def test_reference_doubles_and_leaks(release):
