@@ -164,7 +164,7 @@ class Visitor:
 def _identities(element: Element) -> Iterator[tuple[str, str]]:
     """Yield the widget in an element, if it is one that a visitor uses: its name, and what the app knows it by."""
     kind = element.WhichOneof("type")
-    if kind == "file_uploader":
+    if kind == "file_uploader" and ".wav" in element.file_uploader.type:
         yield kind, element.file_uploader.id
     elif kind == "button":
         yield element.button.label, element.button.id

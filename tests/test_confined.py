@@ -108,14 +108,23 @@ for folder in ("/", "/tmp", "/var/tmp", "/dev/shm", ".", "core", os.path.dirname
     assert set(said.split()[3:]) == {str(errno.EROFS)}
 
 
-def test_an_installation_that_cannot_be_written_compiles_into_its_data_folder(place):
+def test_an_installation_that_cannot_be_written_gets_ready_and_answers(place):
     with confined(place, sys.executable, "-m", "core", "warm-up") as process:
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert list(place.glob("compiled-*/*/*.nbi"))
     with confined(place, sys.executable, "testscript.py", str(list_samples()[0].path)) as process:
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
+
+
+def _counted(address: str, deadline: float) -> str:
+    """Return what is counted; that is served once the first page is drawn, or nobody came for one."""
+    while True:
+        try:
+            return requests.get(address, timeout=30).text
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
 
 
 def test_the_server_answers_pages_and_programs(place, monkeypatch):
@@ -142,7 +151,7 @@ def test_the_server_answers_pages_and_programs(place, monkeypatch):
         answer = requests.post(f"{address}/api/v1/predict", files=sounds, headers=headers, timeout=240)
         assert answer.ok, answer.text
         assert answer.json()[0]["emotion"]
-        counted = requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=30).text
+        counted = _counted(f"http://127.0.0.1:{metrics}/metrics", deadline)
         assert 'soundweb_answer_seconds_count{by="program"} 1.0' in counted
         process.terminate()
         said, _ = process.communicate(timeout=60)

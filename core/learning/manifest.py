@@ -25,7 +25,7 @@ class CorpusRecord:
     licence: str
     """Name of its licence."""
     digest: str
-    """SHA-256 of the names and sounds of its clips."""
+    """SHA-256 of the names and sounds of its clips, feedback included."""
     n_clips: int
     """Clips of the corpus."""
     n_speakers: int

@@ -119,7 +119,7 @@ def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decis
             name=corpus.name,
             title=corpus.title,
             licence=corpus.licence,
-            digest=corpus_digest(clips),
+            digest=corpus_digest(index[~index["corpus"].isin(evaluated)]),
             n_clips=len(clips),
             n_speakers=int(clips["speaker"].nunique()),
             channels=tuple(order_channels(clips["channel"])),

@@ -132,8 +132,9 @@ async def begin(stack: contextlib.ExitStack) -> None:
 
 
 def prepare_first_page() -> None:
-    """Set up the log, and import what the first page is made of."""
+    """Set up the log and a place for files of the moment, and import what the first page is made of."""
     logs.configure()
+    place_temporary_files()
     for module in FIRST:
         importlib.import_module(module)
     list_places()
@@ -156,7 +157,6 @@ def start(stack: contextlib.ExitStack) -> None:
     from pages.ui.shared.frame import HASH_NAME, secret
 
     steps = (
-        place_temporary_files,
         check_settings,
         lambda: check_hash(secret(HASH_NAME)),
         lambda: print_unlock_code(secret(HASH_NAME)),

@@ -57,7 +57,7 @@ class Player {
     this.line.append(this.hint, this.chosen, this.analyse, this.close)
     this.root.append(this.picture, bar, this.line)
     parent.append(this.root)
-    Object.entries({ tabindex: 0, role: "slider", "aria-valuemin": 0, title: KEYS }).forEach(([name, value]) =>
+    Object.entries({ tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuenow": 0, title: KEYS }).forEach(([name, value]) =>
       this.picture.setAttribute(name, value),
     )
     this.picture.onkeydown = (event) => this.press(event)
