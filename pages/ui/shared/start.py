@@ -176,7 +176,8 @@ def rest() -> Iterator[Callable[[], object]]:
     yield cache.in_use
     for path in sorted(PARTS.rglob("[!_]*.py")):
         name = path.relative_to(PARTS.parent.parent).with_suffix("")
-        yield functools.partial(importlib.import_module, ".".join(name.parts))
+        if "live" not in name.parts:  # its component is served only where the run of a page has imported it
+            yield functools.partial(importlib.import_module, ".".join(name.parts))
     yield lambda: cache.predictions(cache.VerifiedModels().load())
     yield corpus.load_ahead
     yield predictor.warm_up
