@@ -5,11 +5,16 @@ import hashlib
 import logging
 import os
 import secrets
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 logger = logging.getLogger(__name__)
+
+DAMAGED_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What is raised where a zip file is damaged, encrypted, or packed in a way that is not known."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:

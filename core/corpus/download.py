@@ -10,7 +10,6 @@ import dataclasses
 import importlib.util
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -23,6 +22,7 @@ from core.corpus.loose import fetch_files, missing_room
 from core.corpus.sources import LooseFiles, Source
 from core.corpus.transfer import RemoteFile, fetch, size_of, write_whole
 from core.errors import DownloadError
+from core.files import DAMAGED_ZIP
 from core.work.progress import Progress, Report, ignore, inside
 
 WORK_FOLDER: Final = ".download"
@@ -179,7 +179,7 @@ def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, r
             target = folder / clip.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
             clip.replace(target)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED_ZIP as error:
         path.unlink(missing_ok=True)
         raise DownloadError(
             f"{archive.name} cannot be unpacked ({error}) and is removed. Download it again."

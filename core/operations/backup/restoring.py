@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +20,7 @@ from core.audio.encoder import FOLDER as ENCODERS
 from core.audio.encoder import NETWORK_FILE
 from core.config import DecodeLimits, artifacts_folder
 from core.errors import BackupError, ModelError
-from core.files import partial_of, sync_folder, write_atomically
+from core.files import DAMAGED_ZIP, partial_of, sync_folder, write_atomically
 from core.operations.access import audit
 from core.operations.backup.content import (
     CONSOLE,
@@ -69,7 +68,7 @@ def restore(path: Path, report: Report = ignore) -> Summary:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return _Restoring(archive, report).restore()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error) as error:
+    except DAMAGED_ZIP as error:
         raise BackupError(f"{str(path)!r} is not a backup that can be read. Take another copy of it.") from error
     except OSError as error:
         raise BackupError(f"{error.filename or str(path)!r} cannot be used: {error.strerror}.") from error

@@ -8,13 +8,13 @@ import io
 import json
 import stat
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from core.config import STORED_NAME
 from core.errors import ModelError
+from core.files import DAMAGED_ZIP
 from core.learning.manifest import Manifest
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
@@ -130,7 +130,7 @@ def _unpack(data: bytes) -> dict[str, bytes]:
                     raise ModelError(f"The archive holds {entry.filename!r}, which is not a file of a model.")
                 limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_FILE
                 files[entry.filename] = read_entry(archive, entry, limit)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error) as error:
+    except (*DAMAGED_ZIP, OSError) as error:
         raise ModelError("The file is not a zip file that can be read. Export the model again.") from error
     return files
 

@@ -78,9 +78,9 @@ def shared(max_entries: int, spinner: str | None = None, **more: Any) -> dict[st
     return {"max_entries": max_entries, "show_spinner": spinner or False, "hash_funcs": KEYS, **more}
 
 
-def own(max_entries: int, spinner: str | None = None) -> dict[str, Any]:
+def own(max_entries: int) -> dict[str, Any]:
     """Return the options of what is cached for one session."""
-    return shared(max_entries, spinner, scope="session")
+    return shared(max_entries, scope="session")
 
 
 def session() -> str:
