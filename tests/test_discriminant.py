@@ -153,12 +153,12 @@ def test_temperature_rises_with_the_score_as_held_out_clips_ask():
     log_proba[0, np.arange(600), :, 8 + emotion] = -0.1
     strange = rng.random(600) < 0.5
     log_outside = np.stack([np.zeros(600), np.where(strange, 1.0, 0.0)], axis=1)[None]
-    right = fit_slope(HeldOut(log_proba, log_outside), emotion, len(TASK.channels))
+    right = fit_slope(HeldOut(log_proba, log_outside, np.zeros_like(log_outside)), emotion, len(TASK.channels))
     assert right < 0.1
     wrong = np.where(strange, rng.integers(0, 8, 600), emotion)
     log_proba[0, :, 1] = -4.0
     log_proba[0, np.arange(600), 1, 8 + wrong] = -0.1
-    assert fit_slope(HeldOut(log_proba, log_outside), emotion, len(TASK.channels)) > 1
+    assert fit_slope(HeldOut(log_proba, log_outside, np.zeros_like(log_outside)), emotion, len(TASK.channels)) > 1
 
 
 def test_moments_of_disjoint_clips_add():
@@ -202,9 +202,9 @@ def test_network_gives_what_the_formula_says(result, clips, voices, tmp_path):
     usual = -network.get_layer("out_of_distribution").get_weights()[1][0]
     slope = -network.get_layer("temperature_slope").get_weights()[0][0, 0]
     score = np.maximum(np.mean(outside, axis=0) - usual, 0)
-    s = pooled * np.exp(-slope * score)[:, None]
-    s = np.exp(s - s.max(axis=1, keepdims=True))
-    p = (s / s.sum(axis=1, keepdims=True)).reshape(-1, len(TASK.channels), len(EMOTIONS)).sum(axis=1)
+    s = np.exp(pooled - pooled.max(axis=1, keepdims=True)).reshape(-1, len(TASK.channels), len(EMOTIONS)).sum(axis=1)
+    p = s ** np.exp(-slope * score)[:, None]
+    p /= p.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(predict_fold(network, fold, voices[:, 0]), p, atol=1e-4)
     assert slope >= 0
 

@@ -108,30 +108,58 @@ def test_each_corpus_counts_alike_in_the_centres(corpora):
     np.testing.assert_allclose(half, (common + one) / 2, atol=1e-5)
 
 
+def test_a_corpus_that_was_met_tells_how_one_that_was_not_differs(corpora):
+    from core.learning.discriminant import OtherClips
+
+    Z, classes, other, _ = corpora
+    fitted = solve(RECIPE, Z, classes, other)
+    own, theirs = fitted.towards_others(Z[:, 0]), fitted.towards_others(other.Z[:, 0])
+    assert own.mean() == pytest.approx(0, abs=0.1)
+    assert theirs.mean() == pytest.approx(1, abs=0.1)
+    assert np.percentile(own, 99) < np.median(theirs)
+    beyond = OtherClips(other.Z + (other.Z.mean(axis=0) - Z[:, :1].mean(axis=0)), other.classes)
+    assert fitted.towards_others(beyond.Z[:, 0]).mean() > theirs.mean()
+    assert not solve(RECIPE, Z, classes).towards_others(Z[:, 0]).any()
+
+
+def test_neither_emotions_nor_channels_that_a_corpus_lacks_tell_it_apart(corpora):
+    from core.learning.discriminant import OtherClips, way_to_others
+
+    _, _, other, centres = corpora
+    kept = other.classes < 2
+    here, there = way_to_others(centres.astype(np.float32), [OtherClips(other.Z[kept], other.classes[kept])])
+    np.testing.assert_allclose(here, centres[:2].mean(axis=0), atol=1e-5)
+    means = [other.Z[other.classes == c, 0].mean(axis=0) for c in (0, 1)]
+    np.testing.assert_allclose(there, np.mean(means, axis=0), atol=1e-4)
+
+
 def test_caution_is_learned_from_corpora_that_were_not_met():
-    from core.learning.calibration import HeldOut, fit_caution, pool
+    from core.learning.calibration import Calibration, HeldOut, fit_caution, pool
 
     rng = np.random.default_rng(1)
 
-    def held_out(n: int, share_right: float, outside: float) -> tuple[HeldOut, np.ndarray, np.ndarray]:
+    def held_out(n: int, share_right: float, towards_others: float) -> tuple[HeldOut, np.ndarray]:
         emotion = rng.integers(0, 4, n)
         answer = np.where(rng.random(n) < share_right, emotion, rng.integers(0, 4, n))
         log_proba = np.full((1, n, 1, 4), np.log(0.02))
         log_proba[0, np.arange(n), 0, answer] = np.log(0.94)
-        return HeldOut(log_proba, rng.normal(outside, 0.1, (1, n, 1))), emotion, np.ones(1)
+        return HeldOut(log_proba, np.zeros((1, n, 1)), rng.normal(towards_others, 0.1, (1, n, 1))), emotion
 
     own, other = held_out(800, 0.94, 0.0), held_out(400, 0.2, 1.0)
-    pooling = np.ones((1, 1))
-    calibration = fit_caution([own, other], pooling)
+    pooling, alone = np.ones((1, 1)), Calibration(usual=0.0, slope=1.0)
+    calibration = fit_caution(alone, own[0], [other], pooling)
 
     def confidence(answers) -> float:
         h = answers[0]
-        return float(pool(h.log_proba, h.score(calibration.usual), pooling, calibration.slope).max(axis=-1).mean())
+        return float(pool(h.log_proba, calibration.sharpness(h), pooling).max(axis=-1).mean())
 
     assert confidence(own) > 0.88
     assert confidence(other) < 0.5
-    alike = fit_caution([own, held_out(400, 0.94, 1.0)], pooling)
-    assert alike.slope < 0.1
+    right = held_out(400, 0.94, 1.0)
+    alike = fit_caution(alone, own[0], [right], pooling)
+    assert alike.foreign_slope < 0.1
+    assert fit_caution(alone, own[0], [right, other, right], pooling) == calibration  # the one that asks for most
+    assert (alike.usual, alike.slope) == (calibration.usual, calibration.slope) == (0.0, 1.0)
 
 
 def test_other_corpora_take_part_in_a_fold_and_in_its_calibration(clips, tmp_path):

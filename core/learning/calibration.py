@@ -1,6 +1,6 @@
 """Calibration of discriminants: how their views are pooled, and when an answer gets flatter.
 
-Pooling weights, and the rise of the temperature with the out-of-distribution score, minimise the log loss of clips that
+Pooling weights, and the rise of the temperature with what makes a sound strange, minimise the log loss of clips that
 inner folds held out, and of other corpora that were left out; see ``core.learning.discriminant``.
 """
 
@@ -18,8 +18,10 @@ from core.learning.recipes.voice import VoiceRecipe, version_shares
 AUGMENTED_SHARE: Final = 0.5
 """What the augmentations of a clip count together in calibration; the clip counts 1."""
 
-USUAL_PERCENTILES: Final = (50, 75, 90, 95)
-"""Percentiles of the clips from which a sound may count as unlike them."""
+OWN_PERCENTILE: Final = 99
+"""Percentile of the held-out clips, augmented and as they are, from which on a sound counts as foreign."""
+FOREIGN_RANGE: Final = 0.25
+"""Above it, the share of the way to other corpora within which a sound becomes wholly foreign."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,14 +32,12 @@ class HeldOut:
     """Shape (views, n, 1 + augmentations, classes)."""
     log_outside: NDArray[np.float64]
     """Shape (views, n, 1 + augmentations)."""
+    towards_others: NDArray[np.float64]
+    """How far each is on the way to other corpora, of the same shape; 0 where none are known."""
 
-    def usual(self, percentile: float = 50) -> float:
-        """Return the mean over views of ``log_outside`` of the clip at a percentile, by default the median one."""
-        return float(np.percentile(self.log_outside[:, :, 0].mean(axis=0), percentile))
-
-    def score(self, usual: float) -> NDArray[np.float64]:
-        """Return the out-of-distribution score: how unlike the training clips each sound is, shape (n, versions)."""
-        return np.asarray(np.maximum(self.log_outside.mean(axis=0) - usual, 0))
+    def usual(self) -> float:
+        """Return the mean over views of ``log_outside`` of the median clip."""
+        return float(np.median(self.log_outside[:, :, 0].mean(axis=0)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +48,32 @@ class Calibration:
     """Mean over views of ``log_outside`` from which a sound is unlike the training clips."""
     slope: float
     """Rise of the temperature's logarithm with what lies above."""
+    own: float = 0.0
+    """Mean over views of ``towards_others`` from which a sound is foreign."""
+    foreign_slope: float = 0.0
+    """The temperature's logarithm where it wholly is."""
+
+    def sharpness(self, answers: HeldOut) -> NDArray[np.float64]:
+        """Return the inverse of the temperature of each answer, shape (n, versions)."""
+        score = np.maximum(answers.log_outside.mean(axis=0) - self.usual, 0)
+        foreign = np.clip((answers.towards_others.mean(axis=0) - self.own) / FOREIGN_RANGE, 0, 1)
+        return np.asarray(np.exp(-self.slope * score - self.foreign_slope * foreign))
 
 
 def pool(
-    log_proba: NDArray[np.float64], score: NDArray[np.float64], pooling: NDArray[np.float64], slope: float
+    log_proba: NDArray[np.float64], sharpness: NDArray[np.float64], pooling: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return probabilities of emotions from (views, ..., classes) log probabilities."""
+    """Return probabilities of emotions from (views, ..., classes) log probabilities, flatter where less sharp.
+
+    The order of the emotions does not depend on the sharpness.
+    """
     n_labels = log_proba.shape[-1] // pooling.shape[1]
     by_class = np.repeat(pooling, n_labels, axis=1)
     pooled = np.einsum("vc,v...c->...c", by_class, log_proba)
-    y_proba = scipy.special.softmax(pooled * np.exp(-slope * score)[..., None], axis=-1)
-    return np.asarray(y_proba.reshape(*y_proba.shape[:-1], -1, n_labels).sum(axis=-2))
+    by_channel = scipy.special.log_softmax(pooled, axis=-1).reshape(*pooled.shape[:-1], -1, n_labels)
+    return np.asarray(
+        scipy.special.softmax(scipy.special.logsumexp(by_channel, axis=-2) * sharpness[..., None], axis=-1)
+    )
 
 
 def version_weights(recipe: VoiceRecipe) -> NDArray[np.float64]:
@@ -82,10 +97,10 @@ def fit_pooling(
 ) -> NDArray[np.float64]:
     """Return the weights of (views, channels) that minimise the log loss, versions of the clips counting ``weight``."""
     shape = (len(held_out.log_proba), n_channels)
-    score, slope = held_out.score(calibration.usual), calibration.slope
+    sharpness = calibration.sharpness(held_out)
 
     def loss(pooling: NDArray[np.float64]) -> float:
-        return float(weight @ log_loss(pool(held_out.log_proba, score, pooling.reshape(shape), slope), emotion))
+        return float(weight @ log_loss(pool(held_out.log_proba, sharpness, pooling.reshape(shape)), emotion))
 
     start = np.full(shape[0] * shape[1], 0.5)
     best = scipy.optimize.minimize(loss, start, bounds=[(0.02, 5.0)] * len(start), method="L-BFGS-B").x
@@ -100,24 +115,31 @@ def fit_slope(held_out: HeldOut, emotion: NDArray[np.intp], n_channels: int) -> 
     usual = held_out.usual()
     weight = np.append(1.0, np.zeros(n_augmentations))
     pooling = fit_pooling(held_out, emotion, Calibration(usual, 0.0), weight, n_channels)
-    log_proba, score = held_out.log_proba[:, :, 1:], held_out.score(usual)[:, 1:]
+    log_proba = held_out.log_proba[:, :, 1:]
 
     def loss(slope: float) -> float:
-        return float(log_loss(pool(log_proba, score, pooling, slope), emotion).mean())
+        sharpness = Calibration(usual, slope).sharpness(held_out)[:, 1:]
+        return float(log_loss(pool(log_proba, sharpness, pooling), emotion).mean())
 
     return float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 5.0), method="bounded").x)
 
 
 def fit_caution(
-    answers: Sequence[tuple[HeldOut, NDArray[np.intp], NDArray[np.float64]]], pooling: NDArray[np.float64]
+    calibration: Calibration,
+    held_out: HeldOut,
+    others: Sequence[tuple[HeldOut, NDArray[np.intp]]],
+    pooling: NDArray[np.float64],
 ) -> Calibration:
-    """Return the calibration that minimises the log loss on held-out clips and on corpora that were not met.
+    """Return a calibration with the caution of the other corpus that asks for most, by its log loss.
 
     Parameters
     ----------
-    answers : sequence of tuple
-        Of the corpus itself, then of each other one: what discriminants say that did not meet the clips, the emotions,
-        and what each version of the clips counts. The other corpora together count as much as the corpus itself.
+    calibration : Calibration
+        Of the corpus alone.
+    held_out : HeldOut
+        What inner folds say of its clips.
+    others : sequence of tuple
+        Of each other corpus: what discriminants say that did not meet it, and the emotions.
     pooling : np.ndarray [shape=(views, channels)]
         Weights of the views.
 
@@ -125,18 +147,16 @@ def fit_caution(
     -------
     Calibration
     """
-    own, *others = answers
+    cautious = dataclasses.replace(
+        calibration, own=float(np.percentile(held_out.towards_others.mean(axis=0), OWN_PERCENTILE))
+    )
 
-    def loss(slope: float, usual: float) -> float:
-        losses = [
-            float(weight @ log_loss(pool(h.log_proba, h.score(usual), pooling, slope), emotion) / weight.sum())
-            for h, emotion, weight in answers
-        ]
-        return losses[0] + sum(losses[1:]) / len(others)
+    def loss(foreign_slope: float, answers: HeldOut, emotion: NDArray[np.intp]) -> float:
+        sharpness = dataclasses.replace(cautious, foreign_slope=foreign_slope).sharpness(answers)
+        return float(log_loss(pool(answers.log_proba, sharpness, pooling), emotion).mean())
 
-    candidates = []
-    for percentile in USUAL_PERCENTILES:
-        usual = own[0].usual(percentile)
-        best = scipy.optimize.minimize_scalar(lambda s, u=usual: loss(s, u), bounds=(0.0, 10.0), method="bounded")
-        candidates.append((float(best.fun), Calibration(usual, float(best.x))))
-    return min(candidates, key=lambda pair: pair[0])[1]
+    asked = [
+        float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 10.0), method="bounded", args=of_corpus).x)
+        for of_corpus in others
+    ]
+    return dataclasses.replace(cautious, foreign_slope=max(asked))

@@ -13,7 +13,8 @@ m_kc, within-class scatter S_k, scatter of the differences between augmented cli
 In some kinds of sound (with noise, through a telephone) a class has a centre of its own, part of the way from the
 class's mean over all versions to that over this kind; the others share one. A class's probability is the sum over
 kinds. Classes are pairs of channel and emotion. The views' log probabilities are pooled with weights for speech and
-song; an emotion's probability is the sum over channels.
+song; an emotion's probability is the sum over channels, and the temperature flattens these sums: doubt changes how sure
+an answer is, never the answer.
 
 Clips of other corpora, if there are any and the recipe says so, do not move the centres of the corpus itself: their
 differences from the common centres count as variation within the class, so that directions in which rooms, languages
@@ -21,9 +22,11 @@ and ways to act differ are avoided, and each class gets one more centre, part of
 
 Calibration (``core.learning.calibration``) uses clips, augmented and as they are, that inner folds held out. How fast
 the temperature rises with a sound's out-of-distribution score, the temperature slope, is learned from discriminants
-that met no augmentation, on augmented clips: sounds of a kind that training did not have. With other corpora, each of
-them is answered by discriminants that met none of it, and score and slope are chosen for these answers too. The
-pooling weights then minimise the log loss of the discriminants in use.
+that met no augmentation, on augmented clips: sounds of a kind that training did not have. With other corpora, each view
+also has the direction A^-1 (their mean - the corpus's), along which a sound is foreign where it is beyond nearly all
+held-out clips. How much hotter a foreign sound's answer is, is learned from answers for each other corpus by
+discriminants that met none of it: as much as the corpus asks for that asks for most. The pooling weights then minimise
+the log loss of the discriminants in use.
 
 References
 ----------
@@ -52,7 +55,16 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.extmath import randomized_range_finder
 
 from core.corpus.splits import by_gender
-from core.learning.calibration import Calibration, HeldOut, fit_caution, fit_pooling, fit_slope, pool, version_weights
+from core.learning.calibration import (
+    FOREIGN_RANGE,
+    Calibration,
+    HeldOut,
+    fit_caution,
+    fit_pooling,
+    fit_slope,
+    pool,
+    version_weights,
+)
 from core.learning.networks import (
     ABSENT,
     SCORE_SCALE,
@@ -79,6 +91,10 @@ class Discriminant:
     """Of the linear scores, shape (kinds * classes,)."""
     familiar: Array
     """Orthonormal directions of large variation within classes, shape (d, familiar)."""
+    foreign: Array
+    """Direction in which other corpora differ, shape (d,): 1 along it is as far as they are; 0 where none are known."""
+    foreign_bias: float
+    """What is added, so that the corpus itself is at 0."""
     n_classes: int
     """Number of classes."""
 
@@ -91,6 +107,10 @@ class Discriminant:
         """Return the logarithm of the mean square outside the familiar directions, shape (...)."""
         squares = np.square(Z).sum(axis=-1) - np.square(Z @ self.familiar).sum(axis=-1)
         return np.asarray(np.log(np.maximum(squares / Z.shape[-1], keras.config.epsilon())), dtype=np.float64)
+
+    def towards_others(self, Z: Array) -> NDArray[np.float64]:
+        """Return how far on the way from the corpus to others, shape (...)."""
+        return np.asarray(Z @ self.foreign + self.foreign_bias, dtype=np.float64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -165,15 +185,14 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     calibration = Calibration(held_out.usual(), slope)
     pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
     if others:
-        answers = [(held_out, emotion, weight)]
-        answers += [(h, o.classes % len(task.labels), np.ones(1)) for h, o in zip(left_out, others, strict=True)]
-        calibration = fit_caution(answers, pooling)
+        unmet = [(answers, o.classes % len(task.labels)) for answers, o in zip(left_out, others, strict=True)]
+        calibration = fit_caution(calibration, held_out, unmet, pooling)
         pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
     network = build_voice(recipe, task)
-    _set_weights(network, fitted, pooling, calibration)
+    _set_weights(recipe, network, fitted, pooling, calibration)
     network.save_weights(fold.weights_path)
 
-    inner_proba = pool(held_out.log_proba, held_out.score(calibration.usual), pooling, calibration.slope)[:, 0]
+    inner_proba = pool(held_out.log_proba, calibration.sharpness(held_out), pooling)[:, 0]
     write_solved_history(fold, emotion, network.predict(Z[:, 0], batch_size=256, verbose=0), inner_proba)
     return network
 
@@ -233,12 +252,7 @@ def _fit_views(
     Those of inner folds answer the clips held out; each other corpus is answered by discriminants without it.
     """
     columns = recipe.features.views
-    log_proba = np.zeros((len(recipe.views), *Z.shape[:2], n_classes))
-    log_outside = np.zeros(log_proba.shape[:-1])
-    left_out = [
-        HeldOut(np.zeros((len(recipe.views), len(o.Z), 1, n_classes)), np.zeros((len(recipe.views), len(o.Z), 1)))
-        for o in others
-    ]
+    held_out, *left_out = (_no_answers(len(recipe.views), z.shape[:2], n_classes) for z in (Z, *(o.Z for o in others)))
     fitted = []
     for v, view in enumerate(recipe.views):
         part = Z[..., columns[view]]
@@ -246,16 +260,27 @@ def _fit_views(
         moments = [Moments.of(recipe, part[inner == k], classes[inner == k], n_classes) for k in range(N_INNER)]
         everything = Moments.total(moments)
         for k, of_fold in enumerate(moments):
-            held_out = inner == k
-            discriminant = (everything - of_fold).solve(recipe, of_view)
-            log_proba[v, held_out] = discriminant.log_proba(part[held_out])
-            log_outside[v, held_out] = discriminant.log_outside(part[held_out])
-        for k, (other, answers) in enumerate(zip(of_view, left_out, strict=True)):
-            discriminant = everything.solve(recipe, [*of_view[:k], *of_view[k + 1 :]])
-            answers.log_proba[v] = discriminant.log_proba(other.Z)
-            answers.log_outside[v] = discriminant.log_outside(other.Z)
+            rows = inner == k
+            _write_answers(held_out, v, rows, (everything - of_fold).solve(recipe, of_view), part[rows])
         fitted.append(everything.solve(recipe, of_view))
-    return fitted, HeldOut(log_proba, log_outside), left_out
+        for k, (other, answers) in enumerate(zip(of_view, left_out, strict=True)):
+            rest = [*of_view[:k], *of_view[k + 1 :]]
+            _write_answers(answers, v, slice(None), everything.solve(recipe, rest), other.Z)
+            if not rest:  # nothing else tells how others differ
+                answers.towards_others[v] = fitted[-1].towards_others(other.Z)
+    return fitted, held_out, left_out
+
+
+def _no_answers(n_views: int, shape: tuple[int, ...], n_classes: int) -> HeldOut:
+    return HeldOut(np.zeros((n_views, *shape, n_classes)), np.zeros((n_views, *shape)), np.zeros((n_views, *shape)))
+
+
+def _write_answers(
+    answers: HeldOut, view: int, rows: NDArray[np.bool_] | slice, discriminant: Discriminant, Z: Array
+) -> None:
+    answers.log_proba[view, rows] = discriminant.log_proba(Z)
+    answers.log_outside[view, rows] = discriminant.log_outside(Z)
+    answers.towards_others[view, rows] = discriminant.towards_others(Z)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -317,13 +342,37 @@ class Moments:
             centres = np.concatenate(
                 [centres, centres_elsewhere(recipe.elsewhere.shift, common, others)[None, present]]
             )
-        solved = scipy.linalg.solve(covariance, centres.reshape(-1, len(covariance)).T, assume_a="pos")
+        way = way_to_others(common, others) if others else np.zeros((2, len(covariance)), dtype=np.float32)
+        sides = np.concatenate([centres.reshape(-1, len(covariance)), way[1:] - way[:1]]).T
+        *solved, foreign = scipy.linalg.solve(covariance, sides, assume_a="pos").T
+        foreign /= max(float(foreign @ (way[1] - way[0])), keras.config.epsilon())
         weights = np.zeros((len(covariance), n_kinds(recipe), n_classes), dtype=np.float32)
         bias = np.full((n_kinds(recipe), n_classes), ABSENT, dtype=np.float32)
-        solved = solved.reshape(len(covariance), *centres.shape[:2])
-        weights[:, : len(centres), present] = SCORE_SCALE * solved
-        bias[: len(centres), present] = -0.5 * SCORE_SCALE * np.einsum("kcd,dkc->kc", centres, solved)
-        return Discriminant(weights.reshape(len(covariance), -1), bias.ravel(), familiar.astype(np.float32), n_classes)
+        by_centre = np.reshape(solved, centres.shape)
+        weights[:, : len(centres), present] = SCORE_SCALE * np.moveaxis(by_centre, -1, 0)
+        bias[: len(centres), present] = -0.5 * SCORE_SCALE * np.einsum("kcd,kcd->kc", centres, by_centre)
+        return Discriminant(
+            weights.reshape(len(covariance), -1),
+            bias.ravel(),
+            familiar.astype(np.float32),
+            foreign.astype(np.float32),
+            -float(foreign @ way[0]),
+            n_classes,
+        )
+
+
+def way_to_others(common: Array, others: Sequence[OtherClips]) -> Array:
+    """Return where the corpus is and where others are, shape (2, d): means over the classes that they have.
+
+    Each corpus counts alike, and each class that it has, so that neither its emotions nor its channels tell it apart.
+    """
+    n_classes, here, there = len(common), [], []
+    for other in others:
+        counts = other.counts(n_classes)
+        occurs = counts > 0
+        here.append(common[occurs].mean(axis=0))
+        there.append((other.sums(n_classes)[occurs] / counts[occurs, None]).mean(axis=0))
+    return np.stack([np.mean(here, axis=0), np.mean(there, axis=0)])
 
 
 def centres_elsewhere(shift: float, common: Array, others: Sequence[OtherClips]) -> Array:
@@ -358,14 +407,25 @@ def class_centres(recipe: VoiceRecipe, means: Array) -> Array:
 
 
 def _set_weights(
-    network: keras.Model, fitted: list[Discriminant], pooling: NDArray[np.float64], calibration: Calibration
+    recipe: VoiceRecipe,
+    network: keras.Model,
+    fitted: list[Discriminant],
+    pooling: NDArray[np.float64],
+    calibration: Calibration,
 ) -> None:
     for k, view in enumerate(fitted):
         network.get_layer(f"scores_{k}").set_weights([view.weights, view.bias])
         network.get_layer(f"familiar_{k}").set_weights([view.familiar])
+        if recipe.elsewhere is not None:
+            network.get_layer(f"foreign_{k}").set_weights([view.foreign[:, None], np.array([view.foreign_bias])])
     n_labels = network.output_shape[-1]
     by_class = np.repeat(pooling, n_labels, axis=1)
     network.get_layer("pooling").set_weights([np.concatenate([np.diag(weights) for weights in by_class])])
     average = np.full((len(fitted), 1), 1 / len(fitted))
     network.get_layer("out_of_distribution").set_weights([average, np.array([-calibration.usual])])
-    network.get_layer("temperature_slope").set_weights([np.array([[-calibration.slope]])])
+    slopes = [-calibration.slope]
+    if recipe.elsewhere is not None:
+        bias = np.array([-calibration.own / FOREIGN_RANGE])
+        network.get_layer("foreign").set_weights([average / FOREIGN_RANGE, bias])
+        slopes.append(-calibration.foreign_slope)
+    network.get_layer("temperature_slope").set_weights([np.array(slopes)[:, None]])

@@ -31,11 +31,11 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     """Build the form in which fitted discriminants answer.
 
     Standardised features are cut off at +-4. Each view has linear scores for pairs of channel and emotion in each kind
-    of sound; kinds are summed out, and ``pooling`` weights and adds the views' log probabilities. The less a
-    sound is like the training's, the flatter the answer: the pooled logarithms are divided by the temperature
-    exp(slope * score). The out-of-distribution score is the logarithm of the mean square outside a view's ``familiar``
-    directions over that of the median clip, averaged over views, where it is above 0. Probabilities are summed over
-    channels.
+    of sound; kinds are summed out, ``pooling`` weights and adds the views' log probabilities, and probabilities are
+    summed over channels. The less a sound is like the training's, the flatter the answer: the emotions' logarithms are
+    divided by the temperature exp(slope * score). The out-of-distribution score is the logarithm of the mean square
+    outside a view's ``familiar`` directions over that of the median clip, averaged over views, where it is above 0.
+    Where other corpora take part, a second score says, from 0 to 1, how foreign a sound is.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     Returns
     -------
     keras.Model
-        Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``pooling``,
-        ``out_of_distribution``, ``temperature_slope`` hold the weights.
+        Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``foreign_0`` ...,
+        ``foreign``, ``pooling``, ``out_of_distribution``, ``temperature_slope`` hold the weights.
     """
     inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
     columns, kinds, n_classes = recipe.features.views, n_kinds(recipe), task.n_classes
-    log_proba, outside = [], []
+    log_proba, outside, foreign = [], [], []
     for k, view in enumerate(recipe.views):
         part = x[:, columns[view]]
         scores = layers.Dense(kinds * n_classes, name=f"scores_{k}")(part)
@@ -65,11 +65,16 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
             ops.square(inside), axis=-1, keepdims=True
         )
         outside.append(ops.log(ops.maximum(squares / width, keras.config.epsilon())))
+        if recipe.elsewhere is not None:
+            foreign.append(layers.Dense(1, name=f"foreign_{k}")(part))
     pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
     score = layers.Dense(1, activation="relu", name="out_of_distribution")(ops.concatenate(outside, axis=-1))
+    if foreign:
+        share = layers.ReLU(max_value=1.0)(layers.Dense(1, name="foreign")(ops.concatenate(foreign, axis=-1)))
+        score = ops.concatenate([score, share], axis=-1)
     sharpness = ops.exp(layers.Dense(1, use_bias=False, name="temperature_slope")(score))
-    by_class = ops.softmax(pooled * sharpness, axis=-1)
-    by_emotion = ops.sum(layers.Reshape((len(task.channels), len(task.labels)))(by_class), axis=1)
+    by_channel = layers.Reshape((len(task.channels), len(task.labels)))(ops.log_softmax(pooled, axis=-1))
+    by_emotion = ops.softmax(ops.logsumexp(by_channel, axis=1) * sharpness, axis=-1)
     return keras.Model(inputs, by_emotion, name="voice")
 
 
