@@ -3,9 +3,9 @@ import pytest
 
 from core.audio.augmentation import CONDITIONS
 from core.audio.decode import decode
-from core.audio.fingerprint import N_BITS, fingerprint
+from core.audio.fingerprint import N_BITS, fingerprint, similarities
 from core.corpus.index import find_clips
-from core.corpus.prints import load_prints, pack, prints_path, save_prints, unpack, write_prints
+from core.corpus.prints import agreement, load_prints, pack, prints_path, save_prints, unpack, write_prints
 from core.corpus.ravdess import RAVDESS
 from core.corpus.samples import list_synthesized
 
@@ -26,6 +26,19 @@ def test_packing_loses_nothing():
     bits = fingerprint(noise(2), SR)
     np.testing.assert_array_equal(unpack(pack(bits)), bits)
     assert pack(np.ones((N_BITS, 1), np.int8)).tolist() == [2**32 - 1]
+
+
+@pytest.mark.parametrize("heard", [slice(0, 3), slice(1, 2.5), slice(2, 5)])
+def test_two_sounds_agree_at_the_shift_that_is_best(heard):
+    """As compared at every shift: a part of a sound, the sound itself, one that goes on behind its end."""
+    known, whole = fingerprint(noise(3), SR), np.concatenate([noise(3), noise(3, 1)])
+    sound = fingerprint(whole[round(heard.start * SR) : round(heard.stop * SR)], SR)
+    shifts = range(-sound.shape[1], known.shape[1])
+    values = {shift: agreement(pack(sound), pack(known), shift) for shift in shifts}
+    best = max(values, key=values.get)
+    assert best == pytest.approx(heard.start * SR / 512, abs=1)
+    assert values[best] == pytest.approx(similarities(sound, [known])[0], abs=1e-6)
+    assert values[min(shifts)] == values[max(shifts)] == -1, "no second overlaps"
 
 
 def test_a_sound_is_found_among_others_and_strangers_are_not():

@@ -140,6 +140,12 @@ def _any_speed(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
     return np.asarray(scipy.signal.resample_poly(y, up, down), dtype=np.float32)
 
 
+def _any_size(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
+    """Slower or faster by up to a quarter, as if the speaker were larger or smaller; pitch and formants move along."""
+    down = round(100 * np.exp(rng.uniform(-0.25, 0.25)))
+    return np.asarray(scipy.signal.resample_poly(y, 100, down), dtype=np.float32)
+
+
 def _any_cut(y: Sound, sr: int, rng: np.random.Generator) -> Sound:
     return cut(y, sr, duration=rng.uniform(1.2, 2.5), start=rng.uniform(0, 0.8))
 
@@ -150,6 +156,7 @@ AUGMENTATIONS: Final[dict[str, Effect]] = {
     "equaliser": _any_equaliser,
     "room": _any_room,
     "speed": _any_speed,
+    "size": _any_size,
     "cut": _any_cut,
 }
 """Names and functions of (waveform, rate, generator) whose strength is drawn."""

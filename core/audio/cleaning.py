@@ -59,36 +59,38 @@ class HighPass:
     """
 
     def __init__(self, sr: int) -> None:
-        self._sections = _high_pass(sr)
-        self._last: list[NDArray[np.float64]] = []
+        self._gain, self._feedback = _high_pass(sr)
+        self._last_in = self._last_out = np.zeros(0)
 
     def __call__(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the next samples, filtered; shape (n,)."""
         if not len(y):
             return y
-        if not self._last:  # as if it had stood at its first sample for a long time: no section lets that through
-            self._last = [np.full(2, y[0], np.float64), *(np.zeros(2) for _ in self._sections)]
-        x = np.concatenate([self._last[0], y])
-        for k, (gain, first, second) in enumerate(self._sections):
-            self._last[k] = x[-2:]
-            # A recursion is a triangular system of equations, with as many diagonals as it looks back.
-            band = np.empty((3, len(x)), order="F")
-            band[:] = [[1.0], [first], [second]]
-            band[1, 0] = 0.0
-            x = dtbsv(2, band, np.concatenate([self._last[k + 1], gain * np.diff(x, 2)]), lower=1, diag=1)
-        self._last[-1] = x[-2:]
-        return np.asarray(x[2:], dtype=np.float32)
+        order = len(self._feedback)
+        if not len(self._last_in):  # as if it had stood at its first sample for ever, which does not come through
+            self._last_in, self._last_out = np.full(order, y[0], np.float64), np.zeros(order)
+        x = np.concatenate([self._last_in, y])
+        # A recursion is a triangular system of equations, with as many diagonals as it looks back.
+        band = np.empty((1 + order, len(x)), order="F")
+        band.T[:] = [1.0, *self._feedback]
+        for back in range(1, order):
+            band[back, : order - back] = 0.0  # what went out before is known
+        known = np.concatenate([self._last_out, self._gain * np.diff(x, order)])
+        out = dtbsv(order, band, known, lower=1, diag=1, overwrite_x=1)
+        self._last_in, self._last_out = x[-order:], out[-order:]
+        return np.asarray(out[order:], dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=4)
-def _high_pass(sr: int) -> list[tuple[float, float, float]]:
-    """Return the sections of a Butterworth filter of the fourth order: gain of the second difference, and feedback."""
+def _high_pass(sr: int) -> tuple[float, tuple[float, ...]]:
+    """Return a Butterworth filter of the fourth order: gain of the fourth difference; feedback, the nearest first."""
     w = math.tan(math.pi * CUTOFF / sr)
-    widths = [2 * w * math.sin(math.pi * angle / 8) for angle in (1, 3)]
-    return [
-        (1 / (1 + width + w**2), 2 * (w**2 - 1) / (1 + width + w**2), (1 - width + w**2) / (1 + width + w**2))
-        for width in widths
-    ]
+    gain, feedback = 1.0, np.ones(1)
+    for width in (2 * w * math.sin(math.pi * angle / 8) for angle in (1, 3)):
+        scale = 1 + width + w**2
+        gain /= scale
+        feedback = np.convolve(feedback, [1, 2 * (w**2 - 1) / scale, (1 - width + w**2) / scale])
+    return gain, tuple(feedback[1:].tolist())
 
 
 def repair_clicks(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -174,8 +176,9 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
 
 def _blackman_harris(n: int) -> NDArray[np.float64]:
     """Return a Blackman-Harris window of a period of ``n`` samples, shape (n,)."""
-    t = 2 * np.pi * np.arange(n) / n
-    return np.asarray(0.35875 - 0.48829 * np.cos(t) + 0.14128 * np.cos(2 * t) - 0.01168 * np.cos(3 * t))
+    c = np.cos(2 * np.pi * np.arange(n) / n)
+    # The cosines of twice and three times the angle are polynomials of that of the angle.
+    return np.asarray(0.35875 - 0.14128 + c * (3 * 0.01168 - 0.48829 + c * (2 * 0.14128 - c * 4 * 0.01168)))
 
 
 def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDArray[np.float32]:

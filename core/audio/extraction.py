@@ -1,6 +1,5 @@
 """From a waveform to the features of any set."""
 
-import functools
 import os
 import zlib
 from collections.abc import Sequence
@@ -8,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from core.audio.decode import Waveform
 from core.audio.features.base import FeatureSet
 from core.audio.speech import find_speech, loudest_stretch
 from core.config import Augmentation
+from core.work.threads import share_no_products
 from core.work.turns import turns
 
 
@@ -50,19 +49,13 @@ def extract_each(sounds: Sequence[Waveform], features: FeatureSet) -> NDArray[np
     """
     n_cores = os.cpu_count() or 1
     extracted: list[NDArray[np.float32]] = []
-    # The matrices are small: shared out among threads, each product waits for the slowest, thirty times its own time.
-    with _threads().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_cores) as pool:
+    share_no_products()
+    with ThreadPoolExecutor(n_cores) as pool:
         while len(extracted) < len(sounds):
             n = min(n_cores, turns.free + 1)
             extracted += pool.map(lambda sound: extract(sound, features), sounds[len(extracted) :][:n])
             turns.give_way()
     return np.stack(extracted)
-
-
-@functools.lru_cache(maxsize=1)
-def _threads() -> ThreadpoolController:
-    """Find the libraries that share out products of matrices; that takes longer than a product."""
-    return ThreadpoolController()
 
 
 def extract_clip(

@@ -5,10 +5,11 @@ from pathlib import Path
 import onnxruntime as ort
 
 from core.errors import ModelError
+from core.work.threads import share_no_products
 
 
 def open_network(path: Path) -> ort.InferenceSession:
-    """Return a network ready to answer, on one thread: one sound is too little work to share.
+    """Return a network ready to answer, on one thread, as from now on all of this process: a sound is little work.
 
     Parameters
     ----------
@@ -24,6 +25,7 @@ def open_network(path: Path) -> ort.InferenceSession:
     ModelError
         If the file holds no network.
     """
+    share_no_products()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.fingerprint import N_BITS, Fingerprint, similarities
+from core.audio.fingerprint import MIN_OVERLAP, N_BITS, Fingerprint
 from core.config import data_folder
 from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
 from core.files import write_atomically
@@ -71,19 +71,23 @@ class Prints:
         -------
         str
         """
-        candidates = list(self._candidates(pack(sound)))
-        if not candidates:
-            return ""
-        values = similarities(sound, [self.bits(clip) for clip in candidates])
-        best = int(values.argmax())
-        return self.clips[candidates[best]] if values[best] >= SAME_RECORDING else ""
+        frames = pack(sound)
+        values = {
+            clip: max(agreement(frames, self._frames_of(clip), shift + step) for step in (-1, 0, 1))
+            for clip, shift in self._candidates(frames)
+        }
+        best = max(values, key=lambda clip: values[clip], default=-1)
+        return self.clips[best] if best >= 0 and values[best] >= SAME_RECORDING else ""
 
     def bits(self, clip: int) -> Fingerprint:
         """Return the fingerprint of a clip, by its position."""
-        return unpack(self.frames[self.starts[clip] : self.starts[clip + 1]])
+        return unpack(self._frames_of(clip))
 
-    def _candidates(self, frames: NDArray[np.uint32]) -> Iterator[int]:
-        """Yield the clips with most words in common with a sound, at one shift."""
+    def _frames_of(self, clip: int) -> NDArray[np.uint32]:
+        return self.frames[self.starts[clip] : self.starts[clip + 1]]
+
+    def _candidates(self, frames: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
+        """Yield the clips with most words in common with a sound at one shift, and that shift, in frames."""
         words = _words(frames)
         low, high = (np.searchsorted(self._sorted, words, side) for side in ("left", "right"))
         # A word of silence stands everywhere, and tells nothing.
@@ -97,7 +101,35 @@ class Prints:
         keys, votes = np.unique(clip * 2**32 + shift + 2**31, return_counts=True)
         enough = np.flatnonzero(votes >= MIN_WORDS)
         best = enough[np.argsort(-votes[enough], kind="stable")]
-        yield from list(dict.fromkeys((keys[best] // 2**32).tolist()))[:N_COMPARED]
+        clips, shifts = keys[best] >> 32, (keys[best] & 0xFFFFFFFF) - 2**31
+        _, first = np.unique(clips, return_index=True)
+        for k in np.sort(first)[:N_COMPARED].tolist():
+            yield int(clips[k]), int(shifts[k])
+
+
+def agreement(one: NDArray[np.uint32], other: NDArray[np.uint32], shift: int) -> float:
+    """Return how much of a sound is in another at one shift, as ``core.audio.fingerprint.similarities`` says of all.
+
+    Parameters
+    ----------
+    one : np.ndarray [shape=(n,), dtype=uint32]
+        Bits of a sound's frames, as from ``pack``.
+    other : np.ndarray [shape=(m,), dtype=uint32]
+        Those of another.
+    shift : int
+        Frame of the other at which the sound begins; it may be negative.
+
+    Returns
+    -------
+    float
+        Mean product of the bits as -1 and 1; -1 where they overlap too little.
+    """
+    there, here = other[max(shift, 0) :], one[max(-shift, 0) :]
+    overlap = min(len(there), len(here))
+    if overlap < max(MIN_OVERLAP, min(len(one), len(other)) // 2):
+        return -1.0
+    differing = int(np.bitwise_count(there[:overlap] ^ here[:overlap]).sum())
+    return 1 - 2 * differing / (N_BITS * overlap)
 
 
 def _words(frames: NDArray[np.uint32]) -> NDArray[np.uint32]:

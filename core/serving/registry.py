@@ -121,11 +121,9 @@ class StoredModel:
 
     def predictions_of(self, clip: str) -> list[dict[str, str]]:
         """Return the rows of ``predictions`` about a clip, as texts: in milliseconds; the table takes a second."""
-        quoted = clip.replace('"', '""')
         with self._well_formed(PREDICTIONS_FILE):
-            table = self._predictions
-            head = table[: table.find(b"\n")]
-            lines = (line.decode() for line in (head, *_lines_with(quoted.encode(), table)))
+            head, places = self._predictions
+            lines = (line.decode() for line in (head, *places.get(_beginning(clip), ())))
             rows = [row for row in csv.DictReader(lines) if row["clip"] == clip]
         if self.manifest.format == FIRST_FORMAT:
             told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
@@ -133,9 +131,14 @@ class StoredModel:
         return rows
 
     @functools.cached_property
-    def _predictions(self) -> bytes:
-        """The file of ``predictions``, kept: every answer for a known clip looks into it."""
-        return self.read(PREDICTIONS_FILE)
+    def _predictions(self) -> tuple[bytes, dict[bytes, list[bytes]]]:
+        """The head of the table of ``predictions``, and its lines by ``_beginning`` of their clip."""
+        head, *lines = self.read(PREDICTIONS_FILE).splitlines()
+        place = head.split(b",").index(b"clip")
+        by_clip: dict[bytes, list[bytes]] = {}
+        for line in lines:
+            by_clip.setdefault(line.split(b",", place + 1)[place], []).append(line)
+        return head, by_clip
 
     def studies(self) -> "dict[str, pd.DataFrame]":
         """Return the predictions of the studies that the model has, by name; see ``core.learning.studies``."""
@@ -161,20 +164,17 @@ class StoredModel:
         """Say of a file that was published so that it is not what it should be."""
         try:
             yield
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ModelError(
                 f"The file {file!r} of model {self.name!r} cannot be read ({error}). Retrain it."
             ) from error
 
 
-def _lines_with(text: bytes, table: bytes) -> Iterator[bytes]:
-    """Yield the lines of a table that hold a text, found ten times as fast as by splitting it."""
-    found = table.find(text)
-    while found >= 0:
-        end = table.find(b"\n", found)
-        end = len(table) if end < 0 else end
-        yield table[table.rfind(b"\n", 0, found) + 1 : end]
-        found = table.find(text, end)
+def _beginning(clip: str) -> bytes:
+    """Return the name of a clip as it stands in a table, up to the first comma."""
+    text = io.StringIO()
+    csv.writer(text).writerow([clip])
+    return text.getvalue().encode().strip().split(b",")[0]
 
 
 class Registry:

@@ -5,7 +5,7 @@ from typing import Final
 
 from core.audio.features.encoded import EncodedFeatures
 from core.learning.manifest import Manifest
-from core.learning.recipes.voice import Elsewhere, VoiceRecipe
+from core.learning.recipes.voice import AugmentationUse, Elsewhere, VoiceRecipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +16,17 @@ class EncodedRecipe(VoiceRecipe):
     """What the discriminants read."""
     views: tuple[str, ...] = ("functionals", "kernels", "map_1", "map_2", "map_3", "map_4")
     """Parts of the features with a discriminant each."""
+    copies: tuple[AugmentationUse, ...] = (
+        AugmentationUse("coloured noise", 0.5, 0.15, own_centres=True),
+        AugmentationUse("band", 0.5, 0.25, own_centres=True),
+        AugmentationUse("equaliser", 0.5, 0.25, own_centres=True),
+        AugmentationUse("room", 0.25, 0.05),
+        AugmentationUse("size", 0.5, 0.15),
+        AugmentationUse("cut", 0.25, 0.05),
+    )
+    """Augmentations of the clips that the training hears beside them."""
+    own_centres_shift: float = 0.6
+    """Share of the way from a class's common centre to the one of its own in a kind of sound."""
     elsewhere: Elsewhere | None = dataclasses.field(default_factory=Elsewhere)  # type: ignore[misc]
     """What clips of other corpora do."""
 

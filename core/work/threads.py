@@ -1,0 +1,15 @@
+"""Threads for products of matrices: one each, for those of a sound are small and others answer beside it."""
+
+import functools
+
+from threadpoolctl import ThreadpoolController
+
+
+@functools.cache
+def share_no_products() -> None:
+    """Let this process share out no product of matrices among threads from now on.
+
+    The products of an answer are small. Shared out, each waits for the slowest thread, which takes thirty times its own
+    time where other work keeps a core busy.
+    """
+    ThreadpoolController().limit(limits=1, user_api="blas")
