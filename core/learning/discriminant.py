@@ -298,14 +298,15 @@ class Moments:
     def of(cls, recipe: VoiceRecipe, Z: Array, classes: NDArray[np.intp], n_classes: int) -> "Moments":
         """Return the sums over clips, (n, versions, d), of classes, shape (n,)."""
         clean = np.ascontiguousarray(Z[:, 0])
-        scatter = clean.T @ clean
+        of_clean, scatter = 1.0, np.zeros((clean.shape[1],) * 2, dtype=np.float32)
         for k, use in enumerate(recipe.copies, start=1):
-            if use.share:
-                augmented = np.ascontiguousarray(Z[:, k])
-                scatter += np.float32(use.share) * (augmented.T @ augmented)
-            if use.variation:
-                difference = Z[:, k] - clean
-                scatter += np.float32(use.variation) * (difference.T @ difference)
+            weight = use.share + use.variation
+            if weight:  # of a a' and (a - c)(a - c)' together: one product, with the square completed
+                part = use.variation / weight
+                mixed = Z[:, k] - np.float32(part) * clean
+                scatter += np.float32(weight) * (mixed.T @ mixed)
+                of_clean += use.share * part
+        scatter += np.float32(of_clean) * (clean.T @ clean)
         member = np.eye(n_classes, dtype=np.float32)[classes]
         sums = np.stack([member.T @ Z[:, k] for k in range(1 + len(recipe.copies))])
         return cls(scatter, sums, member.sum(axis=0))

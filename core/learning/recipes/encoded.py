@@ -27,6 +27,8 @@ class EncodedRecipe(VoiceRecipe):
     """Augmentations of the clips that the training hears beside them."""
     own_centres_shift: float = 0.6
     """Share of the way from a class's common centre to the one of its own in a kind of sound."""
+    shrinkage: float = 0.1
+    """Share of the identity in the covariance."""
     elsewhere: Elsewhere | None = dataclasses.field(default_factory=Elsewhere)  # type: ignore[misc]
     """What clips of other corpora do."""
 
