@@ -34,6 +34,12 @@ assert testscript.main() == 0
 needless = {{"typer", "pydantic", "rich", "numba", "pandas", "sklearn", "joblib", "scipy.signal"}} & set(sys.modules)
 assert not needless, needless
 """
+ON_ONE_THREAD = """
+from threadpoolctl import threadpool_info
+from core.serving.predictor import Predictor
+Predictor.load()
+assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {1}
+"""
 COMMANDS = (
     "index", "download", "train", "promote", "evaluate", "compare", "predict", "export", "warm-up", "job",
     "admin", "admin reset", "admin enter", "admin hash",
@@ -166,6 +172,10 @@ def test_script_loads_nothing_that_an_answer_of_the_model_in_use_does_not_need(t
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
     sound = list_samples()[0].path
     subprocess.run([sys.executable, "-c", LIGHT.format(sound=str(sound))], cwd=ROOT, check=True)
+
+
+def test_products_of_an_answer_are_not_shared_out_among_threads():
+    subprocess.run([sys.executable, "-c", ON_ONE_THREAD], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
