@@ -177,7 +177,7 @@ class Client:
             detail = str(response.json()["detail"])
         except (ValueError, KeyError, TypeError):
             detail = f"The server answered {response.status_code} {response.reason}."
-        raise ProblemError(response.status_code, detail, float(wait) if wait.isdigit() else None)
+        raise ProblemError(response.status_code, detail, float(wait) if wait.isascii() and wait.isdecimal() else None)
 
 
 def _bytes(sound: bytes | str | Path) -> bytes:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import lzma
 import os
 import secrets
 import zipfile
@@ -13,7 +14,9 @@ from typing import BinaryIO, Final
 
 logger = logging.getLogger(__name__)
 
-DAMAGED_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+DAMAGED_ZIP: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UnicodeDecodeError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 """What is raised where a zip file is damaged, encrypted, or packed in a way that is not known."""
 
 

@@ -11,6 +11,8 @@ from typing import Final
 
 from core.errors import SettingsError
 
+MAX_DIGITS: Final = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Address:
@@ -90,6 +92,11 @@ def read_address(name: str) -> Address | None:
     if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
         raise SettingsError(f"{name} is {text!r}; it takes a port from 1 to 65535, as 9100, or 0.0.0.0:9100.")
     return Address(host if colon else "127.0.0.1", int(port))
+
+
+def read_number(text: str) -> int | None:
+    """Return a number of bytes, hertz or seconds from outside, of ten digits at most; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def read_folder(name: str) -> Path | None:

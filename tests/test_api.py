@@ -22,6 +22,7 @@ from core.operations.database import close_database, writing
 from core.serving.exports import prediction_json, to_int16
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
+from core.serving.segments import NO_SPEECH
 from core.work.turns import turns
 
 
@@ -244,11 +245,20 @@ def test_a_stream_is_answered_while_it_comes(server, key):
     assert windows[-1]["level"] < 0
 
 
+def test_a_stream_ends_when_no_more_sound_will_come(server, key):
+    second = bytes(2 * SAMPLE_RATE)
+    with Client(server, key) as client:
+        windows = list(client.live([second] * 4, rate=SAMPLE_RATE))
+    assert {window["label"] for window in windows} == {NO_SPEECH}
+
+
 @pytest.mark.parametrize(
     ("chosen", "rate", "chunks", "words"),
     [
         ("soundweb_guess", 16_000, [b"\0\0"], "was revoked"),
         (None, 12, [b"\0\0"], "not '12'"),
+        (None, "²", [b"\0\0"], "not '²'"),
+        (None, "1" * 5_000, [b"\0\0"], "not '1"),
         (None, 16_000, ["no samples"], "Send samples"),
         (None, 16_000, [bytes(2**20 + 2)], "at most"),
     ],

@@ -67,8 +67,9 @@ def used(database, tmp_path, monkeypatch) -> str:
     add("sad", probabilities, model="voice-00000000", clip=sound.sha256, consented=sound, container="wav")
     add("happy", probabilities, model="voice-00000000", clip="0" * 64)
     with writing() as connection:
-        values = {"spec": {"x": [1, None]}, "actor": "ü", "created": now(), "queued": now(), "fraction": 0.1}
-        connection.execute(sa.insert(jobs).values(status="done", **values))
+        values = {"actor": "ü", "created": now(), "queued": now(), "fraction": 0.1}
+        spec = {"recipe": "voice", "seeds": [1, 2]}
+        connection.execute(sa.insert(jobs).values(status="done", spec=spec, **values))
     return str(database)
 
 
@@ -192,6 +193,14 @@ HOSTILE = {
     "no number": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", fraction=float("nan"))},
     "a huge number": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", attempt=2**70)},
     "a time without a zone": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", created="2026-01-01")},
+    "a training that is none": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", spec={"x": 1})},
+    "a training in a folder of its own": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", run="../../etc")},
+    "a training in the queue that no form lets through": lambda a: {
+        **a,
+        "database/jobs.jsonl": line(a, "jobs", status="queued", spec={"recipe": "none"}),
+    },
+    "a sound that lies elsewhere": lambda a: {**a, "database/feedback.jsonl": line(a, "feedback", clip="../soundweb")},
+    "a sound of another kind": lambda a: {**a, "database/feedback.jsonl": line(a, "feedback", container="db")},
     "a status that is none": lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", status="resting")},
     "the same row twice": lambda a: {**a, "database/keys.jsonl": 2 * line(a, "keys")},
     "a character that cannot be stored": lambda a: {**a, "database/audit.jsonl": line(a, "audit", actor="\0")},

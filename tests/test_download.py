@@ -369,6 +369,10 @@ def test_background_work_runs_once_stops_and_tells_why_it_failed():
     assert work.start(lambda _: fail(error))
     wait_for(work)
     assert work.state.failure is error
+    assert work.start(lambda _: fail(MemoryError("of all things")))
+    wait_for(work)
+    assert "log tells more" in str(work.state.failure)
+    assert "of all things" not in str(work.state.failure)
     assert work.start(lambda report: report(waiting))
     wait_for(work)
     assert work.state.is_done

@@ -396,6 +396,7 @@ def foreign(data):
         (lambda data: edit(data, manifest__json=b"[" * 100_000), "cannot be read"),
         (lambda data: with_manifest(data, name="../evil-00000000"), "not a model name"),
         (lambda data: with_manifest(data, name=7), "cannot be read"),
+        (lambda data: with_manifest(data, protocol="[here](x)"), "which cannot be"),
         (lambda data: with_manifest(data, format=3), "cannot be read"),
         (lambda data: with_manifest(data, labels=list(EMOTIONS[::-1])), "do not follow from its predictions"),
         (lambda data: vouched(data, "network.onnx", b"no network"), "not an ONNX network"),

@@ -138,10 +138,7 @@ def describe() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {
-                name: {"type": "object", "properties": fields}
-                for name, fields in (schemas | {"Problem": problem}).items()
-            },
+            "schemas": {name: {"type": "object", "properties": fields} for name, fields in schemas.items()},
         },
     }
 
@@ -150,6 +147,7 @@ LIVE: Final = (
     f"Besides what stands here, the WebSocket `live?rate={DEFAULT_RATE}` takes 16-bit samples of one channel "
     "(little-endian, binary messages of any length) at the rate that is named, and sends a JSON object for each "
     "window: start, end, label, emotion, confidence, probabilities, doubts, level, pitch. "
+    "An empty message ends the stream. "
     f"A stream counts as one sound, and as one more each {KEY_INTERVAL:.0f} s."
 )
 """OpenAPI has no words for WebSockets."""

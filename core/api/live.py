@@ -1,7 +1,8 @@
 """A live stream of a program: samples in, windows out, over a WebSocket.
 
 The program sends 16-bit samples of one channel, little-endian, as binary messages of any length, at the rate that it
-names in the address. For each window it gets a text message: a JSON object with what the Live page shows of it.
+names in the address. For each window it gets a text message: a JSON object with what the Live page shows of it. An
+empty message ends the stream: windows that are still to come are sent, then it is closed.
 """
 
 import asyncio
@@ -25,13 +26,16 @@ from core.serving.prediction import UNSURE
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH
 from core.serving.timeline import Window
+from core.settings import read_number
 
 DEFAULT_RATE: Final = 16_000
 MAX_MESSAGE: Final = 2**20
 """Largest message, in bytes."""
 KEY_INTERVAL: Final = 60.0
 """Time after which the key of a stream is looked up again, and counted as for one more sound, in seconds."""
-REFUSED, UNUSABLE, ENDED = 1008, 1003, 1001
+END_INTERVAL: Final = 0.1
+"""Time between two looks at whether a stream without more sound has ended, in seconds."""
+REFUSED, UNUSABLE, ENDED, FINISHED = 1008, 1003, 1001, 1000
 """Codes with which a WebSocket is closed."""
 MAX_REASON: Final = 123
 """Longest reason for that, in bytes."""
@@ -95,6 +99,10 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
         if not worker.is_running:
             await _close(socket, ENDED, "No sound came for a while, and the stream has ended.")
             return
+        if not data:
+            await _wait_for_end(worker)
+            await _close(socket, FINISHED, "")
+            return
         if time() > due:
             due += KEY_INTERVAL
             await charge(socket, 1)
@@ -105,6 +113,13 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             frame = av.AudioFrame.from_ndarray(np.frombuffer(data, "<i2")[np.newaxis], format="s16", layout="mono")
             frame.sample_rate = rate
             worker.push_frame(frame)
+
+
+async def _wait_for_end(worker: LiveWorker) -> None:
+    """Wait until a worker ends by itself, as it does when no sound comes, and its last window is sent."""
+    while worker.is_running:
+        await asyncio.sleep(END_INTERVAL)
+    await asyncio.sleep(END_INTERVAL)
 
 
 async def _refuse(socket: WebSocket, error: SoundWebError) -> None:
@@ -151,6 +166,9 @@ def window_fields(window: Window) -> dict[str, Any]:
 def _rate(socket: WebSocket) -> int:
     """Return the sampling rate that the address names, in Hz."""
     limits, text = DecodeLimits(), socket.query_params.get("rate", str(DEFAULT_RATE))
-    if not text.isdigit() or not limits.min_rate <= int(text) <= limits.max_rate:
-        raise SoundWebError(f"The rate is a number from {limits.min_rate:,} to {limits.max_rate:,} Hz, not {text!r}.")
-    return int(text)
+    rate = read_number(text)
+    if rate is None or not limits.min_rate <= rate <= limits.max_rate:
+        raise SoundWebError(
+            f"The rate is a number from {limits.min_rate:,} to {limits.max_rate:,} Hz, not {text!r:.40}."
+        )
+    return rate

@@ -34,6 +34,7 @@ from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 from core.serving.segments import find_segments, smooth
 from core.serving.timeline import follow
+from core.settings import read_number
 from core.work.turns import turns
 
 PATH: Final = "/api/v1"
@@ -179,8 +180,10 @@ async def read_files(request: Request, at_most: int = MAX_FILES) -> tuple[list[S
             if len(data) > limit:
                 raise _too_large(limit)
         return [Sent("", bytes(data))], False
-    stated = request.headers.get("content-length", "")
-    if not stated.isdigit() or int(stated) > at_most * limit + 2**20:
+    stated = read_number(request.headers.get("content-length", ""))
+    if stated is None:
+        raise HTTPException(411, "State the length of the form, in Content-Length.")
+    if stated > at_most * limit + 2**20:
         raise _too_large(limit)
     async with request.form(max_files=at_most, max_fields=at_most) as form:
         uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]

@@ -22,7 +22,7 @@ from core.audio.spectra import mel_edges, mel_weights, row_blocks
 
 N_MEL, N_PARTS = 128, 4
 """Mel bands, and the parts in which they are computed."""
-AMPLITUDE_FLOOR: Final = 1e-10
+POWER_FLOOR: Final = 1e-10
 """Power below which a level is that of this power."""
 DYNAMIC_RANGE: Final = 80.0
 """How far below the highest level of a sound its lowest can be, in dB."""
@@ -176,7 +176,7 @@ def _peaks(S: NDArray[np.float32], sr: int) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def _decibels(power: NDArray[np.floating]) -> NDArray[np.floating]:
-    level = 10 * np.log10(np.maximum(power, power.dtype.type(AMPLITUDE_FLOOR)))
+    level = 10 * np.log10(np.maximum(power, power.dtype.type(POWER_FLOOR)))
     return np.asarray(np.maximum(level, level.max() - DYNAMIC_RANGE))
 
 

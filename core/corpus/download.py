@@ -151,9 +151,14 @@ def download_from_kaggle(corpus: Corpus, channels: Iterable[str], folder: Path, 
         except Exception as error:  # kagglehub documents no classes of its own
             raise DownloadError(f"Kaggle does not give {archive.kaggle!r}: {error}") from error
         clips = {path.name: (path, clip) for path, clip in find_clips(fetched, corpus)}
-        for name, (path, clip) in clips.items():
-            with path.open("rb") as content:
-                write_whole(folder / source.place(archive, clip) / name, content)
+        try:
+            for name, (path, clip) in clips.items():
+                with path.open("rb") as content:
+                    write_whole(folder / source.place(archive, clip) / name, content)
+        except OSError as error:
+            raise DownloadError(
+                f"{channel} cannot be copied: {error.strerror or error}. Free space and retry."
+            ) from error
     return folder
 
 
@@ -185,7 +190,9 @@ def _fetch_archive(corpus: Corpus, source: Source, channel: str, folder: Path, r
             f"{archive.name} cannot be unpacked ({error}) and is removed. Download it again."
         ) from error
     except OSError as error:
-        raise DownloadError(f"{archive.name} cannot be unpacked: {error.strerror}. Free space and retry.") from error
+        raise DownloadError(
+            f"{archive.name} cannot be unpacked: {error.strerror or error}. Free space and retry."
+        ) from error
     path.unlink()
 
 

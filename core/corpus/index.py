@@ -29,7 +29,6 @@ SOUND_FIELDS = ("duration", "rate", "channels", "digest", "error")
 FILE_FIELDS = (*SOUND_FIELDS, "duplicate_of", "size", "modified")
 COLUMNS = ("corpus", "clip", "path", "emotion", "speaker", *DEFAULTS, *FILE_FIELDS)
 """Columns of every index; fields that a corpus has besides stand before those of the file."""
-"""Columns that are no texts."""
 
 
 def scan(

@@ -8,8 +8,6 @@ written when a model is trained on them.
 import dataclasses
 import functools
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from core.audio.fingerprint import MIN_OVERLAP, N_BITS, Fingerprint
 from core.config import data_folder
 from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
-from core.files import write_atomically
+from core.files import DAMAGED_ZIP, write_atomically
 from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
@@ -73,17 +71,14 @@ class Prints:
         """
         frames = pack(sound)
         values = {
-            clip: max(agreement(frames, self._frames_of(clip), shift + step) for step in (-1, 0, 1))
+            clip: max(agreement(frames, self.frames_of(clip), shift + step) for step in (-1, 0, 1))
             for clip, shift in self._candidates(frames)
         }
         best = max(values, key=lambda clip: values[clip], default=-1)
         return self.clips[best] if best >= 0 and values[best] >= SAME_RECORDING else ""
 
-    def bits(self, clip: int) -> Fingerprint:
-        """Return the fingerprint of a clip, by its position."""
-        return unpack(self._frames_of(clip))
-
-    def _frames_of(self, clip: int) -> NDArray[np.uint32]:
+    def frames_of(self, clip: int) -> NDArray[np.uint32]:
+        """Return the bits of a clip's frames, by its position; shape (n,)."""
         return self.frames[self.starts[clip] : self.starts[clip + 1]]
 
     def _candidates(self, frames: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
@@ -142,12 +137,6 @@ def pack(sound: Fingerprint) -> NDArray[np.uint32]:
     return np.asarray((sound > 0).T.astype(np.uint32) @ (1 << np.arange(N_BITS, dtype=np.uint32)), dtype=np.uint32)
 
 
-def unpack(frames: NDArray[np.uint32]) -> Fingerprint:
-    """Return the fingerprint of frames, shape (32, n)."""
-    bits = frames[None, :] >> np.arange(N_BITS, dtype=np.uint32)[:, None] & 1
-    return (2 * bits.astype(np.int8) - 1).astype(np.int8)
-
-
 def prints_path(corpus: str) -> Path:
     """Return where the fingerprints of a corpus are written."""
     return data_folder() / f"prints-{corpus}.npz"
@@ -166,7 +155,10 @@ def load_prints(corpus: str) -> Prints | None:
     Prints or None
     """
     path = find_prints(corpus)
-    return None if path is None else _read(path, path.stat().st_mtime_ns)
+    try:
+        return None if path is None else _read(path, path.stat().st_mtime_ns)
+    except OSError:  # it went away since
+        return None
 
 
 def find_prints(corpus: str) -> Path | None:
@@ -180,12 +172,13 @@ def _read(path: Path, stamp: int) -> Prints | None:
     del stamp
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            clips, starts, frames = file["clips"], file["starts"], file["frames"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
+            clips, starts, frames = file["clips"].astype(str), file["starts"].astype(np.int64), file["frames"]
+        is_whole = len(starts) == len(clips) + 1 and starts[0] == 0 and starts[-1] == len(frames)
+        if not is_whole or (np.diff(starts) < 0).any():
+            return None
+        return Prints(tuple(clips.tolist()), starts, frames.astype(np.uint32))
+    except (*DAMAGED_ZIP, OSError, ValueError, KeyError, TypeError):
         return None
-    if len(starts) != len(clips) + 1 or starts[0] != 0 or starts[-1] != len(frames) or (np.diff(starts) < 0).any():
-        return None
-    return Prints(tuple(clips.astype(str).tolist()), starts.astype(np.int64), frames.astype(np.uint32))
 
 
 def write_prints(index: "pd.DataFrame", root: Path, path: Path, *, n_jobs: int = 2, report: Report = ignore) -> None:

@@ -10,7 +10,6 @@ van der Maaten L, Hinton G (2008). Visualizing data using t-SNE. JMLR 9: 2579-26
 import dataclasses
 import io
 import logging
-import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from core.files import write_atomically
+from core.files import DAMAGED_ZIP, write_atomically
 from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -113,7 +112,7 @@ def load_projection(path: Path) -> Projection | None:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             projection = Projection(**{field.name: stored[field.name] for field in dataclasses.fields(Projection)})
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (*DAMAGED_ZIP, OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("The map %s is not readable and is made anew: %s", path, error)
         return None
     n = len(projection.clips)

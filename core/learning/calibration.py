@@ -26,14 +26,17 @@ FOREIGN_RANGE: Final = 0.25
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What inner folds say of clips, augmented and as they are, that they did not train on."""
+    """What discriminants say of clips that they did not train on: inner folds, or those that met none of a corpus."""
 
     log_proba: NDArray[np.float64]
     """Shape (views, n, 1 + augmentations, classes)."""
     log_outside: NDArray[np.float64]
     """Shape (views, n, 1 + augmentations)."""
     towards_others: NDArray[np.float64]
-    """How far each is on the way to other corpora, of the same shape; 0 where none are known."""
+    """How far each is on the way to other corpora, of the same shape; 0 where none are known.
+
+    Of a corpus that is the only other one, by a discriminant that met it: nothing else tells the way.
+    """
 
     def usual(self) -> float:
         """Return the mean over views of ``log_outside`` of the median clip."""

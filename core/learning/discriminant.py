@@ -146,7 +146,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     X : np.ndarray [shape=(n, 1 + augmentations, d), dtype=float32]
         Features of the clips, as they are and augmented, unscaled.
     index : pandas.DataFrame
-        The same clips, with columns ``emotion``, ``channel``, ``speaker`` and ``gender``.
+        The same clips, with columns ``corpus``, ``emotion``, ``channel``, ``speaker`` and ``gender``.
     fold : Fold
         Rows, seed and folder.
 

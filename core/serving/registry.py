@@ -126,8 +126,8 @@ class StoredModel:
             lines = (line.decode() for line in (head, *places.get(_beginning(clip), ())))
             rows = [row for row in csv.DictReader(lines) if row["clip"] == clip]
         if self.manifest.format == FIRST_FORMAT:
-            told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav")) or {}
-            rows = [row | {field: str(value) for field, value in told.items()} for row in rows]
+            told = load_corpus(self.manifest.corpus.name).parse(PurePath(f"{clip}.wav"))
+            rows = [row | {field: str(value) for field, value in told.items()} for row in rows if told is not None]
         return rows
 
     @functools.cached_property
@@ -164,7 +164,7 @@ class StoredModel:
         """Say of a file that was published so that it is not what it should be."""
         try:
             yield
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
             raise ModelError(
                 f"The file {file!r} of model {self.name!r} cannot be read ({error}). Retrain it."
             ) from error
@@ -174,7 +174,7 @@ def _beginning(clip: str) -> bytes:
     """Return the name of a clip as it stands in a table, up to the first comma."""
     text = io.StringIO()
     csv.writer(text).writerow([clip])
-    return text.getvalue().encode().strip().split(b",")[0]
+    return text.getvalue().removesuffix("\r\n").encode().split(b",")[0]
 
 
 class Registry:
@@ -311,8 +311,7 @@ class Registry:
         """Write a model aside, check it, and move it into place in one step, instead of a damaged one where wanted."""
         if STORED_NAME.fullmatch(name) is None:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
-        if (self.root / name).exists() and not (mends and self._is_damaged(name)):
-            raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
+        self._check_free(name, mends=mends)
         aside = partial_of(self.root / f".{name}")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -322,7 +321,8 @@ class Registry:
             _check_files(model, tuple(model.manifest.files))
             sync_folder(aside)
             with self._alone():
-                if mends and (self.root / name).exists():
+                self._check_free(name, mends=mends)  # another may have stored it since
+                if (self.root / name).exists():
                     (self.root / name).rename(damaged := partial_of(self.root / f".{name}"))
                     shutil.rmtree(damaged, ignore_errors=True)
                 aside.rename(self.root / name)
@@ -333,6 +333,11 @@ class Registry:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return self.load(name)
+
+    def _check_free(self, name: str, *, mends: bool) -> None:
+        """Refuse the name of a stored model, but that of a damaged one where it is to be mended."""
+        if (self.root / name).exists() and not (mends and self._is_damaged(name)):
+            raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
 
     def promote(self, name: str) -> None:
         """Put a model in use, after checking its files.

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from core.errors import SoundWebError, log_unexpected
 from core.work.progress import Progress, Report
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class WorkState:
     """Whether it came to its end."""
     progress: Progress = _STARTING
     """How far it is, as last reported."""
-    failure: Exception | None = None
+    failure: SoundWebError | None = None
     """What ended it early; None where nothing did, or somebody stopped it."""
 
 
@@ -79,8 +80,12 @@ class BackgroundWork:
             work(self._report)
         except WorkStopped:
             self._state = WorkState()
-        except Exception as error:
+        except SoundWebError as error:
             logger.warning("Work in the background ended early: %s", error)
             self._state = WorkState(failure=error)
+        except Exception as error:
+            number = log_unexpected(error, "work in the background")
+            told = f"Sorry, something went wrong. The server's log tells more under number {number}. Try again."
+            self._state = WorkState(failure=SoundWebError(told))
         else:
             self._state = WorkState(is_done=True)

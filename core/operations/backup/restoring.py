@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from core.audio.encoder import FOLDER as ENCODERS
 from core.audio.encoder import NETWORK_FILE
-from core.config import DecodeLimits, artifacts_folder
-from core.errors import BackupError, ModelError
+from core.config import STORED_NAME, DecodeLimits, artifacts_folder
+from core.errors import BackupError, ModelError, SoundWebError
 from core.files import DAMAGED_ZIP, partial_of, sync_folder, write_atomically
 from core.operations.access import audit
 from core.operations.backup.content import (
@@ -35,10 +35,11 @@ from core.operations.backup.content import (
     Summary,
 )
 from core.operations.database import reading, writing
-from core.operations.feedback.entries import feedback_folder
+from core.operations.feedback.entries import check_place, feedback_folder
 from core.operations.models.archives import MANIFEST, MAX_FILE, is_plain, read_entry, store
 from core.operations.schema import list_revisions
-from core.operations.tables import UtcTime
+from core.operations.spec import TrainingSpec, check_spec
+from core.operations.tables import UtcTime, feedback, jobs
 from core.serving.registry import CHAMPION_FILE, Registry
 from core.work.progress import Progress, Report, ignore
 
@@ -71,7 +72,7 @@ def restore(path: Path, report: Report = ignore) -> Summary:
     except DAMAGED_ZIP as error:
         raise BackupError(f"{str(path)!r} is not a backup that can be read. Take another copy of it.") from error
     except OSError as error:
-        raise BackupError(f"{error.filename or str(path)!r} cannot be used: {error.strerror}.") from error
+        raise BackupError(f"{error.filename or str(path)!r} cannot be used: {error.strerror or error}.") from error
 
 
 class _Restoring:
@@ -270,9 +271,25 @@ def _row(table: sa.Table, line: bytes) -> dict[str, Any]:
     """Return the values of a row, each of its column's type."""
     try:
         values = {name: _value(table.c[name], value) for name, value in json.loads(line).items()}
-        return {name: values[name] for name in table.c.keys()}  # noqa: SIM118 - a collection of columns
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
+        row = {name: values[name] for name in table.c.keys()}  # noqa: SIM118 - a collection of columns
+        if table is feedback:
+            check_place(row["clip"], row["container"])
+        elif table is jobs:
+            _check_job(row)
+    except (SoundWebError, ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
         raise BackupError(f"A row of the table {table.name!r} in the backup cannot be used ({error}).") from error
+    return row
+
+
+def _check_job(row: dict[str, Any]) -> None:
+    """Refuse a training that could not be shown or would not have been taken; none goes on where it was not begun."""
+    spec = TrainingSpec.from_json(row["spec"])
+    if row["run"] and STORED_NAME.fullmatch(row["run"]) is None:
+        raise ValueError(f"run is {row['run']!r:.40}")
+    if row["status"] == "queued":
+        check_spec(spec)
+    elif row["status"] == "running":
+        row["status"] = "lost"
 
 
 def _value(column: sa.Column[Any], value: Any) -> Any:

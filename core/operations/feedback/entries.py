@@ -65,6 +65,7 @@ class Feedback:
     @property
     def path(self) -> Path | None:
         """Where the sound is kept; None without consent."""
+        check_place(self.clip, self.container)
         return feedback_folder() / f"{self.clip}.{self.container}" if self.container else None
 
 
@@ -183,6 +184,18 @@ def agreement(token: str) -> "pd.DataFrame":
     return table.groupby(["day", "model"], as_index=False).agg(n=("agrees", "size"), agreement=("agrees", "mean"))
 
 
+def check_place(clip: str, container: str) -> None:
+    """Refuse what names no sound, or one outside the folder of the sounds.
+
+    Raises
+    ------
+    FeedbackError
+        If the clip is no SHA-256 in hex, or the container none of ``CONTAINERS`` and not empty.
+    """
+    if _DIGEST.fullmatch(clip) is None or container not in ("", *CONTAINERS):
+        raise FeedbackError(f"{clip!r:.80} is not the SHA-256 of a sound, or {container!r:.20} not a kind of file.")
+
+
 def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: str) -> dict[str, Any]:
     """Return the values to keep, after looking at each."""
     if label not in probabilities:
@@ -192,8 +205,9 @@ def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: s
     total = math.fsum(probabilities.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise FeedbackError(f"The probabilities sum to {total:.4f}, not to 1.")
-    if STORED_NAME.fullmatch(model) is None or _DIGEST.fullmatch(clip) is None:
-        raise FeedbackError(f"{model!r} is not a model's name, or {clip!r} not the SHA-256 of a sound.")
+    if STORED_NAME.fullmatch(model) is None:
+        raise FeedbackError(f"{model!r} is not a model's name.")
+    check_place(clip, "")
     ordered = {emotion: float(probabilities[emotion]) for emotion in sorted(probabilities)}
     answer = max(ordered, key=lambda emotion: ordered[emotion])
     return {"label": label, "answer": answer, "probabilities": ordered, "model": model, "clip": clip}

@@ -145,7 +145,7 @@ def bury(job: Job) -> None:
     if not finish(job, status, message=message, process=job.process):
         return  # the claimer has ended, and its worker has taken over since
     shutil.rmtree(shared_folder(job.id), ignore_errors=True)
-    if job.pid is not None:
+    if job.pid is not None and job.host == host_name():
         remove_partials(artifacts_folder(), job.pid)
     if job.run:
         remove_partials(data_folder() / RUNS / job.run)

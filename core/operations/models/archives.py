@@ -6,6 +6,7 @@ the manifest says, and hold up in ``core.operations.models.inspection``. The Ker
 
 import io
 import json
+import re
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ MAX_ARCHIVE: Final = 100 * 2**20
 """Size of a zip file, in bytes."""
 MAX_FILE: Final = 100 * 2**20
 """Size of a file in it, in bytes, counted while unpacking: headers lie."""
+PLAIN_NAME: Final = re.compile(r"\w[\w.+-]{0,60}")
+"""Names of corpora and protocols in a model that comes from anywhere: no mark of Markdown but what stands in words."""
 MAX_MANIFEST: Final = 2**20
 
 
@@ -180,4 +183,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         raise ModelError("The manifest does not list the files of the archive. Export the model again.")
     if STORED_NAME.fullmatch(manifest.name) is None:
         raise ModelError(f"{manifest.name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
+    names = (manifest.corpus.name, manifest.corpus.main_protocol, manifest.protocol)
+    if not all(PLAIN_NAME.fullmatch(name) for name in names):
+        raise ModelError(f"The manifest names a corpus or a protocol {names!r:.120}, which cannot be. Export it again.")
     return manifest

@@ -122,7 +122,7 @@ def _show_promotion(token: str, name: str) -> None:
     gate = evaluate_promotion(name, cache.VerifiedModels())
     typed = None
     if gate.objection:
-        st.warning(f"{gate.objection}.", icon=":material/warning:")
+        st.warning(f"{plain(gate.objection)}.", icon=":material/warning:")
         typed = st.text_input(
             "To put it in use all the same, type its name", key=f"{state.ADMIN_CONFIRM}-{name}", width=320
         )

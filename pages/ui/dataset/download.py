@@ -8,7 +8,6 @@ from core.corpus.catalogue import FOLDERS_VARIABLE, download_command, download_f
 from core.corpus.download import has_kaggle, missing_channels, source_of
 from core.corpus.known import default_corpus
 from core.corpus.sources import LooseFiles, Source
-from core.errors import SoundWebError
 from core.work.background import WorkState
 from pages.ui.shared import cache, state
 
@@ -112,10 +111,8 @@ def _follow() -> None:
 
 def _show_end(progress: WorkState) -> None:
     """Tell why the last download ended early, if it did."""
-    if isinstance(progress.failure, SoundWebError):
+    if progress.failure is not None:
         st.error(str(progress.failure), icon=":material/error:")
-    elif progress.failure is not None:
-        raise progress.failure
 
 
 def show_completion(corpus: Corpus) -> None:

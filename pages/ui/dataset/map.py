@@ -6,7 +6,6 @@ import streamlit as st
 from core.config import data_folder
 from core.corpus.browsing import fields_of, find_clip
 from core.corpus.projection import MAX_CLIPS, METHODS, Projection
-from core.errors import SoundWebError
 from core.plots import corpus as plots
 from core.serving.corpus_map import compute_map, read_map
 from pages.ui.dataset.detail import show_clip
@@ -26,10 +25,8 @@ def show_map(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     if projection is not None:
         _show_points(corpus, clips, projection)
         return
-    if isinstance(work.state.failure, SoundWebError):
+    if work.state.failure is not None:
         st.error(str(work.state.failure), icon=":material/error:")
-    elif work.state.failure is not None:
-        raise work.state.failure
 
     def start() -> None:
         work.start(lambda report: compute_map(predictor, corpus.clips, corpus.root, data_folder(), report))

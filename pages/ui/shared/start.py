@@ -122,7 +122,8 @@ def program_routes() -> list[BaseRoute]:
 async def begin(stack: contextlib.ExitStack) -> None:
     """See to what the first page needs; once it is drawn, or nobody came, do what ``start`` does and load the rest."""
     run = anyio.to_thread.run_sync
-    await run(attempt, prepare_first_page)
+    for step in (logs.configure, place_temporary_files, prepare_first_page):
+        await run(attempt, step)
     with anyio.move_on_after(PATIENCE):
         while not drawn.is_set():
             await anyio.sleep(0.1)
@@ -132,9 +133,7 @@ async def begin(stack: contextlib.ExitStack) -> None:
 
 
 def prepare_first_page() -> None:
-    """Set up the log and a place for files of the moment, and import what the first page is made of."""
-    logs.configure()
-    place_temporary_files()
+    """Import what the first page is made of."""
     for module in FIRST:
         importlib.import_module(module)
     list_places()

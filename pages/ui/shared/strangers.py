@@ -18,6 +18,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from core.audio.sound import Sound
 from core.config import UploadLimits
+from core.settings import read_number
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,8 @@ class Guard:
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on where there is room for it."""
         stated = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
-        size = int(stated) if stated.isdigit() else UploadLimits.read().per_file
+        size = read_number(stated)
+        size = UploadLimits.read().per_file if size is None else size
         if not uploads.reserve(id(scope), session, size):
             logger.warning("An upload of %s bytes was refused: there is no room.", f"{size:,}")
             await PlainTextResponse(FULL, 413, {"Connection": "close"})(scope, receive, send)
