@@ -30,7 +30,7 @@ def test_packing_loses_nothing():
     assert pack(np.ones((N_BITS, 1), np.int8)).tolist() == [2**32 - 1]
 
 
-@pytest.mark.parametrize("heard", [slice(0, 3), slice(1, 2.5), slice(2, 5)])
+@pytest.mark.parametrize("heard", [slice(0, 3), slice(1, 2.5), slice(1, 4)])
 def test_two_sounds_agree_at_the_shift_that_is_best(heard):
     """As compared at every shift: a part of a sound, the sound itself, one that goes on behind its end."""
     known, whole = fingerprint(noise(3), SR), np.concatenate([noise(3), noise(3, 1)])
@@ -40,7 +40,7 @@ def test_two_sounds_agree_at_the_shift_that_is_best(heard):
     best = max(values, key=values.get)
     assert best == pytest.approx(heard.start * SR / 512, abs=1)
     assert values[best] == pytest.approx(similarities(sound, [known])[0], abs=1e-6)
-    assert values[min(shifts)] == values[max(shifts)] == -1, "no second overlaps"
+    assert values[min(shifts)] == values[max(shifts)] == -1, "too little overlaps"
 
 
 def test_a_sound_is_found_among_others_and_strangers_are_not():
