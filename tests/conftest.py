@@ -18,6 +18,7 @@ import pylibsrtp  # noqa: F401 - must be imported before TensorFlow, see soundwe
 import pytest
 import soundfile as sf
 import sqlalchemy as sa
+from joblib.externals.loky import get_reusable_executor
 from streamlit.runtime.pages_manager import PagesManager
 
 from core.audio.features.reference import ReferenceFeatures
@@ -100,6 +101,12 @@ def encode_av(y: np.ndarray, sr: int, container: str, codec: str, layout: str = 
 
 def tone(frequency: float = 220.0, sr: int = 48_000, duration: float = 1.0, amplitude: float = 0.3) -> np.ndarray:
     return amplitude * np.sin(2 * np.pi * frequency * np.arange(int(duration * sr)) / sr)
+
+
+@pytest.fixture
+def fresh_workers() -> None:
+    """End the processes that other tests worked in: they keep the environment of those."""
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -102,6 +102,7 @@ def test_parquet_has_the_columns_of_the_table_with_their_types(predictor, sounds
 
 
 @pytest.mark.heavy
+@pytest.mark.usefixtures("fresh_workers")
 def test_processes_answer_as_one_does_and_say_how_far_they_are(predictor, small_blocks, tmp_path):
     write_sounds(tmp_path / "sounds", 10)
     reports: list[Progress] = []

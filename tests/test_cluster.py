@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 import pytest
-from joblib.externals.loky import get_reusable_executor
 
 from core.audio.features.reference import ReferenceFeatures
 from core.command_line.application import main
@@ -127,7 +126,9 @@ def test_files_travel_in_blocks_of_bounded_size_and_what_cannot_be_read_says_why
     assert isinstance(error, FileNotFoundError)
 
 
-def test_answers_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers, tmp_path, monkeypatch):
+def test_answers_are_equal_to_the_last_bit_though_a_worker_is_killed(
+    dask, workers, fresh_workers, tmp_path, monkeypatch
+):
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     folder = tmp_path / "sounds"
     folder.mkdir()
@@ -172,10 +173,9 @@ def test_an_error_in_a_worker_is_that_of_a_process_here(dask, workers, tmp_path)
         store.update(clips, root)
 
 
-def test_folds_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers, tmp_path):
+def test_folds_are_equal_to_the_last_bit_though_a_worker_is_killed(dask, workers, fresh_workers, tmp_path):
     from core.learning.training import train
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)  # other tests' workers may have seen anything
     clips = release_index()
     is_used = clips["speaker"].isin([f"{actor:02}" for actor in TRAINED_ACTORS]) & (clips["channel"] == "speech")
     clips = clips[is_used].reset_index(drop=True).assign(duplicate_of="")
