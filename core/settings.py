@@ -12,6 +12,7 @@ from typing import Final
 from core.errors import SettingsError
 
 MAX_DIGITS: Final = 10
+"""Longest number that is read, in digits: longer ones mean nothing here, and take long."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +90,10 @@ def read_address(name: str) -> Address | None:
     if text is None:
         return None
     host, colon, port = text.rpartition(":")
-    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
+    number = read_number(port)
+    if number is None or not 1 <= number <= 65_535:
         raise SettingsError(f"{name} is {text!r}; it takes a port from 1 to 65535, as 9100, or 0.0.0.0:9100.")
-    return Address(host if colon else "127.0.0.1", int(port))
+    return Address(host if colon else "127.0.0.1", number)
 
 
 def read_number(text: str) -> int | None:

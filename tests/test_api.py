@@ -252,6 +252,17 @@ def test_a_stream_ends_when_no_more_sound_will_come(server, key):
     assert {window["label"] for window in windows} == {NO_SPEECH}
 
 
+def test_a_program_that_goes_behind_its_last_sound_frees_the_place_and_leaves_no_error(server, key, caplog):
+    with Client(server, key) as client:
+        for _ in range(2):  # there is one place
+            stream = client.live([bytes(2 * SAMPLE_RATE)], rate=SAMPLE_RATE)
+            next(stream)
+            time.sleep(0.5)
+            stream.close()
+            time.sleep(1)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "rate", "chunks", "words"),
     [

@@ -100,8 +100,8 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             await _close(socket, ENDED, "No sound came for a while, and the stream has ended.")
             return
         if not data:
-            await _wait_for_end(worker)
-            await _close(socket, FINISHED, "")
+            if await _is_there_at_the_end(socket, worker):
+                await _close(socket, FINISHED, "")
             return
         if time() > due:
             due += KEY_INTERVAL
@@ -115,11 +115,13 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             worker.push_frame(frame)
 
 
-async def _wait_for_end(worker: LiveWorker) -> None:
-    """Wait until a worker ends by itself, as it does when no sound comes, and its last window is sent."""
-    while worker.is_running:
+async def _is_there_at_the_end(socket: WebSocket, worker: LiveWorker) -> bool:
+    """Wait until a worker that gets no more sound has ended, and its last window is sent, or the program goes first."""
+    going = asyncio.ensure_future(socket.receive())
+    while worker.is_running and not going.done():
         await asyncio.sleep(END_INTERVAL)
     await asyncio.sleep(END_INTERVAL)
+    return going.cancel()
 
 
 async def _refuse(socket: WebSocket, error: SoundWebError) -> None:
