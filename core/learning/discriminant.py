@@ -115,7 +115,7 @@ class Discriminant:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OtherClips:
-    """Clips of one other corpus, as they are, and sums over them."""
+    """Clips of one other corpus, as they are, and what follows from them."""
 
     Z: Array
     """Standardised features, shape (n, 1, d)."""
@@ -126,9 +126,10 @@ class OtherClips:
         """Return the clips in each class, shape (classes,)."""
         return np.bincount(self.classes, minlength=n_classes).astype(np.float32)
 
-    def sums(self, n_classes: int) -> Array:
-        """Return the sum of each class, shape (classes, d)."""
-        return np.asarray(np.eye(n_classes, dtype=np.float32)[self.classes].T @ self.Z[:, 0])
+    def means(self, n_classes: int) -> Array:
+        """Return the mean of each class, shape (classes, d); 0 for one that it lacks."""
+        sums = np.eye(n_classes, dtype=np.float32)[self.classes].T @ self.Z[:, 0]
+        return np.asarray(sums / np.maximum(self.counts(n_classes), 1)[:, None])
 
     def scatter_around(self, centres: Array) -> Array:
         """Return the scatter of the clips around centres of (classes, d), shape (d, d)."""
@@ -369,10 +370,9 @@ def way_to_others(common: Array, others: Sequence[OtherClips]) -> Array:
     """
     n_classes, here, there = len(common), [], []
     for other in others:
-        counts = other.counts(n_classes)
-        occurs = counts > 0
+        occurs = other.counts(n_classes) > 0
         here.append(common[occurs].mean(axis=0))
-        there.append((other.sums(n_classes)[occurs] / counts[occurs, None]).mean(axis=0))
+        there.append(other.means(n_classes)[occurs].mean(axis=0))
     return np.stack([np.mean(here, axis=0), np.mean(there, axis=0)])
 
 
@@ -385,9 +385,8 @@ def centres_elsewhere(shift: float, common: Array, others: Sequence[OtherClips])
     n_classes = len(common)
     total, n_corpora = np.zeros_like(common), np.zeros((n_classes, 1), dtype=np.float32)
     for other in others:
-        counts = other.counts(n_classes)[:, None]
-        total += other.sums(n_classes) / np.maximum(counts, 1)
-        n_corpora += counts > 0
+        total += other.means(n_classes)
+        n_corpora += other.counts(n_classes)[:, None] > 0
     occurs = n_corpora[:, 0] > 0
     moved = total[occurs] / n_corpora[occurs] - common[occurs]
     offset = np.tile(moved.mean(axis=0), (n_classes, 1))

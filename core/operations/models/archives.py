@@ -183,7 +183,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         raise ModelError("The manifest does not list the files of the archive. Export the model again.")
     if STORED_NAME.fullmatch(manifest.name) is None:
         raise ModelError(f"{manifest.name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
-    names = (manifest.corpus.name, manifest.corpus.main_protocol, manifest.protocol)
+    names = (manifest.corpus.name, manifest.corpus.main_protocol, *manifest.corpus.protocols, manifest.protocol)
     if not all(PLAIN_NAME.fullmatch(name) for name in names):
         raise ModelError(f"The manifest names a corpus or a protocol {names!r:.120}, which cannot be. Export it again.")
     return manifest
