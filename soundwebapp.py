@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core.logs import begin_request
+from core.work.imports import imports
 from core.work.turns import turns
 from pages.ui.shared.start import apologise, drawn, middleware, program_routes, started
 
@@ -18,7 +19,8 @@ ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 def main() -> None:
     """Show the page that a visitor is at."""
     begin_request()
-    from pages.ui.shared.frame import framed  # Streamlit's caches need the server
+    with imports.alone():
+        from pages.ui.shared.frame import framed  # Streamlit's caches need the server
 
     page = st.navigation(
         {
@@ -35,7 +37,7 @@ def main() -> None:
         }
     )
     st.set_page_config(page_title=f"{page.title} · Emotion in a voice", page_icon=str(ICON), layout="wide")
-    with framed(), turns.visit():
+    with imports.alone(), framed(), turns.visit():
         page.run()
     drawn.set()
 

@@ -25,6 +25,7 @@ from core.config import check_settings, metrics_address
 from core.corpus.catalogue import list_places
 from core.errors import SoundWebError, log_unexpected
 from core.operations import measures
+from core.work.imports import imports
 from pages.ui.admin.cookie import session_routes
 from pages.ui.shared.protection import Protection
 from pages.ui.shared.strangers import Guard
@@ -75,8 +76,12 @@ class OnDemand(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as they do."""
-        router = await anyio.to_thread.run_sync(self._router)
+        router = await anyio.to_thread.run_sync(self._make)
         await router(scope, receive, send)
+
+    def _make(self) -> Router:
+        with imports.alone():
+            return self._router()
 
 
 @contextlib.asynccontextmanager
@@ -102,9 +107,10 @@ def program_routes() -> list[BaseRoute]:
     """Return what the server serves besides pages: to programs, to who watches its health, and to sessions' cookies."""
 
     def predictor(name: str | None = None) -> "Predictor":
-        from pages.ui.shared import cache  # Streamlit's caches need the server, which is there when somebody asks
+        with imports.alone():
+            from pages.ui.shared import cache  # Streamlit's caches need the server, which is there when somebody asks
 
-        return cache.predictor(name)
+            return cache.predictor(name)
 
     def slots() -> "LiveSlots":
         from pages.ui.shared import cache
@@ -122,14 +128,16 @@ def program_routes() -> list[BaseRoute]:
 async def begin(stack: contextlib.ExitStack) -> None:
     """See to what the first page needs; once it is drawn, or nobody came, do what ``start`` does and load the rest."""
     run = anyio.to_thread.run_sync
-    for step in (logs.configure, place_temporary_files, prepare_first_page):
-        await run(attempt, step)
-    with anyio.move_on_after(PATIENCE):
-        while not drawn.is_set():
-            await anyio.sleep(0.1)
-    await run(start, stack)
-    for step in rest():
-        await run(attempt, step)
+    with imports.loading():
+        for step in (logs.configure, place_temporary_files, prepare_first_page):
+            await run(attempt, step)
+        with anyio.move_on_after(PATIENCE):
+            while not drawn.is_set():
+                await anyio.sleep(0.1)
+        await run(attempt, functools.partial(start, stack))
+        steps = rest()
+        while step := await run(following, steps):
+            await run(attempt, step)
 
 
 def prepare_first_page() -> None:
@@ -183,10 +191,17 @@ def rest() -> Iterator[Callable[[], object]]:
     yield cache.spare_collector
 
 
+def following(steps: Iterator[Callable[[], object]]) -> Callable[[], object] | None:
+    """Return the next step; None behind the last one."""
+    with imports.alone():
+        return next(steps, None)
+
+
 def attempt(step: Callable[[], object]) -> None:
     """Take a step of the start; what cannot be done now is said in the log."""
     try:
-        step()
+        with imports.alone():
+            step()
     except (SoundWebError, OSError) as error:
         logger.warning("%s", error)
     except Exception as error:  # a server that starts shows what is wrong; one that does not helps nobody
