@@ -9,7 +9,10 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
+import functools
+import itertools
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -21,6 +24,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +35,7 @@ import numpy as np
 import psutil
 import threadpoolctl
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from benchmarks import reference_pipeline
 from core.audio.decode import Waveform, decode
@@ -202,38 +207,100 @@ def ms(seconds: Sequence[float]) -> tuple[float, ...]:
     return tuple(1e3 * value for value in seconds)
 
 
+class Apart:
+    """Work in a process of its own: what it leaves running, as TensorFlow's threads, slows nothing that is measured.
+
+    Parameters
+    ----------
+    make : callable
+        Called there once, on one core; returns the work.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[], object]]) -> None:
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, (make,))
+
+    def seconds(self) -> float:
+        """Do the work once and return how long it took."""
+        return self._pool.submit(_clock_work).result()
+
+    def end(self) -> None:
+        """End the process."""
+        self._pool.shutdown()
+
+
+_work: Callable[[], object]
+"""What a process of ``Apart`` does."""
+
+
+def _begin(make: Callable[[], Callable[[], object]]) -> None:
+    global _work  # noqa: PLW0603 - a process has one work
+    threadpoolctl.threadpool_limits(1)
+    _work = make()
+    _work()
+
+
+def _clock_work() -> float:
+    return clock(_work)
+
+
+def apart(rounds: int, *makes: Callable[[], Callable[[], object]]) -> list[tuple[float, ...]]:
+    """Do works in turns, each warm and in a process of its own on one core, and return the seconds of each."""
+    works = [Apart(make) for make in makes]
+    try:
+        for work in works:
+            work.seconds()
+        times = [[work.seconds() for work in works] for _ in range(rounds)]
+    finally:
+        for work in works:
+            work.end()
+    return [tuple(of_work) for of_work in zip(*times, strict=True)]
+
+
 def features(place: Place, rounds: int) -> Iterator[Row]:
     """Measure the reference's 62 features of a decoded clip, warm, on one core."""
-    y, sr = librosa.load(place.clip, duration=4)
-    own = ReferenceFeatures()
-    waveform = Waveform.of_samples(y)
-    with threadpoolctl.threadpool_limits(1):
-        ours, theirs = in_turns(
-            3 * rounds, lambda: extract(waveform, own), lambda: reference_pipeline.extract(y, int(sr))
-        )
+    makes = (functools.partial(make, place.clip) for make in (_our_features, _their_features))
+    ours, theirs = apart(3 * rounds, *makes)
     yield Row("62 features of a clip, warm, one core", "ms", ms(ours), ms(theirs))
+
+
+def _our_features(clip: Path) -> Callable[[], object]:
+    own, waveform = ReferenceFeatures(), Waveform.of_samples(librosa.load(clip, duration=4)[0])
+    return lambda: extract(waveform, own)
+
+
+def _their_features(clip: Path) -> Callable[[], object]:
+    y, sr = librosa.load(clip, duration=4)
+    return lambda: reference_pipeline.extract(y, int(sr))
 
 
 def answer(place: Place, rounds: int) -> Iterator[Row]:
     """Measure the way from the bytes of a clip to the answer of the model in use, warm, and that of the reference."""
-    network_path, scaler_path = place.reference_files
-    network = keras.models.load_model(network_path)
-    scaler = joblib.load(scaler_path)  # written a moment ago by this process
-    predictor = Predictor.load()
-    contents = [path.read_bytes() for path in place.clips]
-    several = [iter(contents * (3 * rounds + 1)), iter(place.clips * (3 * rounds + 1))]
-
-    def ours() -> object:
-        return predictor.predict(decode(next(several[0])))
-
-    def theirs() -> object:
-        y, sr = librosa.load(next(several[1]), duration=4)
-        return network.predict(scaler.transform(reference_pipeline.extract(y, int(sr)))[np.newaxis], verbose=0)
-
-    with threadpoolctl.threadpool_limits(1):
-        mine, other = in_turns(3 * rounds, ours, theirs)
+    theirs = functools.partial(_their_answers, place.clips, *place.reference_files)
+    mine, other = apart(3 * rounds, functools.partial(_our_answers, place.clips), theirs)
     yield Row("bytes to answer, warm, one core", "ms", ms(mine), ms(other))
     yield Row("the same, 95th percentile", "ms", (1e3 * float(np.percentile(mine, 95)),))
+
+
+def _our_answers(clips: Sequence[Path]) -> Callable[[], object]:
+    predictor, contents = Predictor.load(), itertools.cycle([path.read_bytes() for path in clips])
+    return lambda: predictor.predict(decode(next(contents)))
+
+
+def _their_answers(clips: Sequence[Path], network_path: Path, scaler_path: Path) -> Callable[[], object]:
+    of_features, paths = _their_network(network_path, scaler_path), itertools.cycle(clips)
+
+    def ask() -> object:
+        y, sr = librosa.load(next(paths), duration=4)
+        return of_features(reference_pipeline.extract(y, int(sr)))
+
+    return ask
+
+
+def _their_network(network_path: Path, scaler_path: Path) -> Callable[[NDArray[np.float64]], object]:
+    """Return what answers for features as the reference does."""
+    network = keras.models.load_model(network_path)
+    scaler = joblib.load(scaler_path)  # written a moment ago by this run
+    return lambda X: network.predict(scaler.transform(X)[np.newaxis], verbose=0)
 
 
 def script(place: Place, rounds: int) -> Iterator[Row]:
@@ -320,25 +387,25 @@ def epoch(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - reads n
 
 def followed(place: Place, rounds: int) -> Iterator[Row]:
     """Measure a minute of speech followed over time; the reference pipeline answers each four seconds of it."""
-    network_path, scaler_path = place.reference_files
-    network = keras.models.load_model(network_path)
-    scaler = joblib.load(scaler_path)  # written a moment ago by this process
-    predictor = Predictor.load()
-    y = np.resize(np.concatenate([decode(path).y for path in place.clips[:16]]), FOLLOWED * SAMPLE_RATE)
-
-    def ours() -> object:
-        return list(follow(np.split(y, FOLLOWED), predictor))
-
-    def theirs() -> object:
-        windows = np.split(y, FOLLOWED // 4)
-        return [
-            network.predict(scaler.transform(reference_pipeline.extract(window, SAMPLE_RATE))[np.newaxis], verbose=0)
-            for window in windows
-        ]
-
-    mine, other = in_turns(max(rounds // 3, 1), ours, theirs)
-    speed = [tuple(FOLLOWED / value for value in values) for values in (mine, other)]
+    theirs = functools.partial(_they_follow, place.clips, *place.reference_files)
+    times = apart(max(rounds // 3, 1), functools.partial(_we_follow, place.clips), theirs)
+    speed = [tuple(FOLLOWED / value for value in values) for values in times]
     yield Row("a sound followed over time", "times as fast as it plays", *speed, is_speed=True)
+
+
+def _minute(clips: Sequence[Path]) -> NDArray[np.float32]:
+    """Return the speech that is followed, shape (n,)."""
+    return np.resize(np.concatenate([decode(path).y for path in clips[:16]]), FOLLOWED * SAMPLE_RATE)
+
+
+def _we_follow(clips: Sequence[Path]) -> Callable[[], object]:
+    predictor, seconds = Predictor.load(), np.split(_minute(clips), FOLLOWED)
+    return lambda: list(follow(seconds, predictor))
+
+
+def _they_follow(clips: Sequence[Path], network_path: Path, scaler_path: Path) -> Callable[[], object]:
+    of_features, windows = _their_network(network_path, scaler_path), np.split(_minute(clips), FOLLOWED // 4)
+    return lambda: [of_features(reference_pipeline.extract(window, SAMPLE_RATE)) for window in windows]
 
 
 def first_screen(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - reads no clip

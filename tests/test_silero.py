@@ -1,11 +1,12 @@
 import numpy as np
+import onnx
 import pytest
 
 from core.audio.decode import decode
 from core.audio.network import open_network
 from core.audio.resampling import resample
-from core.audio.silero.__main__ import network_path, read_weights
-from core.audio.silero.network import CONTEXT, RATE, WEIGHTS, WINDOW, read_windows, run_memory
+from core.audio.silero.__main__ import build_parts, network_path
+from core.audio.silero.network import CONTEXT, PARTS, RATE, WINDOW, read_windows, run_memory
 from core.corpus.samples import list_samples, list_synthesized
 
 N_WINDOWS = 60
@@ -50,9 +51,8 @@ def test_probabilities_are_those_of_the_network_of_the_package(network):
     assert found.max() > 0.99
 
 
-def test_the_stored_weights_are_those_of_the_package():
-    with np.load(WEIGHTS) as stored:
-        expected = read_weights(network_path())
-        assert set(stored) == set(expected)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(stored[name], values)
+def test_the_stored_networks_are_made_of_that_of_the_package():
+    built = build_parts(network_path())
+    assert set(built) == set(PARTS)
+    for name, expected in built.items():
+        assert onnx.load(PARTS[name]).graph == expected.graph

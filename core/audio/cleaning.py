@@ -155,14 +155,14 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
         return []
     size = scipy.fft.next_fast_len(4 * len(y), real=True)
     window = _blackman_harris(len(y))  # the skirts of a strong line are no lines
-    power = 2 * np.square(np.abs(scipy.fft.rfft(y * window, size)) / window.sum())
+    power = np.square(np.abs(scipy.fft.rfft(y * window, size))) * np.float32(2 / window.sum(dtype=np.float64) ** 2)
+    peaks = 1 + np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:]) & (power[1:-1] > least))
+    if not len(peaks):
+        return []
     # The neighbourhood must be wider than the lobe of a line, and than two of them.
     reach = max(round(_NEIGHBOURHOOD * size / sr), 64)
-    blocks = power[: len(power) // reach * reach].reshape(-1, reach)
-    usual = np.interp(np.arange(len(power)), np.arange(len(blocks)) * reach + reach / 2, np.median(blocks, axis=1))
-    is_peak = np.zeros(len(power), bool)
-    is_peak[1:-1] = (power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])
-    peaks = np.flatnonzero(is_peak & (power > LINE_RATIO * usual) & (power > least))
+    blocks = np.median(power[: len(power) // reach * reach].reshape(-1, reach), axis=1)
+    peaks = peaks[power[peaks] > LINE_RATIO * np.interp(peaks, (np.arange(len(blocks)) + 0.5) * reach, blocks)]
     peaks = peaks[np.argsort(-power[peaks], kind="stable")]
     lobe = 4 * size // len(y)
     found: list[int] = []
@@ -174,11 +174,13 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     return [_peak_frequency(power, k) * sr / size for k in found]
 
 
-def _blackman_harris(n: int) -> NDArray[np.float64]:
+@functools.lru_cache(maxsize=4)
+def _blackman_harris(n: int) -> NDArray[np.float32]:
     """Return a Blackman-Harris window of a period of ``n`` samples, shape (n,)."""
     c = np.cos(2 * np.pi * np.arange(n) / n)
     # The cosines of twice and three times the angle are polynomials of that of the angle.
-    return np.asarray(0.35875 - 0.14128 + c * (3 * 0.01168 - 0.48829 + c * (2 * 0.14128 - c * 4 * 0.01168)))
+    window = 0.35875 - 0.14128 + c * (3 * 0.01168 - 0.48829 + c * (2 * 0.14128 - c * 4 * 0.01168))
+    return np.asarray(window, dtype=np.float32)
 
 
 def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDArray[np.float32]:
@@ -207,7 +209,7 @@ def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDAr
     return np.asarray(scipy.signal.sosfiltfilt(np.concatenate(sections), y, padlen=padding), dtype=np.float32)
 
 
-def _peak_frequency(power: NDArray[np.float64], k: int) -> float:
+def _peak_frequency(power: NDArray[np.float32], k: int) -> float:
     """Return where a peak stands, in bins, by a parabola through the logarithms."""
     before, here, after = (float(np.log(power[k + step] + 1e-30)) for step in (-1, 0, 1))
     curvature = before - 2 * here + after
