@@ -159,6 +159,24 @@ def test_upload_is_answered_with_the_digits_of_the_script(app, browse, recorded)
     expect(page.get_by_text(f"{float(answer['confidence']):.1%} confident")).to_be_visible()
 
 
+def test_an_upload_outlives_a_reload_in_its_tab_alone(app, browse):
+    sample = list_synthesized()[0].path
+    page = browse(app)
+    upload(page, sample)
+    expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
+    page.reload()
+    expect(page.get_by_text(f"Still here: {sample.name}")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
+    other = page.context.new_page()
+    other.goto(app)
+    expect(other.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+    press(page, "Remove")
+    expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+    page.reload()
+    expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("Still here")).to_have_count(0)
+
+
 def test_recording_is_answered_with_the_emotion_of_the_script(app, browse, recorded):
     page = browse(app, microphone=recorded)
     page.get_by_text("Record", exact=True).click()

@@ -86,22 +86,28 @@ def test_at_once_one_of_them_fails(import_both):
     assert len(import_both(Imports())) >= 1
 
 
-def test_nobody_waits_for_ever(monkeypatch):
-    monkeypatch.setattr("core.work.imports.PATIENCE", 0.1)
-    imports, may_end = Imports(), threading.Event()
+def test_long_work_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("core.work.imports.PATIENCE", 0.2)
+    imports, has_begun, may_end = Imports(), threading.Event(), threading.Event()
 
     def work() -> None:
         with imports.alone():
+            has_begun.set()
             assert may_end.wait(10)
 
     with imports.loading():
         thread = threading.Thread(target=work)
         thread.start()
-        started = time.monotonic()
-        with imports.alone():
-            assert time.monotonic() - started < 5
-            may_end.set()
+        assert has_begun.wait(10)
+        waits = []
+        for _ in range(3):
+            started = time.monotonic()
+            with imports.alone(), imports.alone():
+                waits.append(time.monotonic() - started)
+        may_end.set()
         thread.join()
+    assert waits[0] > 0.1
+    assert max(waits[1:]) < 0.1
 
 
 def test_a_page_and_the_steps_of_a_start_take_turns(monkeypatch):

@@ -8,11 +8,12 @@ package.
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Final
 
-PATIENCE: Final = 5.0
-"""Longest wait for another thread, in seconds: two that import at once seldom meet, and one may have long work."""
+PATIENCE: Final = 3.0
+"""Time for which a thread is waited for, in seconds: what it imports is imported by then, its work may last an hour."""
 
 
 class Imports:
@@ -26,27 +27,36 @@ class Imports:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._is_loading = threading.Event()
+        self._changed = threading.Condition()
+        self._is_loading = False
+        self._ends: dict[int, float] = {}
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
         """Stand around a start: before and after it, threads do not wait for each other."""
-        self._is_loading.set()
+        self._is_loading = True
         try:
             yield
         finally:
-            self._is_loading.clear()
+            self._is_loading = False
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Stand around what may import: while a start loads, other threads' imports are over, or last too long."""
-        is_held = self._is_loading.is_set() and self._lock.acquire(timeout=PATIENCE)
+        """Stand around what may import: while a start loads, it begins when other threads' imports are over."""
+        me = threading.get_ident()
+        if not self._is_loading or me in self._ends:
+            yield
+            return
+        with self._changed:
+            while (wait := max(self._ends.values(), default=0.0) - time.monotonic()) > 0:
+                self._changed.wait(wait)
+            self._ends[me] = time.monotonic() + PATIENCE
         try:
             yield
         finally:
-            if is_held:
-                self._lock.release()
+            with self._changed:
+                del self._ends[me]
+                self._changed.notify_all()
 
 
 imports: Final = Imports()

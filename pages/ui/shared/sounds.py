@@ -11,6 +11,7 @@ from core.corpus.catalogue import list_places
 from pages.ui.shared import cache, links, state
 from pages.ui.shared.corpus import FoundCorpus, address, choose_corpus, find_corpus
 from pages.ui.shared.strangers import uploads
+from pages.ui.shared.visits import visit
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
 MAX_FILES = 50
@@ -35,6 +36,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         on_change=_tell,
         args=(keys,),
     )
+    visit().chosen[keys.source] = source or UPLOAD
     if source == CLIP and (corpus := choose_corpus(keys.corpus)):
         return _clip(corpus, keys)
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
@@ -122,17 +124,17 @@ def _recording(keys: state.SoundKeys) -> list[Sound]:
 
 
 def _keep(keys: state.SoundKeys, source: str, files: dict[str, Any]) -> list[Sound]:
-    """Return the sounds of a widget's files by their ids, or those it held before another page was opened."""
-    kept: dict[str, dict[str, Sound]] = st.session_state.setdefault(keys.kept, {})
-    before = kept.get(source, {})
+    """Return the sounds of a widget's files by their ids, or those it held before a page was opened or loaded anew."""
+    before = visit().kept(keys.kept, source)
     if files:
         # What is here already is kept as the object that it is, with its digest.
-        kept[source] = {key: before.get(key) or _sound_of(file, source) for key, file in files.items()}
+        sounds = {key: before.get(key) or _sound_of(file, source) for key, file in files.items()}
+        visit().keep(keys.kept, source, sounds)
     elif before:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(f"Still here: {', '.join([sound.name for sound in before.values()][:3])}")
             st.button("Remove", icon=":material/close:", type="tertiary", on_click=_forget, args=(keys, source))
-    return list(kept.get(source, {}).values())
+    return list(visit().kept(keys.kept, source).values())
 
 
 def _sound_of(file: Any, source: str) -> Sound:
@@ -144,7 +146,7 @@ def _sound_of(file: Any, source: str) -> Sound:
 
 def _forget(keys: state.SoundKeys, source: str) -> None:
     """Drop what was kept of a widget: somebody changed it."""
-    st.session_state.get(keys.kept, {}).pop(source, None)
+    visit().forget(keys.kept, source)
 
 
 def _sample(keys: state.SoundKeys) -> list[Sound]:

@@ -22,7 +22,7 @@ class SoundKeys:
     file: str
     """Digest of the one of several uploads that is looked at."""
     kept: str
-    """The uploaded or recorded sounds, which outlive a change of page as their widgets do not."""
+    """Name of the uploaded or recorded sounds in ``pages.ui.shared.visits``."""
 
 
 CLIP: Final = "clip"
@@ -64,6 +64,9 @@ LINKS: Final = "links"
 NEWS: Final = "links-news"
 """What it had for ``pages.ui.shared.links.news``, and on which page."""
 NAVIGATION: Final = "navigation-lists"
+VISIT: Final = "visit"
+"""The ``pages.ui.shared.visits.Visit``."""
+VISIT_WORD: Final = "visit-word"
 PART: Final = "predict-part"
 PLAYER: Final = "player"
 PLAY: Final = "play"
