@@ -30,7 +30,7 @@ SCREENS = {"light": (1280, 860), "dark": (390, 1180)}
 """Width and height of the screen of each colour scheme, in pixels."""
 PAUSE = 1.0
 """Silence between the sounds that the microphone plays, in seconds."""
-TALK = 9_000
+TALK = 22_000
 """Time that the Live page listens, in milliseconds: its picture is taken while somebody speaks."""
 FILM = 20.0
 """Length of the moving picture of the Live page, in seconds."""
@@ -105,6 +105,7 @@ def draw_live(page: Page, address: str, scheme: str) -> None:
         film(page, "live")
     else:
         page.wait_for_timeout(TALK)
+    page.get_by_role("heading", name="No speech").wait_for()  # so that what is said next is there for a while
     page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
     shoot(page, f"live-{scheme}")
     stream.get_by_role("button", name="Stop").click()

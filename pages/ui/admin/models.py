@@ -53,7 +53,7 @@ def _show_table(models: list[Overview]) -> None:
             "in use": model.is_used,
             "model": model.name,
             **{key: 100 * model.recalls[key] if key in model.recalls else None for key in keys},
-            "created": model.created,
+            "created": model.created[:16].replace("T", " "),
             "channels": ", ".join(model.channels),
             "size": model.size / 2**20,
             "problem": model.problem,
@@ -63,12 +63,14 @@ def _show_table(models: list[Overview]) -> None:
     columns: dict[str, Any] = {
         "in use": st.column_config.CheckboxColumn("In use", width=60),
         "model": st.column_config.TextColumn("Model", width=140),
-        "created": "Stored (UTC)",
+        "created": st.column_config.TextColumn("Stored (UTC)", width=130),
         "channels": "Clips of",
         "size": st.column_config.NumberColumn("MiB", format="%.1f"),
         "problem": "Cannot be loaded because",
     }
-    columns |= {key: st.column_config.NumberColumn(key, format="%.1f %%", width=148) for key in keys}
+    columns |= {
+        key: st.column_config.NumberColumn(key.removeprefix("speaker-"), format="%.1f %%", width=116) for key in keys
+    }
     if not any(model.problem for model in models):
         columns["problem"] = None
     st.dataframe(rows, hide_index=True, column_config=columns)

@@ -73,10 +73,11 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
         return
     n_seeds = int(clips["n_seeds"].max())
     agreement = {"n_answered": "Seeds"} if n_seeds > 1 else {}
+    channel = ["channel"] if clips["channel"].nunique() > 1 else []  # else the page says it above
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
     shown = told if told in names else names[0]
     st.dataframe(
-        clips[["speaker", "intensity", "statement", "confidence", *agreement, "channel", "clip"]],
+        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel, "clip"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={

@@ -19,6 +19,7 @@ const ICONS = {
 }
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600] // s, between labels of the time axis
 const LABEL_WIDTH = 52 // px
+const LAST_WIDTH = 36 // px
 const NARROWEST = 40 // px, of a region with its words in it
 const HINT = "Click to play from there, drag to choose a stretch."
 const KEYS =
@@ -145,13 +146,16 @@ class Player {
   // The time axis, anew at each zoom: the plugin's own steps are whole seconds.
   drawAxis() {
     this.axis?.destroy()
-    const step = STEPS.find((step) => (step * this.wave.getWidth() * this.scale) / this.length >= LABEL_WIDTH)
+    const perSecond = (this.wave.getWidth() * this.scale) / this.length
+    const step = STEPS.find((step) => step * perSecond >= LABEL_WIDTH)
     this.axis = Timeline.create({
       height: HEIGHTS.timeline,
       timeInterval: (step ?? STEPS.at(-1)) / 5,
       primaryLabelInterval: step ?? STEPS.at(-1),
       secondaryLabelInterval: this.length * 2,
-      formatTimeCallback: (seconds) => clock(seconds, step < 0.1 ? 2 : 1).replace(/\.0+$/, ""),
+      // What would be cut off at the end is left out.
+      formatTimeCallback: (seconds) =>
+        (this.length - seconds) * perSecond < LAST_WIDTH ? "" : clock(seconds, step < 0.1 ? 2 : 1).replace(/\.0+$/, ""),
       style: { fontSize: "11px", color: this.style("--st-text-color") },
     })
     this.wave.registerPlugin(this.axis)
