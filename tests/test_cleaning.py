@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.signal
 
 from core.audio.cleaning import CUTOFF, HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
@@ -88,17 +89,33 @@ def test_faint_lines_and_noise_are_no_lines():
 
 def test_noise_is_lowered_by_ten_decibels_and_the_voice_is_kept(voice):
     hiss = noise(0.01, len(voice))
-    lowered = lower_noise(voice + hiss, noise(0.01), SR)
+    lowered = lower_noise(voice + hiss, noise(0.01))
     quiet = slice(0, SR // 8)
-    alone = lower_noise(hiss, noise(0.01), SR)
+    alone = lower_noise(hiss, noise(0.01))
     assert level(alone) == pytest.approx(level(hiss) - 10, abs=1.5)
     assert level(lowered - voice) < level(hiss) - 3
     assert len(lowered[quiet]) == SR // 8
-    assert lower_noise(voice, np.zeros(SR, np.float32), SR) is voice
-    assert lower_noise(voice, hiss[:1_000], SR) is voice
+    assert lower_noise(voice, np.zeros(SR, np.float32)) is voice
+    assert lower_noise(voice, hiss[:1_000]) is voice
 
 
 def test_spectrum_of_lowered_white_noise_stays_flat():
-    lowered = lower_noise(noise(0.1), noise(0.1), SR)
+    lowered = lower_noise(noise(0.1), noise(0.1))
     _, power = scipy.signal.welch(lowered, SR, nperseg=512)
     assert np.ptp(10 * np.log10(power[4:-4])) < 4
+
+
+def test_noise_is_lowered_as_by_the_transform_of_scipy():
+    rng = np.random.default_rng(1)
+    y, pause = (rng.normal(0, 0.01, n).astype(np.float32) for n in (SR, SR // 2))
+    y[SR // 3 :] += 0.1 * np.sin(np.arange(SR - SR // 3) / 9).astype(np.float32)
+    transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", 1_024), 256, SR)
+    of_pause = np.square(np.abs(transform.stft(pause)[:, 3:-3]))
+    noise = scipy.ndimage.uniform_filter1d(of_pause.mean(axis=1), 9)
+    S = transform.stft(y)
+    before, gain = np.zeros(len(noise)), np.empty(S.shape)
+    for t, ratio in enumerate((np.square(np.abs(S)) / noise[:, None]).T):
+        above = 0.9 * before + 0.1 * np.maximum(ratio - 1, 0)
+        gain[:, t] = np.maximum(above / (1 + above), 10 ** (-10 / 20))
+        before = np.square(gain[:, t]) * ratio
+    np.testing.assert_allclose(lower_noise(y, pause), transform.istft(S * gain, k1=len(y)), atol=1e-5)

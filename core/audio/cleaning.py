@@ -20,6 +20,8 @@ import scipy.ndimage
 from numpy.typing import NDArray
 from scipy.linalg.blas import dtbsv
 
+from core.audio.spectra import hann, magnitudes, overlap_add, overlapping
+
 CUTOFF: Final = 60.0
 """Frequency below which nothing is voice, in Hz."""
 MAX_LINES: Final = 24
@@ -216,7 +218,7 @@ def _peak_frequency(power: NDArray[np.float32], k: int) -> float:
     return k + (0.5 * (before - after) / curvature if curvature < 0 else 0.0)
 
 
-def lower_noise(y: NDArray[np.float32], pause: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+def lower_noise(y: NDArray[np.float32], pause: NDArray[np.float32]) -> NDArray[np.float32]:
     """Lower steady noise, by at most ``MOST_REDUCTION`` dB.
 
     Parameters
@@ -225,8 +227,6 @@ def lower_noise(y: NDArray[np.float32], pause: NDArray[np.float32], sr: int) -> 
         Voice and noise.
     pause : np.ndarray [shape=(m,), dtype=float32]
         The noise alone.
-    sr : int
-        Sampling rate, in Hz.
 
     Returns
     -------
@@ -235,17 +235,17 @@ def lower_noise(y: NDArray[np.float32], pause: NDArray[np.float32], sr: int) -> 
     """
     if len(pause) < 2 * _N_FFT or not np.any(pause):
         return y
-    import scipy.signal  # as above
-
-    transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
-    of_pause = np.square(np.abs(transform.stft(pause)[:, 3:-3]))
-    noise = scipy.ndimage.uniform_filter1d(of_pause.mean(axis=1), _SMOOTHING)
-    S = transform.stft(y)
-    ratio = np.square(np.abs(S)) / (noise[:, None] + np.finfo(np.float32).tiny)
-    least, before = 10 ** (-MOST_REDUCTION / 20), np.zeros(len(noise))
+    window = hann(_N_FFT).astype(np.float32)
+    of_pause = np.square(magnitudes(overlapping(pause, _N_FFT)[3:-3]))
+    noise = scipy.ndimage.uniform_filter1d(of_pause.mean(axis=0), _SMOOTHING)
+    S = scipy.fft.rfft(overlapping(y, _N_FFT) * window, axis=1)
+    ratio = np.square(np.abs(S)) / (noise + np.finfo(np.float32).tiny)
+    least, before = np.float32(10 ** (-MOST_REDUCTION / 20)), np.zeros_like(noise)
+    now = (1 - _MEMORY) * np.maximum(ratio - 1, 0)
     gain = np.empty_like(ratio)
-    for t in range(ratio.shape[1]):
-        above = _MEMORY * before + (1 - _MEMORY) * np.maximum(ratio[:, t] - 1, 0)
-        gain[:, t] = np.maximum(above / (1 + above), least)
-        before = np.square(gain[:, t]) * ratio[:, t]
-    return np.asarray(transform.istft(S * gain, k1=len(y)), dtype=np.float32)
+    for t in range(len(ratio)):
+        above = _MEMORY * before + now[t]
+        np.maximum(above / (1 + above), least, out=gain[t])
+        before = np.square(gain[t]) * ratio[t]
+    lowered = scipy.fft.irfft(S * gain, axis=1) * (window / np.float32(1.5))
+    return np.asarray(overlap_add(lowered, len(y)), dtype=np.float32)

@@ -45,6 +45,41 @@ def framed(y: NDArray[np.float32], *, n_fft: int, hop_length: int) -> NDArray[np
     return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
 
 
+def overlapping(y: NDArray[np.float32], n_fft: int) -> NDArray[np.float32]:
+    """Return all frames that hold something of a sound, a quarter of a frame apart: each sample stands in four.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform.
+    n_fft : int
+        Length of a frame, in samples; a multiple of 4.
+
+    Returns
+    -------
+    np.ndarray [shape=(3 + ceil(4 * n / n_fft), n_fft), dtype=float32]
+        A view that cannot be written. The first three frames begin before the sound, the last three end behind it.
+    """
+    hop = n_fft // 4
+    n = 3 + -(-len(y) // hop)
+    padded = np.zeros((n + 3) * hop, y.dtype)
+    padded[3 * hop : 3 * hop + len(y)] = y
+    return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
+
+
+def overlap_add(frames: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Return the first samples of the sound that frames as from ``overlapping`` add up to; shape (n,).
+
+    Both frames and what they are of under a Hann window each, the sum is one and a half times the sound.
+    """
+    hop = frames.shape[1] // 4
+    quarters = frames.reshape(len(frames), 4, hop)
+    added = np.zeros((len(frames) + 3, hop), frames.dtype)
+    for k in range(4):
+        added[k : k + len(frames)] += quarters[:, k]
+    return added.ravel()[3 * hop : 3 * hop + n]
+
+
 def magnitudes(
     frames: NDArray[np.float32], *, size: int | None = None, dtype: type[np.floating] = np.float32
 ) -> NDArray[np.float32]:

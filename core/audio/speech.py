@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
 from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
+from core.audio.spectra import magnitudes, overlapping
 from core.config import SAMPLE_RATE
 from core.work.turns import turns
 
@@ -204,7 +205,7 @@ class SpeechFinder:
         start = max(first - margin, 0)
         voice = y[start : last + margin]
         if snr < LOWERED_FROM:
-            voice = lower_noise(voice, y[pause], self._sr)
+            voice = lower_noise(voice, y[pause])
         return Stretch(origin + first, origin + last, origin + start, voice, snr)
 
     def _forget(self, settled: int) -> None:
@@ -324,13 +325,10 @@ def snr_within(y: NDArray[np.float32], sr: int) -> float:
     """
     if len(y) < 4 * _N_FFT:
         return float("inf")
-    import scipy.signal  # loads as long as all else of an answer together; few sounds need it
-
-    transform = scipy.signal.ShortTimeFFT(scipy.signal.get_window("hann", _N_FFT), _N_FFT // 4, sr)
-    S = np.square(np.abs(transform.stft(y)[:, 3:-3]))
-    S = scipy.ndimage.uniform_filter1d(S, 3, axis=1)
     bands = slice(*(np.array(_GAP_RANGE) * _N_FFT / sr).astype(int).tolist())
-    weakest = np.percentile(S, 10, axis=1)[bands]
+    S = np.square(magnitudes(overlapping(y, _N_FFT)[3:-3])[:, bands])
+    S = scipy.ndimage.uniform_filter1d(S, 3, axis=0)
+    weakest = np.percentile(S, 10, axis=0)
     weakest = weakest[: len(weakest) // _GAP_BINS * _GAP_BINS].reshape(-1, _GAP_BINS)
     noise = np.percentile(weakest, 20, axis=1).sum() * _GAP_BINS / _GAP_BIAS
-    return _ratio(float(S.mean(axis=1)[bands][: weakest.size].sum()), float(noise))
+    return _ratio(float(S.mean(axis=0)[: weakest.size].sum()), float(noise))
