@@ -20,7 +20,7 @@ class Sessions:
     def enter(self, name: str, word: object = None) -> Visit:
         """Run a page in a session, in a tab that holds a word, and return its visit."""
         self.monkeypatch.setattr(st, "session_state", self.states.setdefault(name, {}))
-        self.monkeypatch.setattr(visits, "_follow", lambda **_: {"before": word})
+        self.monkeypatch.setattr(visits, "tell_word", lambda **_: {"before": word})
         follow_visit()
         return visit()
 

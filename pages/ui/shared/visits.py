@@ -29,7 +29,7 @@ NAME: Final = "soundweb-visit"
 Sounds: TypeAlias = dict[str, Sound]
 """Those of a widget, by the ids of its files."""
 
-_follow = st.components.v2.component("visit", js=JS)
+tell_word = st.components.v2.component("visit", js=JS)
 
 
 class Visit:
@@ -85,7 +85,7 @@ def visit() -> Visit:
 def follow_visit() -> None:
     """Go on with the visit that this tab held before it was loaded anew, where it is still there."""
     here = visit()
-    before = _follow(key=state.VISIT_WORD, data={"name": NAME, "word": here.word}).get("before")
+    before = tell_word(key=state.VISIT_WORD, data={"name": NAME, "word": here.word}).get("before")
     if not isinstance(before, str) or before in (here.before, here.word):
         return
     here.before = before
