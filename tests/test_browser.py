@@ -163,10 +163,10 @@ def test_an_upload_outlives_a_reload_in_its_tab_alone(app, browse):
     sample = list_synthesized()[0].path
     page = browse(app)
     upload(page, sample)
-    expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("Probability of each emotion")).to_be_visible(timeout=TIMEOUT)
     page.reload()
     expect(page.get_by_text(f"Still here: {sample.name}")).to_be_visible(timeout=TIMEOUT)
-    expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("Probability of each emotion")).to_be_visible(timeout=TIMEOUT)
     other = page.context.new_page()
     other.goto(app)
     expect(other.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)

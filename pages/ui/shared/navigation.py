@@ -17,9 +17,10 @@ export default function () {
       }
     }
   }
-  const timer = setInterval(mend, 500)
+  const observer = new MutationObserver(mend)
+  observer.observe(document.body, { childList: true, subtree: true })
   mend()
-  return () => clearInterval(timer)
+  return () => observer.disconnect()
 }
 """
 _mend = st.components.v2.component("navigation_lists", js=JS)
