@@ -10,7 +10,6 @@ import streamlit as st
 from core.errors import SoundWebError
 from pages.ui.shared import cache
 from pages.ui.shared.navigation import mend_navigation
-from pages.ui.shared.visits import follow_visit
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
@@ -40,7 +39,6 @@ def framed() -> Iterator[None]:
     """Show the sidebar before the page; where a model must be loaded for it, behind the page, which does not wait."""
     st.html(STYLE)
     mend_navigation()
-    follow_visit()
     is_ready = cache.is_ready()
     if is_ready:
         _show_sidebar()

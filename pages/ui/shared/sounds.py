@@ -11,7 +11,7 @@ from core.corpus.catalogue import list_places
 from pages.ui.shared import cache, links, state
 from pages.ui.shared.corpus import FoundCorpus, address, choose_corpus, find_corpus
 from pages.ui.shared.strangers import uploads
-from pages.ui.shared.visits import visit
+from pages.ui.shared.visits import follow_visit, visit
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
 MAX_FILES = 50
@@ -21,6 +21,8 @@ RECORDING_RATE = 48_000
 
 def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     """Show the ways to a sound, and return what was chosen: nothing, one sound, or several uploads."""
+    if keys is state.SOUND:
+        follow_visit()
     has_corpus = bool(list_places())
     first = UPLOAD if keys is state.SOUND else CLIP if has_corpus else SAMPLE
     st.session_state.setdefault(keys.source, first)
