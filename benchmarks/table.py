@@ -189,10 +189,15 @@ class Place:
 
 def in_turns(rounds: int, *works: Callable[[], object]) -> list[tuple[float, ...]]:
     """Do pieces of work in turns, once before the clock runs, and return the seconds of each."""
-    for work in works:
-        work()
-    times = [[clock(work) for work in works] for _ in range(rounds)]
-    return [tuple(of_work) for of_work in zip(*times, strict=True)]
+    return take_turns(rounds, *(functools.partial(clock, work) for work in works))
+
+
+def take_turns(rounds: int, *clocks: Callable[[], float]) -> list[tuple[float, ...]]:
+    """Call in turns what does a work and returns its seconds, once for nothing; return the seconds of each."""
+    for of_work in clocks:
+        of_work()
+    times = [[of_work() for of_work in clocks] for _ in range(rounds)]
+    return [tuple(seconds) for seconds in zip(*times, strict=True)]
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -236,7 +241,6 @@ def _begin(make: Callable[[], Callable[[], object]]) -> None:
     global _work  # noqa: PLW0603 - a process has one work
     threadpoolctl.threadpool_limits(1)
     _work = make()
-    _work()
 
 
 def _clock_work() -> float:
@@ -247,13 +251,10 @@ def apart(rounds: int, *makes: Callable[[], Callable[[], object]]) -> list[tuple
     """Do works in turns, each warm and in a process of its own on one core, and return the seconds of each."""
     works = [Apart(make) for make in makes]
     try:
-        for work in works:
-            work.seconds()
-        times = [[work.seconds() for work in works] for _ in range(rounds)]
+        return take_turns(rounds, *(work.seconds for work in works))
     finally:
         for work in works:
             work.end()
-    return [tuple(of_work) for of_work in zip(*times, strict=True)]
 
 
 def features(place: Place, rounds: int) -> Iterator[Row]:
