@@ -40,6 +40,7 @@ def open_page(page: Page, app: str, name: str) -> None:
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text(SIGNS[name]).first).to_be_visible(timeout=TIMEOUT)
+    expect(page.locator("[data-testid=stSidebarNavItems] [role=list]").first).to_be_attached(timeout=TIMEOUT)
     page.wait_for_timeout(2_000)
 
 

@@ -17,10 +17,11 @@ export default function () {
       }
     }
   }
-  const observer = new MutationObserver(mend)
-  observer.observe(document.body, { childList: true, subtree: true })
   mend()
-  return () => observer.disconnect()
+  if (document.soundwebLists) return
+  // One for as long as the document stands: Streamlit takes components away and brings them back as pages change.
+  document.soundwebLists = new MutationObserver(mend)
+  document.soundwebLists.observe(document.body, { childList: true, subtree: true })
 }
 """
 _mend = st.components.v2.component("navigation_lists", js=JS)
