@@ -51,11 +51,7 @@ watch = st.components.v2.component("microphone_access", js=JS)
 
 def show_access() -> bool:
     """Say what keeps the browser from a microphone; tell whether one may still be had on this page."""
-    found = watch(key=state.LIVE_ACCESS, on_access_change=_note).access
+    found = watch(key=state.LIVE_ACCESS, on_access_change=state.noted).access
     if found in WORDS:
         st.warning(WORDS[found], icon=ICONS[found])
     return bool(found != "insecure")
-
-
-def _note() -> None:
-    """Do nothing: only states with a callback are attributes from the beginning."""

@@ -148,7 +148,7 @@ def _show(sound: Sound, key: str, regions: tuple[Region, ...], levels: tuple[flo
             "scale": getattr(sequential, SPECTRUM_SCALE),
             "play": told if told.get("sound") == sound.sha256 else None,
         },
-        on_stretch_change=_note,
+        on_stretch_change=state.noted,
     )
     stretch = read_stretch(result.stretch, duration)
     if stretch is not None:
@@ -220,7 +220,3 @@ def _renderer(manager: BidiComponentManager) -> Callable[..., Any]:
     manifest = ComponentManifest(package, "", [ComponentConfig(component, FOLDER.name)])
     manager.register_from_manifest(manifest, FOLDER.parent)
     return st.components.v2.component(NAME, css="player.css", js="player.js")
-
-
-def _note() -> None:
-    """Do nothing: only states with a callback are attributes from the beginning."""

@@ -1,4 +1,4 @@
-"""Keys of the session state, each in one place."""
+"""Keys of the session state, each in one place, and the callback of the states that components tell."""
 
 import dataclasses
 from typing import Final
@@ -174,3 +174,7 @@ ADMIN_DELETE: Final = "admin-delete"
 ADMIN_FEEDBACK: Final = "admin-feedback"
 ADMIN_KEY: Final = "admin-key"
 ADMIN_NEW_KEY: Final = "admin-new-key"
+
+
+def noted() -> None:
+    """Do nothing: a component tells only those of its states that have a callback."""

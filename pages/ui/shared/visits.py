@@ -85,8 +85,7 @@ def visit() -> Visit:
 def follow_visit() -> None:
     """Go on with the visit that this tab held before it was loaded anew, where it is still there."""
     here = visit()
-    # A component tells nothing that nobody is called for.
-    told = tell_word(key=state.VISIT_WORD, data={"name": NAME, "word": here.word}, on_before_change=_note)
+    told = tell_word(key=state.VISIT_WORD, data={"name": NAME, "word": here.word}, on_before_change=state.noted)
     before = told.get("before")
     if not isinstance(before, str) or before in (here.before, here.word):
         return
@@ -98,7 +97,3 @@ def follow_visit() -> None:
         uploads.keep(cache.session(), sound)
     for key, source in here.chosen.items():
         st.session_state[key] = source
-
-
-def _note() -> None:
-    """See what the tab told in the run that follows."""
