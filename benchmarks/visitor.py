@@ -145,13 +145,16 @@ class Visitor:
         self, path: str, body: bytes | None = None, *, method: str = "GET", content_type: str = ""
     ) -> HTTPResponse:
         """Send a request as a browser does, with the cookies that it keeps."""
-        headers = {"Cookie": self._kept(), "X-Xsrftoken": self.cookies.get("_streamlit_xsrf", "")}
-        headers |= {"Content-Type": content_type} if content_type else {}
+        headers = self.own_headers() | ({"Content-Type": content_type} if content_type else {})
         request = urllib.request.Request(self.address + path, body, headers, method=method)  # noqa: S310
         answer: HTTPResponse = urllib.request.urlopen(request, context=self.tls)  # noqa: S310
         for line in answer.headers.get_all("Set-Cookie", ()):
             self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(line).items()}
         return answer
+
+    def own_headers(self) -> dict[str, str]:
+        """Return the headers by which the server knows the browser."""
+        return {"Cookie": self._kept(), "X-Xsrftoken": self.cookies.get("_streamlit_xsrf", "")}
 
     def _kept(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -49,7 +49,7 @@ def ensure_signed_in() -> str:
 
 def _ensure_signed_in() -> str:
     limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
-    token = _own_token()
+    token = own_token()
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
     except NotSignedIn as error:
@@ -65,7 +65,7 @@ def _ensure_signed_in() -> str:
     return str(token)
 
 
-def _own_token() -> str | None:
+def own_token() -> str | None:
     """Return the token of this browser: signed in over this connection, or in its cookie.
 
     Streamlit gives a session to whoever names it after its connection broke, and addresses of uploads name it: what is

@@ -8,8 +8,9 @@ from typing import Any, Final
 import streamlit as st
 
 from core.errors import SoundWebError
-from pages.ui.shared import cache
+from pages.ui.shared import cache, state
 from pages.ui.shared.navigation import mend_navigation
+from pages.ui.shared.strangers import COOKIE, browsers
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
@@ -37,6 +38,8 @@ def shown_errors() -> Iterator[None]:
 @contextmanager
 def framed() -> Iterator[None]:
     """Show the sidebar before the page; where a model must be loaded for it, behind the page, which does not wait."""
+    if state.BROWSER not in st.session_state:
+        st.session_state[state.BROWSER] = browsers.meet(cache.session(), st.context.cookies.get(COOKIE))
     st.html(STYLE)
     mend_navigation()
     is_ready = cache.is_ready()

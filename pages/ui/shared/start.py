@@ -16,6 +16,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Router, get_route_path
 from starlette.types import Receive, Scope, Send
+from streamlit import net_util
 from streamlit.runtime.pages_manager import PagesManager
 
 from core import logs
@@ -100,6 +101,9 @@ async def started(app: st.App) -> AsyncIterator[None]:
 
 def middleware() -> list[Middleware]:
     """Return what stands around all that the server sends."""
+    # Streamlit asks a host of Amazon's which address the server has: for words at the start, and while everybody waits
+    # whenever a page of another site wants to connect. There is no switch for it, and it may be unknown.
+    net_util.get_external_ip = lambda: None
     return [Middleware(Protection), Middleware(Guard)]
 
 
