@@ -5,13 +5,29 @@ A message is one sentence (two at most): the offending value, then the remedy. A
 """
 
 import logging
+import re
 import secrets
+from typing import Final
 
 logger = logging.getLogger(__name__)
+
+PLACES: Final = (
+    re.compile(r"(?<=')(?:/|[A-Za-z]:[/\\\\])[^']*?(?=[^'/\\\\]+')"),
+    re.compile(r"(?<![\w/:'])/(?:[^\s/'\"]+/)+(?=[^\s/'\"]+)"),
+)
+"""Folders in a sentence, before the name of what lies in them: quoted, and as they are."""
 
 
 class SoundWebError(Exception):
     """Root of all errors that this package raises on purpose."""
+
+    @property
+    def told(self) -> str:
+        """What anybody may read: the sentence without the folders of this machine."""
+        told = str(self)
+        for place in PLACES:
+            told = place.sub("…/", told)
+        return told
 
 
 class AudioError(SoundWebError):
@@ -57,6 +73,12 @@ class DatabaseError(SoundWebError):
         super().__init__(message)
         self.reason = reason
 
+    @property
+    def told(self) -> str:
+        """What anybody may read: not where the database is."""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"The database cannot be used just now{why}. Try again later."
+
 
 class NotSignedIn(SoundWebError):  # noqa: N818 - a state, said as one
     """The action needs an administrator who is signed in."""
@@ -73,12 +95,12 @@ class TooManyRequests(SoundWebError):  # noqa: N818 - the name that HTTP gives i
     ----------
     message : str
         What the limit is.
-    wait : int
-        Time after which it may ask again, in seconds.
+    wait : int, optional
+        Time after which it may ask again, in seconds; None where it never may.
     """
 
-    def __init__(self, message: str, wait: int) -> None:
-        super().__init__(f"{message} Try again in {wait:,} s.")
+    def __init__(self, message: str, wait: int | None = None) -> None:
+        super().__init__(message if wait is None else f"{message} Try again in {wait:,} s.")
         self.wait = wait
 
 

@@ -50,7 +50,7 @@ def _with_answers(corpus: FoundCorpus) -> pd.DataFrame:
     try:
         return cache.st_answers(corpus.corpus.name, corpus.digest, cache.predictor().model, corpus.clips)
     except ModelError as error:
-        st.caption(f":material/info: Without a model's answers: {plain(str(error))}")
+        st.caption(f":material/info: Without a model's answers: {plain(error.told)}")
         return without_answers(corpus.clips)
 
 

@@ -11,10 +11,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from core.api import routes as module
+from core.api import live as live_module
+from core.api.description import PROBLEMS
 from core.api.routes import PATH, routes
 from core.audio.decode import decode
 from core.client import Client, ProblemError
-from core.config import SAMPLE_RATE, DecodeLimits
+from core.config import SAMPLE_RATE, DecodeLimits, UploadLimits
 from core.corpus.samples import list_samples, list_synthesized
 from core.operations.access.keys import list_keys, make_key, revoke_key
 from core.operations.access.sessions import open_session
@@ -133,6 +135,7 @@ def test_models_are_listed_with_the_one_in_use_first(api, predictor):
         (lambda api: api.post("/predict?model=voice-00000000", b"x"), 404, "no model"),
         (lambda api: api.post("/predict", files=[("a", (None, "text"))]), 400, "holds no file"),
         (lambda api: api.post("/predict", files=[("a", "")] * 21), 400, "Too many files"),
+        (lambda api: api.post("/timeline", files=[("a", "")] * 2), 400, "Too many files"),
         (lambda api: api.get("/predict"), 405, "Method Not Allowed"),
         (lambda api: api.get("/nowhere"), 404, "Not Found"),
         (lambda api: api.post("/timeline", b"no sound"), 422, "not a sound"),
@@ -140,6 +143,7 @@ def test_models_are_listed_with_the_one_in_use_first(api, predictor):
 )
 def test_what_cannot_be_answered_is_a_problem_with_a_sentence(api, call, status, words):
     assert is_problem(call(api), status, words)
+    assert str(status) in PROBLEMS
 
 
 def test_a_sound_of_exactly_the_limit_passes_and_one_byte_more_does_not(api):
@@ -171,6 +175,30 @@ def test_over_its_limit_a_key_is_told_when_to_come_back(server, token, sample):
     response = api.post("/predict", sample)
     assert is_problem(response, 429, "1 sounds answered")
     assert int(response.headers["retry-after"]) > 0
+    assert api.get("/models").status_code == 200
+
+
+def test_over_its_limit_nothing_that_a_key_sends_is_read(server, token, sample):
+    api = Api(server, make_key(token, "slow", per_minute=1, per_day=1))
+    assert api.post("/predict", sample).status_code == 200
+    assert is_problem(api.post("/predict", bytes(DecodeLimits().max_bytes + 1)), 429, "Try again")
+
+
+def test_a_form_that_a_key_may_never_send_is_not_to_be_sent_again(server, token, sample):
+    api = Api(server, make_key(token, "slow", per_minute=1, per_day=9))
+    response = api.post("/predict", files=[("a", sample), ("b", sample)])
+    assert is_problem(response, 429, "Send fewer at once")
+    assert "retry-after" not in response.headers
+
+
+def test_what_lies_at_the_server_has_bounds(api, monkeypatch, sample):
+    limits = UploadLimits(in_all=2**30, per_session=len(sample))
+    monkeypatch.setattr(UploadLimits, "read", classmethod(lambda _: limits))
+    assert api.post("/predict", sample).status_code == 200
+    assert is_problem(api.post("/predict", sample + b"x"), 503, "more at once")
+    assert is_problem(api.post("/predict", files=[("a", sample)]), 413, "A form may have")
+    limits = UploadLimits(in_all=len(sample) - 1, per_session=2**30)
+    assert is_problem(api.post("/predict", sample), 503, "as much as it can hold")
 
 
 def test_a_busy_server_says_so(api, monkeypatch, sample):
@@ -277,6 +305,18 @@ def test_a_program_that_goes_behind_its_last_sound_frees_the_place_and_leaves_no
 def test_a_stream_that_cannot_be_served_is_closed_with_a_reason(server, key, chosen, rate, chunks, words):
     with Client(server, chosen or key) as client, pytest.raises(ProblemError, match=words):
         list(client.live(chunks, rate=rate))
+
+
+def test_a_stream_ends_with_its_key(server, key, token, monkeypatch):
+    monkeypatch.setattr(live_module, "KEY_INTERVAL", 6.0)
+
+    def silence():
+        yield bytes(2 * SAMPLE_RATE)
+        revoke_key(token, list_keys(token)[0].id)
+        time.sleep(5)
+
+    with Client(server, key) as client, pytest.raises(ProblemError, match="was revoked"):
+        list(client.live(silence(), rate=SAMPLE_RATE))
 
 
 def test_streams_have_no_more_places_than_the_server(server, key):

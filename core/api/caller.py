@@ -1,19 +1,21 @@
 """Who calls: the key in the header of a request, or of the handshake of a WebSocket."""
 
+import functools
+
 import anyio.to_thread
 from starlette.requests import HTTPConnection
 
 from core.operations.access.keys import use_key
 
 
-async def charge(connection: HTTPConnection, n_sounds: int) -> str:
+async def charge(connection: HTTPConnection, n_sounds: int, *, is_counted: bool = True) -> str:
     """Count a use of the key that came with a request, and return its name.
 
     Parameters
     ----------
     connection : HTTPConnection
         A request, or a WebSocket.
-    n_sounds : int
+    n_sounds, is_counted
         As for ``core.operations.access.keys.use_key``.
 
     Returns
@@ -28,7 +30,7 @@ async def charge(connection: HTTPConnection, n_sounds: int) -> str:
         If it has had as many sounds answered as it may.
     """
     key = bearer(connection.headers.get("authorization", ""))
-    return await anyio.to_thread.run_sync(use_key, key, n_sounds)
+    return await anyio.to_thread.run_sync(functools.partial(use_key, key, n_sounds, is_counted=is_counted))
 
 
 def bearer(header: str) -> str | None:

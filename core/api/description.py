@@ -8,11 +8,12 @@ OpenAPI Initiative (2021). OpenAPI Specification 3.1.0.
 import html
 from typing import Any, Final
 
-from core import __version__
 from core.api.live import DEFAULT_RATE, KEY_INTERVAL
 from core.api.problems import MEDIA_TYPE
 from core.config import DecodeLimits
 
+VERSION: Final = "1"
+"""Of the interface; which version of the program answers is nobody's business."""
 TITLE: Final = "Emotion in a voice"
 MAX_FILES: Final = 20
 """Most files of one request."""
@@ -20,9 +21,12 @@ PROBLEMS: Final = {
     "400": "The request is not as described here.",
     "401": "There is no key, or it is unknown or was revoked.",
     "404": "There is no such model.",
-    "413": "The sound file is too large.",
+    "405": "The address takes another method.",
+    "411": "A form came without its length.",
+    "413": "The sound file, or the form, is too large.",
     "422": "The sound cannot be used: unreadable, too long, too short or silent.",
-    "429": "The key had as many sounds answered as it may; Retry-After says when to come back.",
+    "429": "The key had as many sounds answered as it may; Retry-After says when to come back, if ever.",
+    "500": "Something went wrong; the number stands in the server's log.",
     "503": "The server is busy, or has no model or database at the moment.",
 }
 PROBABILITIES: Final = {
@@ -92,11 +96,12 @@ def describe() -> dict[str, Any]:
     largest = DecodeLimits().max_bytes // 2**20
     sound = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     form = {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}
-    body = {
-        "required": True,
-        "description": f"A sound file of at most {largest} MiB, or a form with up to {MAX_FILES} of them.",
-        "content": sound | {"multipart/form-data": {"schema": form}},
-    }
+    content = sound | {"multipart/form-data": {"schema": form}}
+
+    def body(of_form: str) -> dict[str, Any]:
+        described = f"A sound file of at most {largest} MiB, or a form with {of_form}."
+        return {"required": True, "description": described, "content": content}
+
     answer = {"oneOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer")}]}
     paths = {
         "/predict": {
@@ -105,7 +110,7 @@ def describe() -> dict[str, Any]:
                 "Recognise the emotion in sounds",
                 "One object for a plain body, a list for a form.",
                 answer,
-                requestBody=body,
+                requestBody=body(f"up to {MAX_FILES} of them"),
                 parameters=[PART, CHOSEN],
             )
         },
@@ -115,7 +120,7 @@ def describe() -> dict[str, Any]:
                 "Follow one sound over time",
                 "Segments, windows and shares of time.",
                 _ref("Timeline"),
-                requestBody=body,
+                requestBody=body("one"),
                 parameters=[PART, CHOSEN],
             )
         },
@@ -132,7 +137,7 @@ def describe() -> dict[str, Any]:
     schemas = {"Answer": ANSWER, "Piece": PIECE, "Model": MODEL, "Timeline": TIMELINE, "Problem": problem}
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": __version__, "description": LIVE},
+        "info": {"title": TITLE, "version": VERSION, "description": LIVE},
         "servers": [{"url": "."}],
         "security": [{"key": []}],
         "paths": paths,

@@ -7,6 +7,7 @@ empty message ends the stream: windows that are still to come are sent, then it 
 
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -32,7 +33,9 @@ DEFAULT_RATE: Final = 16_000
 MAX_MESSAGE: Final = 2**20
 """Largest message, in bytes."""
 KEY_INTERVAL: Final = 60.0
-"""Time after which the key of a stream is looked up again, and counted as for one more sound, in seconds."""
+"""Time after which the key of a stream is counted as for one more sound, in seconds."""
+KEY_LOOKS: Final = 12
+"""Times that it is looked up meanwhile: a stream ends with its key."""
 END_INTERVAL: Final = 0.1
 """Time between two looks at whether a stream without more sound has ended, in seconds."""
 REFUSED, UNUSABLE, ENDED, FINISHED = 1008, 1003, 1001, 1000
@@ -74,20 +77,30 @@ class LiveStream:
         except SoundWebError as error:
             await _refuse(socket, error)
             return
+        tasks = [asyncio.ensure_future(task) for task in (_receive(socket, worker, rate), _pay(socket))]
         sending = asyncio.create_task(_send(socket, windows))
         try:
-            await _receive(socket, worker, rate)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         except SoundWebError as error:
             await _refuse(socket, error)
         finally:
             worker.stop()
-            sending.cancel()
+            for task in (*tasks, sending):
+                task.cancel()
+
+
+async def _pay(socket: WebSocket) -> None:
+    """Look the key up while a stream goes on, and count it as for one more sound from time to time."""
+    for look in itertools.count(1):
+        await asyncio.sleep(KEY_INTERVAL / KEY_LOOKS)
+        await charge(socket, int(look % KEY_LOOKS == 0))
 
 
 async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
     """Take in samples until the program goes, what it sends is of no use, or the worker has ended."""
-    time = asyncio.get_running_loop().time
-    due, odd = time() + KEY_INTERVAL, b""
+    odd = b""
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -103,9 +116,6 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             if await _is_there_at_the_end(socket, worker):
                 await _close(socket, FINISHED, "")
             return
-        if time() > due:
-            due += KEY_INTERVAL
-            await charge(socket, 1)
         data = odd + data
         whole = len(data) // 2 * 2
         data, odd = data[:whole], data[whole:]
@@ -127,7 +137,7 @@ async def _is_there_at_the_end(socket: WebSocket, worker: LiveWorker) -> bool:
 async def _refuse(socket: WebSocket, error: SoundWebError) -> None:
     """Close a WebSocket because of an error."""
     measures.refuse(measures.PROGRAM, error)
-    await _close(socket, REFUSED, str(error))
+    await _close(socket, REFUSED, error.told)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

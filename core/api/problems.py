@@ -41,11 +41,11 @@ def problem_of(error: SoundWebError) -> JSONResponse:
     headers = {}
     if isinstance(error, KeyRefused):
         headers = {"WWW-Authenticate": "Bearer"}
-    elif isinstance(error, TooManyRequests):
+    elif isinstance(error, TooManyRequests) and error.wait is not None:
         headers = {"Retry-After": str(error.wait)}
     elif isinstance(error, BusyError):
         headers = {"Retry-After": str(RETRY_BUSY)}
-    return problem(status, str(error), headers)
+    return problem(status, error.told, headers)
 
 
 async def show_error(request: Request, error: Exception) -> JSONResponse:

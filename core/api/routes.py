@@ -5,15 +5,14 @@ computed is what the pages show, to the last digit; limits are theirs too. Answe
 turns with those of the pages: who finds too many waiting is told to come back.
 """
 
-import dataclasses
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -23,9 +22,9 @@ from core.api.caller import charge
 from core.api.description import MAX_FILES, describe, description_page
 from core.api.live import LiveStream
 from core.api.problems import show_error
+from core.api.reception import Reception, Sent
 from core.api.requests import Requests
 from core.audio.stream import stream
-from core.config import DecodeLimits
 from core.errors import AudioError, ModelError, SoundWebError
 from core.operations import measures
 from core.serving.exports import prediction_json, timeline_json
@@ -34,22 +33,11 @@ from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 from core.serving.segments import find_segments, smooth
 from core.serving.timeline import follow
-from core.settings import read_number
 from core.work.turns import turns
 
 PATH: Final = "/api/v1"
 
 Result = TypeVar("Result")
-
-
-@dataclasses.dataclass(frozen=True)
-class Sent:
-    """A file that a program sent."""
-
-    name: str
-    """Its name, as the program gave it: not to be trusted; empty for a plain body."""
-    data: bytes
-    """The encoded sound."""
 
 
 class Interface:
@@ -61,10 +49,19 @@ class Interface:
         Returns a stored model ready to answer: the one in use, or that of a name.
     slots : callable
         Returns the places for live streams, which programs share with people.
+    registry : callable
+        Returns the stored models.
     """
 
-    def __init__(self, predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> None:
-        self._predictor, self._slots = predictor, slots
+    def __init__(
+        self,
+        predictor: Callable[[str | None], Predictor],
+        slots: Callable[[], LiveSlots],
+        registry: Callable[[], Registry],
+    ) -> None:
+        self._predictor, self._slots, self._registry = predictor, slots, registry
+        self._reception = Reception()
+        self._listing = anyio.CapacityLimiter(1)
         # As many threads as sounds that compute or wait, which their turns bound.
         self._threads = anyio.CapacityLimiter(math.inf)
 
@@ -85,27 +82,44 @@ class Interface:
 
     async def predict(self, request: Request) -> Response:
         """Answer for one sound as an object, or for the files of a form as a list."""
-        await charge(request, 0)  # before anything that a stranger sent is read
-        files, is_form = await read_files(request)
-        await charge(request, len(files))
-        part, model = _texts(request, "part", "model")
-        texts = [await self._work(self._predict, sent, model, part, is_form) for sent in files]
+        async with self._admitted(request, MAX_FILES) as (files, is_form, model, part):
+            texts = [
+                await self._work(self._predict, sent.name, await sent.read(), model, part, is_form) for sent in files
+            ]
         content = f"[{', '.join(texts)}]" if is_form else texts[0]
         return Response(content, media_type="application/json")
 
     async def timeline(self, request: Request) -> Response:
         """Answer for one sound over time."""
-        await charge(request, 0)
-        files, _ = await read_files(request, at_most=1)
-        await charge(request, 1)
-        part, model = _texts(request, "part", "model")
-        content = await self._work(self._follow, files[0], model, part)
+        async with self._admitted(request, 1) as (files, _, model, part):
+            content = await self._work(self._follow, await files[0].read(), model, part)
         return Response(content, media_type="application/json")
 
     async def models(self, request: Request) -> Response:
         """List the stored models, the one in use first."""
         await charge(request, 0)
-        return JSONResponse(await anyio.to_thread.run_sync(list_models))
+        return JSONResponse(await anyio.to_thread.run_sync(list_models, self._registry(), limiter=self._listing))
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, request: Request, at_most: int) -> AsyncIterator[tuple[list[Sent], bool, str, str]]:
+        """Take in the sounds of a request, and count them; before its key may have one answered, nothing is read.
+
+        Yields
+        ------
+        files : list of Sent
+            The sounds.
+        is_form : bool
+            Whether they came as a form.
+        model, part : str
+            What the request names.
+        """
+        key = await charge(request, 1, is_counted=False)
+        part, model = _texts(request, "part", "model")
+        if model and model not in self._registry().names():
+            raise HTTPException(404, f"There is no model {model!r}.")
+        async with self._reception.received(request, key, at_most) as (files, is_form):
+            await charge(request, len(files))
+            yield files, is_form, model, part
 
     async def description(self, request: Request) -> Response:
         """Return the description for programs that write programs."""
@@ -117,30 +131,31 @@ class Interface:
         del request
         return HTMLResponse(description_page())
 
-    def _predict(self, sent: Sent, model: str, part: str, is_form: bool) -> str:  # noqa: FBT001 - a field passed on
-        predictor = self._load(model)
+    def _predict(
+        self,
+        name: str,
+        data: bytes,
+        model: str,
+        part: str,
+        is_form: bool,  # noqa: FBT001 - a field passed on
+    ) -> str:
+        predictor = self._predictor(model or None)
         try:
             with measures.answering(measures.PROGRAM):
-                return prediction_json(sent.name, predictor.predict_file(sent.data, part=part))
+                return prediction_json(name, predictor.predict_file(data, part=part))
         except AudioError as error:
             if not is_form:
                 raise
             measures.refuse(measures.PROGRAM, error)
-            return prediction_json(sent.name, error)
+            return prediction_json(name, error)
 
-    def _follow(self, sent: Sent, model: str, part: str) -> bytes:
-        predictor = self._load(model)
+    def _follow(self, data: bytes, model: str, part: str) -> bytes:
+        predictor = self._predictor(model or None)
         with measures.answering(measures.PROGRAM):
-            readings = smooth(follow(stream(sent.data, part=part), predictor), predictor.model.threshold, 0.0)
+            readings = smooth(follow(stream(data, part=part), predictor), predictor.model.threshold, 0.0)
             if not readings:
                 raise AudioError("The sound is too short to be followed over time.")
         return timeline_json(find_segments(readings), readings, predictor.model.name)
-
-    def _load(self, model: str) -> Predictor:
-        """Return a model ready to answer; the one in use where none is named."""
-        if model and model not in Registry().names():
-            raise HTTPException(404, f"There is no model {model!r}.")
-        return self._predictor(model or None)
 
     async def _work(self, compute: Callable[..., Result], *arguments: Any) -> Result:
         """Compute something in a thread when its turn comes.
@@ -158,52 +173,24 @@ class Interface:
         return await anyio.to_thread.run_sync(compute_in_turn, limiter=self._threads)
 
 
-def routes(predictor: Callable[[str | None], Predictor], slots: Callable[[], LiveSlots]) -> list[Mount]:
+def routes(
+    predictor: Callable[[str | None], Predictor],
+    slots: Callable[[], LiveSlots],
+    registry: Callable[[], Registry] = Registry,
+) -> list[Mount]:
     """Return what a server that shows the pages serves to programs; arguments as for ``Interface``."""
-    return [Mount(PATH, Requests(Interface(predictor, slots).app()))]
+    return [Mount(PATH, Requests(Interface(predictor, slots, registry).app()))]
 
 
-async def read_files(request: Request, at_most: int = MAX_FILES) -> tuple[list[Sent], bool]:
-    """Return the files of a request, and whether they came as a form.
-
-    Raises
-    ------
-    HTTPException
-        If there are none, too many, or too large ones.
-    """
-    limit = DecodeLimits().max_bytes
-    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
-    if not is_form:
-        data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > limit:
-                raise _too_large(limit)
-        return [Sent("", bytes(data))], False
-    stated = read_number(request.headers.get("content-length", ""))
-    if stated is None:
-        raise HTTPException(411, "State the length of the form, in Content-Length.")
-    if stated > at_most * limit + 2**20:
-        raise _too_large(limit)
-    async with request.form(max_files=at_most, max_fields=at_most) as form:
-        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not uploads:
-            raise HTTPException(400, "The form holds no file.")
-        if any((upload.size or 0) > limit for upload in uploads):
-            raise _too_large(limit)
-        return [Sent(upload.filename or "", await upload.read()) for upload in uploads], True
-
-
-def list_models() -> list[dict[str, Any]]:
+def list_models(registry: Registry) -> list[dict[str, Any]]:
     """Return what a program needs to know of each model: name, emotions, confidence from which it is sure, figures."""
-    registry = Registry()
     used = registry.champion() if registry.has_champion() else None
     found = []
     for name in sorted(registry.names(), key=lambda name: (name != used, name)):
         try:
             model = registry.load(name)
         except ModelError as error:
-            found.append({"name": name, "in_use": name == used, "error": str(error)})
+            found.append({"name": name, "in_use": name == used, "error": error.told})
             continue
         of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
         found.append(
@@ -225,7 +212,3 @@ def _texts(request: Request, *names: str) -> Sequence[str]:
     if unknown:
         raise HTTPException(400, f"There is no parameter {sorted(unknown)[0]!r}; known are {', '.join(names)}.")
     return [request.query_params.get(name, "") for name in names]
-
-
-def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"A sound file may have {limit / 2**20:.0f} MiB at most.")

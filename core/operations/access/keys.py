@@ -131,7 +131,7 @@ def revoke_key(token: str, number: int) -> None:
         record(actor, "revoked a key", str(name), within=connection)
 
 
-def use_key(key: str | None, n_sounds: int = 1) -> str:
+def use_key(key: str | None, n_sounds: int = 1, *, is_counted: bool = True) -> str:
     """Count a use of a key, and return its name.
 
     Parameters
@@ -140,6 +140,8 @@ def use_key(key: str | None, n_sounds: int = 1) -> str:
         As ``make_key`` returned it; None where the caller sent none.
     n_sounds : int
         Sounds to be answered; 0 only checks the key.
+    is_counted : bool
+        Whether they are; otherwise it is only checked whether they may be.
 
     Returns
     -------
@@ -155,10 +157,10 @@ def use_key(key: str | None, n_sounds: int = 1) -> str:
     if not key:
         raise KeyRefused("Send a key: 'Authorization: Bearer <key>'. An administrator makes one on the Admin page.")
     mine, time = sa.and_(keys.c.hash == hash_token(key), keys.c.revoked.is_(None)), now()
-    found = sa.select(keys).where(mine)
-    with writing() if n_sounds else reading() as connection:
+    found, is_counted = sa.select(keys).where(mine), is_counted and n_sounds > 0
+    with writing() if is_counted else reading() as connection:
         # Locked, where rows can be: two uses at once must not both count from the same number.
-        row = connection.execute(found.with_for_update() if n_sounds else found).one_or_none()
+        row = connection.execute(found.with_for_update() if is_counted else found).one_or_none()
         if row is None:
             raise KeyRefused("This key is unknown, or was revoked. Ask an administrator for one.")
         if not n_sounds:
@@ -167,11 +169,16 @@ def use_key(key: str | None, n_sounds: int = 1) -> str:
         for span, column, limit in ((MINUTE, "minute", row.per_minute), (DAY, "day", row.per_day)):
             begin = _begin(time, span)
             is_new = row.last_used is None or _begin(row.last_used, span) != begin
+            if n_sounds > limit:
+                raise TooManyRequests(
+                    f"This key may have {limit:,} sounds answered a {column}, not {n_sounds:,}. Send fewer at once."
+                )
             counts[f"{column}_count"] = n_sounds + (0 if is_new else row._mapping[f"{column}_count"])
             if counts[f"{column}_count"] > limit:
                 wait = math.ceil((begin + span - time).total_seconds())
                 raise TooManyRequests(f"This key may have {limit:,} sounds answered a {column}.", wait)
-        connection.execute(sa.update(keys).where(mine).values(last_used=time, **counts))
+        if is_counted:
+            connection.execute(sa.update(keys).where(mine).values(last_used=time, **counts))
         return str(row.name)
 
 

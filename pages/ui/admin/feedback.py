@@ -63,7 +63,7 @@ def _show_entry(token: str, entries: list[Feedback]) -> None:
         except OSError as error:
             st.warning(f"The sound cannot be read here: {error.strerror}.", icon=":material/warning:")
         except SoundWebError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(error.told, icon=":material/warning:")
     if st.button("Delete, with its sound" if entry.path else "Delete", icon=":material/delete:"):
         delete(token, number)
         say_done(f"Feedback {number} is deleted.")

@@ -5,7 +5,7 @@ import math
 
 import streamlit as st
 
-from core.errors import DatabaseError, NotSignedIn, SignInError
+from core.errors import DatabaseError, NotSignedIn, SignInError, SoundWebError
 from core.operations.access.passwords import MIN_LENGTH
 from core.operations.access.sessions import limit_to, require_admin
 from core.operations.access.sign_in import (
@@ -33,7 +33,7 @@ def ensure_signed_in() -> str:
 
     Raises
     ------
-    DatabaseError
+    SoundWebError
         If nobody can be known; where the database is, is said to nobody.
     """
     try:
@@ -41,7 +41,7 @@ def ensure_signed_in() -> str:
     except DatabaseError as error:
         logger.exception("The Admin page is closed.")
         why = f" ({error.reason})" if error.reason else ""
-        raise DatabaseError(
+        raise SoundWebError(
             f"The database cannot be used{why}. The server's log says where it is; check DATABASE_URL, rights and "
             "free space. This page opens by itself when it is back."
         ) from error

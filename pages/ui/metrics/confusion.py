@@ -125,7 +125,7 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
         sound = corpus.read(clip["clip"])
         show_player(sound, key="cell")
     except SoundWebError as error:
-        st.caption(f":material/volume_off: {error}")
+        st.caption(f":material/volume_off: {error.told}")
         return
     with st.container(horizontal=True, gap="medium"):
         where = address(corpus, clip["clip"])

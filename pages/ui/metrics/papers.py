@@ -26,7 +26,7 @@ def show_models(evaluated: Evaluated) -> None:
         try:
             models += [registry.load(name)] if name != evaluated.model.name else []
         except ModelError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {error.told}")
     table = tabulate_models(
         {model.name: model.metrics() for model in models},
         {model.name: cache.predictions(model) for model in models},

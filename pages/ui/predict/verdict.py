@@ -54,7 +54,7 @@ def _keep(label: str, prediction: Prediction, sound: Sound, container: str | Non
         why = f": {error.reason}" if error.reason else ""
         st.warning(f"This cannot be kept just now{why}. Try again later.", icon=":material/warning:")
     except SoundWebError as error:
-        st.warning(str(error), icon=":material/warning:")
+        st.warning(error.told, icon=":material/warning:")
     else:
         return True
     return False

@@ -80,7 +80,7 @@ def _use(make: Callable[[], Baseline]) -> None:
         if not baseline.fits(cache.predictor()):
             raise BaselineError("The baseline was made for another model. Record the neutral sentences again.")
     except SoundWebError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error.told, icon=":material/error:")
         return
     st.session_state[state.BASELINE] = baseline
     st.rerun()

@@ -1,5 +1,6 @@
 """What stands around every screen: the sidebar beside it, the one place where errors are shown."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from core.errors import SoundWebError
 from pages.ui.shared import cache, state
 from pages.ui.shared.navigation import mend_navigation
 from pages.ui.shared.strangers import COOKIE, browsers
+
+logger = logging.getLogger(__name__)
 
 HASH_NAME: Final = "admin_password_hash"
 """Secret that holds the hash of the administrator's password."""
@@ -31,7 +34,9 @@ def shown_errors() -> Iterator[None]:
     try:
         yield
     except SoundWebError as error:
-        st.error(str(error), icon=":material/error:")
+        if error.told != str(error):
+            logger.warning("%s", error)
+        st.error(error.told, icon=":material/error:")
         st.stop()
 
 

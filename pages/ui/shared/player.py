@@ -179,7 +179,7 @@ def _answer_stretch(sound: Sound, start: float, end: float, key: str) -> None:
             predictor = cache.predictor()
             prediction = cache.prediction(part, predictor, None)
         except SoundWebError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(error.told, icon=":material/warning:")
             return
         answer.show_short_answer(prediction)
         is_long = cache.duration(sound) > DecodeLimits().max_duration

@@ -34,6 +34,7 @@ from pages.ui.shared.strangers import Guard
 if TYPE_CHECKING:
     from core.serving.live import LiveSlots
     from core.serving.predictor import Predictor
+    from core.serving.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +122,15 @@ def program_routes() -> list[BaseRoute]:
 
         return cache.st_live_slots()
 
+    def registry() -> "Registry":
+        from pages.ui.shared import cache
+
+        return cache.VerifiedModels()
+
     def programs() -> Sequence[BaseRoute]:
         from core.api.routes import routes
 
-        return routes(predictor, slots)
+        return routes(predictor, slots, registry)
 
     return [*Health(predictor).routes(), OnDemand(PROGRAMS, programs), *session_routes()]
 
