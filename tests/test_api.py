@@ -10,8 +10,8 @@ import requests
 import uvicorn
 from starlette.applications import Starlette
 
-from core.api import routes as module
 from core.api import live as live_module
+from core.api import routes as module
 from core.api.description import PROBLEMS
 from core.api.routes import PATH, routes
 from core.audio.decode import decode

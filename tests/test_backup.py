@@ -118,6 +118,10 @@ def test_what_sqlite_kept_goes_into_postgresql_and_numbers_go_on(used, elsewhere
 def test_models_answer_as_before(published, registry, database, elsewhere, tmp_path, monkeypatch):
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
     expected = Predictor.load().predict_file(list_synthesized()[0].path)
+    if database == "sqlite":
+        assert main(["backup", str(tmp_path / "all.zip")]) == 2, "there is no database yet"
+    with reading():
+        pass
     assert main(["backup", str(tmp_path / "all.zip")]) == 0
     place = elsewhere()
     assert main(["restore", str(tmp_path / "all.zip")]) == 0

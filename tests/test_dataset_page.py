@@ -8,8 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.corpus import download
 from core.corpus.browsing import join_answers
-from core.errors import DownloadError
+from core.corpus.known import default_corpus
+from core.errors import DownloadError, NotSignedIn
+from core.operations.access.sessions import open_session
+from core.operations.database import close_database, writing
+from core.operations.downloads import begin_download, stop_download
 from core.work.progress import Progress
+from pages.ui.admin import sign_in
 from pages.ui.shared import cache, state
 from tests.conftest import ROOT, players
 from tests.test_pages import texts
@@ -48,17 +53,51 @@ def table(app: AppTest):
     return app.dataframe[0].value
 
 
-def test_without_a_corpus_the_page_tells_what_it_is_and_offers_it(no_corpus):
+@pytest.fixture
+def signed_in(no_corpus, monkeypatch):
+    """An administrator in this browser, whose page then is that of one."""
+    with writing() as connection:
+        token = open_session("admin", connection)
+    monkeypatch.setattr(sign_in, "connection_key", lambda: "a connection")
+
+    def open_signed_in() -> AppTest:
+        app = AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60)
+        app.session_state[state.ADMIN_SESSION] = token
+        app.session_state[state.ADMIN_CONNECTION] = "a connection"
+        app.run().switch_page("pages/dataset.py")
+        return app.run()
+
+    yield open_signed_in
+    close_database()
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button if button.label in ("Download", "Stop")]
+
+
+def test_without_a_corpus_the_page_tells_what_it_is_and_how_to_get_it(no_corpus):
     app = open_dataset()
     assert not app.exception
     assert "2,452 short recordings" in texts(app)
     assert "CC BY-NC-SA 4.0" in texts(app)
-    assert "Download" in [button.label for button in app.button]
-    assert "RAVDESS_ROOT" in app.code[0].value
+    assert next(code.value for code in app.code).endswith("core download")
+    assert "RAVDESS_ROOT" in app.code[1].value
     assert any("No corpus" in caption.value for caption in app.sidebar.caption)
 
 
-def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_corpus, generated, monkeypatch):
+def test_nobody_downloads_without_signing_in(no_corpus, signed_in):
+    assert labels(open_dataset()) == []
+    assert labels(signed_in()) == ["Download"]
+    with pytest.raises(NotSignedIn):
+        begin_download(None, cache.st_download(), default_corpus(), ["speech"])
+    with pytest.raises(NotSignedIn):
+        stop_download("guess", cache.st_download())
+    assert not cache.st_download().state.is_running
+
+
+def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(
+    no_corpus, signed_in, generated, monkeypatch
+):
     started, release = [], threading.Event()
 
     def fetch(corpus, channels, folder, *, report) -> None:
@@ -69,7 +108,7 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
         folder.symlink_to(generated, target_is_directory=True)
 
     monkeypatch.setattr(download, "download_corpus", fetch)
-    app = open_dataset()
+    app = signed_in()
     app.pills(key=state.DOWNLOAD_CHANNELS).set_value(["speech"]).run()
     next(button for button in app.button if button.label == "Download").click().run()
     deadline = time.monotonic() + 10
@@ -77,9 +116,8 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
         assert time.monotonic() < deadline
         time.sleep(0.01)
     app.run()
-    assert [button.label for button in app.button if button.label in ("Download", "Stop")] == ["Stop"]
-    other = open_dataset()
-    assert "Download" not in [button.label for button in other.button]
+    assert labels(app) == labels(signed_in()) == ["Stop"]
+    assert labels(open_dataset()) == []
     release.set()
     while cache.st_download().state.is_running:
         time.sleep(0.01)
@@ -89,18 +127,18 @@ def test_download_shows_progress_refuses_a_second_and_ends_with_the_corpus(no_co
     assert "24 actors" in texts(app) or "6 actors" in texts(app)
 
 
-def test_failed_download_is_a_sentence_and_can_be_started_again(no_corpus, monkeypatch):
+def test_failed_download_is_a_sentence_and_can_be_started_again(no_corpus, signed_in, monkeypatch):
     def fail(*arguments: object, **options: object) -> None:
         raise DownloadError("The server cannot be reached.")
 
     monkeypatch.setattr(download, "download_corpus", fail)
-    app = open_dataset()
+    app = signed_in()
     next(button for button in app.button if button.label == "Download").click().run()
     while cache.st_download().state.is_running:
         time.sleep(0.01)
     app.run()
     assert app.error[0].value == "The server cannot be reached."
-    assert "Download" in [button.label for button in app.button]
+    assert labels(app) == ["Download"]
 
 
 def test_totals_table_and_answers_are_those_of_the_tables(corpus, clips, published):

@@ -8,7 +8,7 @@ from core.errors import DatabaseError, SoundWebError
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("The folder '/srv/my data/ravdess' is gone. Set RAVDESS_ROOT.", "The folder '…/ravdess' is gone. Set RAVDESS_ROOT."),
+        ("'/srv/my data/ravdess' is gone. Set RAVDESS_ROOT.", "'…/ravdess' is gone. Set RAVDESS_ROOT."),
         ("'C:\\srv\\a b.csv' lacks a column.", "'…/a b.csv' lacks a column."),
         ("Another process trains /srv/runs/a-1/fold-0. Wait.", "Another process trains …/fold-0. Wait."),
         ("[Errno 2] No such file: '/srv/a.csv'", "[Errno 2] No such file: '…/a.csv'"),

@@ -79,6 +79,12 @@ def test_the_answers_of_a_visit_stand_side_by_side(app):
     assert "answers of this visit" not in [expander.label for expander in app.expander]
 
 
+def test_names_of_files_are_no_formulas_in_a_table_that_can_be_saved(app):
+    files = [(name, encode(tone(250 + k), 48_000), "") for k, name in enumerate(("=1+1.wav", "b.wav"))]
+    app.file_uploader(key=state.SOUND.uploads).set_value(files).run()
+    assert app.dataframe[0].value["file"].tolist() == ["'=1+1.wav", "b.wav"]
+
+
 def test_a_chosen_sample_stands_in_the_address_and_back_takes_it_back(app):
     app.segmented_control(key=state.SOUND.source).set_value("Samples").run()
     titles = [sample.title for sample in list_samples()]

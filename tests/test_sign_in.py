@@ -262,6 +262,10 @@ def test_console_commands(database):
         command = [sys.executable, "-m", "core", "admin", *arguments]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, input=text, check=False)
 
+    if database == "sqlite":
+        refused = run("enter")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "no database at" in refused.stderr
     encoded = run("hash", text=f"{PASSWORD}\n").stdout.strip()
     assert is_password(PASSWORD, encoded)
     assert run("hash", text="short\n").returncode == 2
@@ -269,6 +273,9 @@ def test_console_commands(database):
     assert code == ensure_unlock_code()
     set_password(code, PASSWORD)
     assert run("reset").stdout.strip() == f"Unlock code: {ensure_unlock_code()}"
+    entered = run("enter")
+    assert "Sign-in code" in entered.stdout
+    assert "Database: " in entered.stderr
 
 
 def guess(address: str, times: int) -> None:

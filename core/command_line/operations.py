@@ -43,7 +43,9 @@ def reset() -> None:
 def enter() -> None:
     """Print a code that signs in once, within minutes, also while others are guessing passwords."""
     from core.operations.access import sign_in
+    from core.operations.database import require_database
 
+    print(f"Database: {require_database()}", file=sys.stderr)
     minutes = sign_in.CODE_LIFE.total_seconds() / 60
     print(f"Sign-in code, for {minutes:.0f} minutes: {sign_in.make_console_code()}")
 
@@ -62,7 +64,9 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new
     """Write models, database and sounds of feedback into one file."""
     from core.command_line.bars import shown_progress
     from core.operations.backup.writing import back_up
+    from core.operations.database import require_database
 
+    print(f"Database: {require_database()}", file=sys.stderr)
     with shown_progress() as report:
         held = back_up(file, report)
     print(f"{file} holds {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret.")

@@ -60,6 +60,23 @@ def describe_database() -> str:
     return database_url().set(query={}).render_as_string(hide_password=True)
 
 
+def require_database() -> str:
+    """Return where the database is, for the console.
+
+    Raises
+    ------
+    DatabaseError
+        If there is none yet: a shell beside a server may lack its settings.
+    """
+    url = database_url()
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise DatabaseError(
+            f"There is no database at {describe_database()} yet. Give this command the SOUNDWEB_DATA or DATABASE_URL "
+            "of the server, or start the server first."
+        )
+    return describe_database()
+
+
 @contextlib.contextmanager
 def reading(*, at_one_moment: bool = False) -> Iterator[sa.Connection]:
     """Open a connection for queries.

@@ -256,11 +256,16 @@ def spreadsheet_csv(table: "pd.DataFrame", *, header: bool = True) -> bytes:
     -------
     bytes
     """
-
-    def harmless(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-
     return table.map(harmless).to_csv(index=False, header=header).encode("utf-8-sig" if header else "utf-8")
+
+
+def harmless(value: object) -> object:
+    """Return a cell that no spreadsheet runs as a formula.
+
+    >>> harmless("=HYPERLINK(1)"), harmless("talk.wav"), harmless(-0.5)
+    ("'=HYPERLINK(1)", 'talk.wav', -0.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def export_reference(model: str | None, target: Path, *, registry: Registry | None = None) -> tuple[Path, Path]:

@@ -48,7 +48,7 @@ def ensure_signed_in() -> str:
 
 
 def _ensure_signed_in() -> str:
-    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
+    _limit()
     token = own_token()
     try:
         actor = require_admin(token, is_active=not st.session_state.pop(state.ADMIN_POLLED, False))
@@ -63,6 +63,22 @@ def _ensure_signed_in() -> str:
         if st.button("Sign out", icon=":material/logout:"):
             _leave(token)
     return str(token)
+
+
+def administrator() -> str | None:
+    """Return the token of this browser where an administrator is signed in by it; for other pages than Admin."""
+    _limit()
+    token = own_token()
+    try:
+        require_admin(token, is_active=False)
+    except (NotSignedIn, DatabaseError):
+        return None
+    return token
+
+
+def _limit() -> None:
+    """End the sessions of accounts that the installation does not name any more."""
+    limit_to(lambda actor: "@" not in actor or is_allowed(actor, secret(ADMINS_NAME) or ()))
 
 
 def own_token() -> str | None:

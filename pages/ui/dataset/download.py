@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from core.corpus import download
 from core.corpus.base import Corpus
 from core.corpus.catalogue import FOLDERS_VARIABLE, download_command, download_folder
 from core.corpus.download import has_kaggle, missing_channels, source_of
 from core.corpus.known import default_corpus
 from core.corpus.sources import LooseFiles, Source
+from core.operations.downloads import begin_download, stop_download
 from core.work.background import WorkState
+from pages.ui.admin.sign_in import administrator, own_token
 from pages.ui.shared import cache, state
+from pages.ui.shared.frame import toasted_errors
 
 FROM_RECORD, FROM_KAGGLE = "record", "Kaggle"
 
@@ -74,6 +76,11 @@ def show_download(corpus: Corpus, channels: tuple[str, ...]) -> None:
             if isinstance(known, Source):
                 unpacking = f", {known.size(chosen) / 1e9:.1f} GB of it until the clips are unpacked"
             st.caption(f"Needs {known.room(chosen) / 1e9:.1f} GB of room{unpacking}. The checksum is verified.")
+        if administrator() is None:
+            st.caption("An administrator starts it here, or anybody who is at the server:")
+            st.page_link("pages/admin.py", label="Sign in to download", icon=":material/login:")
+            st.code(download_command(corpus), language="bash")
+            return
         st.button(
             "Download",
             type="primary",
@@ -90,8 +97,13 @@ def _describe_channel(source: Source | LooseFiles, channel: str) -> str:
 
 
 def _start(corpus: Corpus, channels: tuple[str, ...], source: str) -> None:
-    fetch = download.download_from_kaggle if source == FROM_KAGGLE else download.download_corpus
-    cache.st_download().start(lambda report: fetch(corpus, channels, download_folder(corpus), report=report))
+    with toasted_errors():
+        begin_download(own_token(), cache.st_download(), corpus, channels, from_kaggle=source == FROM_KAGGLE)
+
+
+def _stop() -> None:
+    with toasted_errors():
+        stop_download(own_token(), cache.st_download())
 
 
 @st.fragment(run_every=1.0)
@@ -106,13 +118,14 @@ def _follow() -> None:
         st.markdown("##### Downloading")
         st.progress(found.progress.overall, text=str(found.progress))
         st.caption("It goes on when you leave this page. What was fetched is kept when it stops.")
-        st.button("Stop", icon=":material/stop:", on_click=work.stop)
+        if administrator() is not None:
+            st.button("Stop", icon=":material/stop:", on_click=_stop)
 
 
 def _show_end(progress: WorkState) -> None:
     """Tell why the last download ended early, if it did."""
     if progress.failure is not None:
-        st.error(str(progress.failure), icon=":material/error:")
+        st.error(progress.failure.told, icon=":material/error:")
 
 
 def show_completion(corpus: Corpus) -> None:

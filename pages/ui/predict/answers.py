@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.audio.sound import Sound
 from core.errors import AudioError, SoundWebError
-from core.serving.exports import prediction_json, prediction_table, spreadsheet_csv
+from core.serving.exports import harmless, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
 from pages.ui.shared import cache, state
 from pages.ui.shared.baseline import personal_shift
@@ -96,7 +96,8 @@ def show_answers() -> None:
 def _with_verdicts(answers: Answers) -> pd.DataFrame:
     """Return the table of answers with what is said of each first: of a clip of the training, by models without it."""
     said = pd.DataFrame([_verdict(answer) for _, answer in answers])
-    return prediction_table(answers).assign(**{column: said[column] for column in said})
+    # The table can be saved as it is shown, and names of files come from anywhere.
+    return prediction_table(answers).assign(**{column: said[column] for column in said}).map(harmless)
 
 
 def _verdict(answer: Prediction | SoundWebError) -> dict[str, object]:

@@ -41,6 +41,15 @@ def shown_errors() -> Iterator[None]:
 
 
 @contextmanager
+def toasted_errors() -> Iterator[None]:
+    """Show an error that a user can act on for a while: for what runs before the page, as callbacks do."""
+    try:
+        yield
+    except SoundWebError as error:
+        st.toast(error.told, icon=":material/error:")
+
+
+@contextmanager
 def framed() -> Iterator[None]:
     """Show the sidebar before the page; where a model must be loaded for it, behind the page, which does not wait."""
     if state.BROWSER not in st.session_state:

@@ -22,12 +22,13 @@ from core.audio.containers import describe_coding
 from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
-from core.errors import SoundWebError
+from core.errors import BusyError, SoundWebError
 from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, WAVE_COLOR, color_of
 from core.plots.timeline import NO_EMOTION_COLORS, clock
 from core.serving.exports import to_int16, wav_bytes
 from core.serving.segments import NO_SPEECH
 from pages.ui.shared import answer, cache, state
+from pages.ui.shared.strangers import uploads
 
 FOLDER: Final = Path(__file__).with_name("wavesurfer")
 NAME: Final = "soundweb.player"
@@ -133,10 +134,15 @@ def _show(sound: Sound, key: str, regions: tuple[Region, ...], levels: tuple[flo
     duration = cache.duration(sound)
     is_long = duration > DecodeLimits().max_duration
     told = st.session_state.get(state.PLAY, {})
+    try:
+        address = _address(sound, key, is_long=is_long)
+    except BusyError as error:
+        st.warning(str(error), icon=":material/hourglass:")
+        return
     result = _renderer(get_bidi_component_manager())(
         key=key,
         data={
-            "url": _address(sound, key, is_long=is_long),
+            "url": address,
             "name": sound.name,
             "regions": [dataclasses.asdict(region) for region in regions],
             "peaks": _peaks(levels) if is_long else None,
@@ -202,6 +208,8 @@ def _address(sound: Sound, key: str, *, is_long: bool) -> str:
         data, mime = wav_bytes(to_int16(cache.waveform(sound).y)), "audio/wav"
     if not runtime.exists():
         return ""
+    if data is not sound.data and not uploads.has_room(cache.session(), len(data)):
+        raise BusyError("There is no room to play this sound at the moment. Its answer stands; try again in a while.")
     # As ``st.audio`` does it; there is no public name for it.
     url = runtime.get_instance().media_file_mgr.add(data, mime or "application/octet-stream", key)
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")

@@ -93,7 +93,7 @@ class Uploads:
 
     def held(self, session: str | None = None) -> int:
         """Return how many bytes are held or on their way, of a session or of all; what is held twice counts once."""
-        sizes: dict[int, int] = {}
+        sizes = {} if session else _played()
         for owner, files in list(runtime.get_instance().uploaded_file_mgr.file_storage.items()):  # type: ignore[attr-defined]
             if session in (None, owner):
                 sizes |= {id(file.data): len(file.data) for file in list(files.values())}
@@ -104,7 +104,7 @@ class Uploads:
         return sum(sizes.values()) + coming
 
     def has_room(self, session: str, size: int) -> bool:
-        """Tell whether there is room for a file of a size."""
+        """Tell whether there is room for so many bytes."""
         limits = UploadLimits.read()
         return self.held(session) + size <= limits.per_session and self.held() + size <= limits.in_all
 
@@ -186,6 +186,12 @@ class Guard:
             uploads.release(id(scope))
         if is_refused:
             await _refuse(413, FULL)(scope, receive, send)
+
+
+def _played() -> dict[int, int]:
+    """Return the sizes of what players of all sessions are served: sounds as they came, and decoded ones."""
+    storage = runtime.get_instance().media_file_mgr._storage  # type: ignore[attr-defined]
+    return {id(file.content): len(file.content) for file in list(storage._files_by_id.values())}
 
 
 def _refuse(status: int, words: str) -> PlainTextResponse:
