@@ -109,7 +109,7 @@ def draw_live(page: Page, address: str, scheme: str) -> None:
     page.get_by_role("heading", name=re.compile("|".join(EMOTIONS), re.IGNORECASE)).wait_for()
     shoot(page, f"live-{scheme}")
     stream.get_by_role("button", name="Stop").click()
-    page.get_by_text("Share of time", exact=True).wait_for()
+    page.get_by_text("Share of the whole time, silence too", exact=True).wait_for()
     shoot(page, f"take-{scheme}")
 
 

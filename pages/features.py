@@ -88,7 +88,7 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     if name == MODEL:
         for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
             with column:
-                show_explanation(sound, key=_own(state.FEATURES_MODEL, k))
+                show_explanation(sound, _own(state.FEATURES_MODEL, k), _own(state.FEATURES_EMOTION, k))
         return
     starts = [_start(sound, k) for k, sound in enumerate(sounds)]
     analyses = [cache.analysis(sound, start) for sound, start in zip(sounds, starts, strict=True)]

@@ -58,7 +58,7 @@ def assess(waveform: Waveform) -> Assessment:
     if waveform.duration < MIN_DURATION:
         refusal = f"The recording is {waveform.duration:.2f} s long; at least {MIN_DURATION} s are needed. Record more."
     elif peak_level < SILENCE_LEVEL:
-        refusal = "The recording is silent. Check that the right microphone is chosen and not muted."
+        refusal = "The recording is silent. Choose one with a voice; of a microphone, check that it is not muted."
     warnings = []
     if refusal is None and peak_level < QUIET_LEVEL:
         warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")

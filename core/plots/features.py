@@ -60,7 +60,8 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     -------
     dict of str to tuple of float
         Names as in ``core.audio.features.FEATURE_GROUPS``, ``Waveform``,
-        ``Spectrogram`` (dB), ``F0`` (Hz), ``Intensity`` (dBFS) and ``time`` (from 0, in seconds).
+        ``Spectrogram`` (dB), ``F0`` (Hz), ``Intensity`` (dBFS), ``Harmonicity`` (dB) and ``time``
+        (from 0, in seconds).
     """
     ranges = {}
     for name in FEATURE_GROUPS:
@@ -78,11 +79,16 @@ def common_ranges(analyses: Sequence[Analysis]) -> dict[str, Range]:
     ranges["F0"] = (0.9 * float(pitches.min()), 1.1 * float(pitches.max())) if len(pitches) else (75.0, 300.0)
     levels = np.concatenate([analysis.voice.intensity for analysis in analyses])
     ranges["Intensity"] = (max(float(levels.min()), float(levels.max()) - SHOWN_LEVELS) - 2, float(levels.max()) + 2)
+    harmonicities = np.concatenate([analysis.voice.harmonicity for analysis in analyses])
+    harmonicities = harmonicities[np.isfinite(harmonicities)]
+    ranges["Harmonicity"] = (
+        (float(harmonicities.min()) - 2, float(harmonicities.max()) + 2) if len(harmonicities) else (0.0, 30.0)
+    )
     return ranges | {"Waveform": (-peak, peak), "time": (0.0, max(analysis.duration for analysis in analyses))}
 
 
 def voice(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
-    """Draw waveform, fundamental frequency, intensity and formants as curves of their own.
+    """Draw waveform, fundamental frequency, intensity, harmonics over noise and formants as curves of their own.
 
     Parameters
     ----------
@@ -119,6 +125,12 @@ def voice(analysis: Analysis, ranges: Mapping[str, Range]) -> go.Figure:
             "Intensity",
             [_curve(analysis, measured.intensity, "intensity", "dBFS", CONTRAST_COLOR, mode="lines")],
             {"title": "dBFS", "range": list(ranges["Intensity"]), "nticks": 4},
+            120,
+        ),
+        Panel(
+            "Harmonics over noise, where the voice sounds",
+            [_curve(analysis, measured.harmonicity, "HNR", "dB", WAVE_COLOR, mode="lines+markers")],
+            {"title": "dB", "range": list(ranges["Harmonicity"]), "nticks": 4},
             120,
         ),
         Panel("Formants F1 to F3", formants, {"title": "Hz", "range": [0, HIGHEST_FORMANT], "dtick": 1000}, 220),

@@ -15,8 +15,10 @@ from core.serving.segments import NO_SPEECH, Reading, Segment, find_segments, sh
 NO_EMOTION_COLORS: Final = {UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
 SILENCE_COLOR: Final = "rgba(138,144,153,0.18)"
 """Time without speech in stacked figures: there, but not seen first, on both themes."""
-MIN_LABELLED: Final = 0.08
-"""Share of the time axis from which on a segment has room for its label."""
+MIN_LABELLED: Final = 0.035
+"""Share of the time axis from which on a segment has room for its label, upright."""
+MIN_ACROSS: Final = 0.12
+"""The same, across; on a phone too."""
 BLOCKS: Final = (5.0, 10.0, 15.0, 30.0, 60.0)
 """Lengths of the blocks of an overview, in seconds."""
 MAX_BLOCKS: Final = 120
@@ -92,13 +94,16 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
         ]
     )
     ticks = _ticks(start, end)
-    x_axis = {"title": "time (min:s)", "range": [start, end], "anchor": "y3"}
+    x_axis = {"title": "time (min:s)", "range": [start, end], "anchor": "y3", "hoverformat": ".1f"}
+    marked = [(s, s.duration / (end - start)) for s in find_segments(readings) if s.emotion]
+    marked = [(segment, share) for segment, share in marked if share >= MIN_LABELLED]
+    is_across = all(share >= MIN_ACROSS for _, share in marked)
     # One layout at once, without subplots: this is drawn twice a second.
     return frame(
         figure,
         "Emotion over time",
         470,
-        margin={"t": 56},
+        margin={"t": 56 if is_across else 92},
         hovermode="x unified",
         uirevision="timeline",
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
@@ -110,8 +115,8 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
         annotations=[
             {"x": (max(segment.start, start) + segment.end) / 2, "y": 1, "yanchor": "bottom", "showarrow": False}
             | {"text": segment.label, "font": {"size": 11, "color": MUTED_COLOR}}
-            for segment in find_segments(readings)
-            if segment.emotion and segment.duration >= MIN_LABELLED * (end - start)
+            | {"textangle": 0 if share >= MIN_ACROSS else -90}
+            for segment, share in marked
         ],
     )
 
@@ -143,7 +148,7 @@ def shares(share_of_time: dict[str, float]) -> go.Figure:
     )
     return frame(
         figure,
-        "Share of time",
+        "Share of the whole time, silence too",
         110 + 26 * len(names),
         xaxis={"title": "share of time", "range": [0, 1.15], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
         yaxis={"title": None, "ticksuffix": " ", "autorange": "reversed"},

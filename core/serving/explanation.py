@@ -30,7 +30,7 @@ class Explanation:
     """How far the probability of an answer falls where parts of the sound are missing."""
 
     emotion: str
-    """The answer to the whole sound."""
+    """The answer to the whole sound, or what else was asked about."""
     probability: float
     """Its probability."""
     stretches: NDArray[np.float64]
@@ -47,8 +47,8 @@ class Explanation:
         return float(start), float(end)
 
 
-def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
-    """Find out which parts of a sound moved an answer.
+def explain(predictor: Predictor, waveform: Waveform, emotion: str = "") -> Explanation:
+    """Find out which parts of a sound moved an answer, or speak for another emotion.
 
     Parameters
     ----------
@@ -56,6 +56,8 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
         The model.
     waveform : Waveform
         A sound that ``Predictor.predict`` accepts.
+    emotion : str
+        What the parts speak for; the answer by default.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def explain(predictor: Predictor, waveform: Waveform) -> Explanation:
     stretches = _stretches(waveform.duration)
     X, *silenced = extract_each([waveform, *(silence(waveform, start, end) for start, end in stretches)], features)
     y_proba = predictor.predict_features(X[np.newaxis])[0]
-    best = int(y_proba.argmax())
+    best = predictor.labels.index(emotion) if emotion else int(y_proba.argmax())
     groups = features.groups
     masked = [predictor.mask(X, columns) for columns in groups.values()]
     without = predictor.predict_features(np.stack([*silenced, *masked]))[:, best]

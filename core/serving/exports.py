@@ -28,6 +28,7 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell as a formula."""
 COLUMNS: Final = (
     "file", "emotion", "confidence", "is_uncertain", "reasons", "heard", "speech", "duration", "known", "unheard",
+    "unheard_confidence",
 )  # fmt: skip
 """Columns of ``prediction_table`` before those of the emotions."""
 
@@ -87,8 +88,8 @@ def prediction_table(answers: Sequence[tuple[str, Prediction | SoundWebError]]) 
     -------
     pandas.DataFrame
         A row a file: ``file, emotion, confidence, is_uncertain, reasons``, what was ``heard`` in words, seconds of
-        ``speech`` and ``duration``, the ``known`` clip of the training and the ``unheard`` answer for it, a column for
-        each emotion, ``error``.
+        ``speech`` and ``duration``, the ``known`` clip of the training and what models without its speaker
+        answer, ``unheard`` with ``unheard_confidence``, a column for each emotion, ``error``.
     """
     import pandas as pd
 
@@ -112,6 +113,7 @@ def prediction_fields(file: str, answer: Prediction | SoundWebError) -> dict[str
         "duration": round(answer.duration, 3),
         "known": known.clip if known else "",
         "unheard": known.answer if known else "",
+        "unheard_confidence": known.confidence if known else None,
         **answer.probabilities,
         "error": "",
     }

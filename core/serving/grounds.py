@@ -58,7 +58,7 @@ class Grounds:
     """What moved the answer for a stretch of voice."""
 
     emotion: str
-    """The answer."""
+    """The answer, or what else was asked about."""
     probability: float
     """Its probability."""
     start: float
@@ -95,9 +95,14 @@ class Grounds:
 
 
 def find_grounds(
-    predictor: Predictor, waveform: Waveform, prediction: Prediction, *, shift: NDArray[np.float32] | None = None
+    predictor: Predictor,
+    waveform: Waveform,
+    prediction: Prediction,
+    *,
+    shift: NDArray[np.float32] | None = None,
+    emotion: str = "",
 ) -> Grounds | None:
-    """Find out what moved an answer.
+    """Find out what moved an answer, or speaks for another emotion.
 
     Parameters
     ----------
@@ -109,6 +114,8 @@ def find_grounds(
         Its answer for it; of several stretches, the longest with the answered emotion is looked at.
     shift : np.ndarray, optional
         As for ``Predictor.predict``.
+    emotion : str
+        What the grounds are for; the answer for the stretch by default.
 
     Returns
     -------
@@ -130,7 +137,7 @@ def find_grounds(
     changed = [Waveform.of_samples(trait.make_usual(retouching, measured)) for trait, measured in measures]
     X = moved(extract_each([voice, *changed], features))
     y_proba = predictor.predict_features(np.stack([*X, predictor.usual_features.astype(np.float32)]))
-    best = int(y_proba[0].argmax())
+    best = predictor.labels.index(emotion) if emotion else int(y_proba[0].argmax())
     odds = _log_odds(y_proba, best)
     heard = [
         Ground(trait, measured, float(p), float(odds[0] - odd))

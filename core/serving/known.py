@@ -45,6 +45,11 @@ class KnownClip:
         """Probability of ``answer``."""
         return self.probabilities[self.answer]
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why that answer is unsure, or nothing."""
+        return ("not sure enough",) if self.is_uncertain else ()
+
     def __str__(self) -> str:
         doubt = "unsure, perhaps " if self.is_uncertain else ""
         return (

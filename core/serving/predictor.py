@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -297,7 +298,8 @@ class Predictor:
         doubts = self._doubts_of(confidence)
         score = float(np.mean(np.square(np.clip(self.scale(features), -VALUE_LIMIT, VALUE_LIMIT))))
         if score > UNLIKE and (score > UNLIKE_NARROW or not stretch.is_narrow):
-            unlike = f"unlike the recordings that the model learned from: out-of-distribution score {score:.1f}"
+            distance = math.sqrt(score)
+            unlike = f"unlike the recordings that the model learned from: {distance:.1f} times as far away as they are"
             doubts = (unlike, *doubts)
         if stretch.snr < NOISY:
             doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
@@ -310,10 +312,11 @@ class Predictor:
             return (f"at no confidence were {precision:.0%} of this model's answers to unseen speakers right",)
         if confidence >= threshold:
             return ()
-        # Four digits: an overconfident network's threshold can differ from 1 in the third.
+        # An overconfident network's threshold can differ from 1 in the third digit.
+        digits = 2 if round(confidence, 2) < round(threshold, 2) else 4
         return (
-            f"confidence {confidence:.4f} is below {threshold:.4f}; only from there on are {precision:.0%} of the "
-            "answers to unseen speakers right",
+            f"confidence {confidence:.{digits}f} is below {threshold:.{digits}f}; only from there on are "
+            f"{precision:.0%} of the answers to unseen speakers right",
         )
 
 

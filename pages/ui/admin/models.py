@@ -62,10 +62,10 @@ def _show_table(models: list[Overview]) -> None:
     ]
     columns: dict[str, Any] = {
         "in use": st.column_config.CheckboxColumn("In use", width=60),
-        "model": st.column_config.TextColumn("Model", width=140),
-        "created": st.column_config.TextColumn("Stored (UTC)", width=130),
-        "channels": "Clips of",
-        "size": st.column_config.NumberColumn("MiB", format="%.1f"),
+        "model": st.column_config.TextColumn("Model", width=136),
+        "created": st.column_config.TextColumn("Stored (UTC)", width=118),
+        "channels": st.column_config.TextColumn("Clips of", width=92),
+        "size": st.column_config.NumberColumn("MiB", format="%.1f", width=52),
         "problem": "Cannot be loaded because",
     }
     columns |= {

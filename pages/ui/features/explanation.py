@@ -7,13 +7,13 @@ from core.plots import explanation as plots
 from core.plots.style import SAVING
 from core.serving.grounds import Grounds, grounds_table
 from pages.ui.shared import cache
-from pages.ui.shared.answer import note_known
+from pages.ui.shared.answer import headline, note_known
 from pages.ui.shared.baseline import personal_shift
 from pages.ui.shared.links import linked, one_of
 
 
-def show_explanation(sound: Sound, key: str) -> None:
-    """Show the model's picture of a sound and what its answer rests on, for any stored model."""
+def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
+    """Show the model's picture of a sound and what its answer rests on, for any stored model and emotion."""
     in_use = cache.predictor()
     used = in_use.model.name
     names = [used, *(name for name in cache.VerifiedModels().names() if name != used)]
@@ -24,13 +24,24 @@ def show_explanation(sound: Sound, key: str) -> None:
         **linked(key, one_of(names, used)),
     )
     predictor = in_use if model == used else cache.predictor(model)
-    picture, explanation = cache.explanation(sound, predictor)
+    shift = personal_shift() if model == used else None
+    prediction = cache.prediction(sound, predictor, shift)
+    # Of a recording that it learned from, a model's own answer is memory: what is asked is why others hear it so.
+    answered = prediction.known.answer if prediction.known else prediction.emotion
+    emotion = st.selectbox(
+        "What speaks for",
+        predictor.labels,
+        format_func=lambda label: f"{label} (the answer)" if label == answered else label,
+        **linked(emotion_key, one_of(predictor.labels, answered)),
+    )
+    st.markdown(f"**{headline(prediction)}** ({prediction.confidence:.2f})")
+    note_known(prediction.known)
+    picture, explanation = cache.explanation(sound, predictor, emotion)
     start, end = explanation.most_important_stretch
     st.markdown(
-        f"**{explanation.emotion.capitalize()}** ({explanation.probability:.2f}), most moved by the sound from "
-        f"**{start:.1f} to {end:.1f} s**."
+        f"What speaks for **{emotion}**, which this model gives {explanation.probability:.2f}: most of all the sound "
+        f"from **{start:.1f} to {end:.1f} s**."
     )
-    note_known(cache.known(sound, predictor.model))
     place = st.container()
     waveform = cache.waveform(sound)
     charts = {
@@ -41,7 +52,7 @@ def show_explanation(sound: Sound, key: str) -> None:
     for name, figure in charts.items():
         st.plotly_chart(figure, config=SAVING, key=f"{key}-{name}", alt=figure.layout.title.text)
     st.caption(picture.summary)
-    grounds = cache.grounds(sound, predictor, personal_shift() if model == used else None)
+    grounds = cache.grounds(sound, predictor, shift, emotion)
     if grounds:
         with place:
             _show_grounds(grounds, key)
@@ -49,7 +60,7 @@ def show_explanation(sound: Sound, key: str) -> None:
 
 def _show_grounds(grounds: Grounds, key: str) -> None:
     """Show what moved the answer in words, and the measures behind them."""
-    st.markdown(f"What moved it: {grounds.sentence}")
+    st.markdown(f"What a person hears of that: {grounds.sentence}")
     if not grounds.heard:
         return
     st.dataframe(

@@ -37,9 +37,9 @@ def show_numbers(analysis: Analysis, stem: str, k: int) -> None:
         hide_index=True,
         height=35 * (len(shown) + 1) + 3,
         column_config={
-            "measure": st.column_config.TextColumn("Measure", width=150),
-            "value": st.column_config.TextColumn("Value", width=60, alignment="right"),
-            "unit": st.column_config.TextColumn("Unit", width=100),
+            "measure": st.column_config.TextColumn("Measure", width=176),
+            "value": st.column_config.TextColumn("Value", width=64, alignment="right"),
+            "unit": st.column_config.TextColumn("Unit", width=92),
         },
         key=f"{state.FEATURES_NUMBERS}-{k}",
     )
@@ -71,4 +71,4 @@ def _digits(value: float, unit: str) -> str:
     if math.isnan(value):
         return "-"
     n_digits = {"": 0, "Hz": 1, "% of time": 1}.get(unit, 2)
-    return f"{value:.{n_digits}f}"
+    return f"{value:,.{n_digits}f}"

@@ -67,11 +67,12 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     clips = cache.report(list_cell, evaluated.key, true, answered)
     verb = "recognised as" if true == answered else "taken for"
     share = counts.loc[true, answered] / counts.loc[true].sum()
-    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of {true}, {len(clips):,} clips")
+    n_seeds, mean = int(evaluated.rows["seed"].nunique()), counts.loc[true, answered]
+    counted = f"{len(clips):,} clips" + (f", {mean:.0f} a training on average" if n_seeds > 1 else "")
+    st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of {true} · {counted}")
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
         return
-    n_seeds = int(clips["n_seeds"].max())
     agreement = {"n_answered": "Seeds"} if n_seeds > 1 else {}
     channel = ["channel"] if clips["channel"].nunique() > 1 else []  # else the page says it above
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
@@ -83,7 +84,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
         column_config={
             "speaker": st.column_config.TextColumn("Speaker", width=60),
             "intensity": st.column_config.TextColumn("Intensity", width=66),
-            "statement": st.column_config.TextColumn("Sentence", width=105),
+            "statement": st.column_config.TextColumn("Sentence", width=150),
             "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
             "channel": "Channel",
             "clip": "Clip",
@@ -96,7 +97,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
             f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}", state.METRICS_CLIP, names, shown
         ),
     )
-    _play(evaluated, clips.iloc[names.index(shown)], true, is_right=true == answered)
+    _play(evaluated, clips.iloc[names.index(shown)], true, answered)
 
 
 def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
@@ -114,7 +115,7 @@ def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
     show_chart(plots.cell_bars(table, title), f"{evaluated.words}-cell", title, table, share="Share of the answers")
 
 
-def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -> None:
+def _play(evaluated: Evaluated, clip: pd.Series, true: str, answered: str) -> None:
     """Play a clip of a corpus with ways on, or say why it cannot be played."""
     try:
         corpus = find_corpus(clip["corpus"])
@@ -130,9 +131,10 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, *, is_right: bool) -
     with st.container(horizontal=True, gap="medium"):
         where = address(corpus, clip["clip"])
         explain = where | {state.FEATURES_TAB: "Model", state.FEATURES_MODEL: evaluated.model.name}
+        explain |= {state.FEATURES_EMOTION: answered}
         st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
         st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
-        right = "" if is_right else cache.report(find_right, evaluated.key, true, clip["speaker"])
+        right = "" if true == answered else cache.report(find_right, evaluated.key, true, clip["speaker"])
         if right:
             st.page_link(
                 "pages/features.py",

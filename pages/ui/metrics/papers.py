@@ -1,5 +1,6 @@
 """Models side by side, and the papers of one: card, report, predictions."""
 
+import pandas as pd
 import streamlit as st
 
 from core.errors import ModelError
@@ -42,16 +43,19 @@ def show_models(evaluated: Evaluated) -> None:
             compared,
         )
     shown = table.assign(**{column: with_bounds(table, column) for column in FIGURES})
+    shown["p_value"] = ["" if pd.isna(p) else "< 0.0001" if p < 1e-4 else f"{p:.4f}" for p in table["p_value"]]
     st.dataframe(
         shown[["model", "recall", "difference", "p_value", "calibration_error", "accuracy", "n_clips", "twin_share"]],
         hide_index=True,
         column_config={
             **FIGURES,
             "model": st.column_config.TextColumn("Model", width=150),
-            "p_value": st.column_config.NumberColumn("p", format="%.4f", width=70),
-            "calibration_error": st.column_config.NumberColumn("ECE", format="percent", width=70),
-            "n_clips": st.column_config.NumberColumn("Clips", format="localized", width=70),
-            "twin_share": st.column_config.NumberColumn("Seen in training", format="percent", width=80),
+            "p_value": st.column_config.TextColumn("p", width=64),
+            "calibration_error": st.column_config.NumberColumn("ECE", format="%.3f", width=56),
+            "n_clips": st.column_config.NumberColumn("Clips", format="localized", width=60),
+            "twin_share": st.column_config.NumberColumn(
+                "Heard before", help="Evaluated clips seen in training", format="percent", width=100
+            ),
         },
     )
     st.caption(

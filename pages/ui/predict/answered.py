@@ -61,15 +61,21 @@ def _show_answer(sound: Sound, waveform: Waveform, place: DeltaGenerator) -> Non
     show_answers()
     with why:
         # Last: the answer and all that stands around it wait for nothing.
-        answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift()), prediction)
+        known = prediction.known if len(prediction.pieces) == 1 else None
+        emotion = known.answer if known else ""
+        answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift(), emotion), prediction)
 
 
 def _answered(sound: Sound) -> list[Region]:
     """Return the stretches that the answer rests on; none where there is no answer, whose place says why."""
     try:
-        return regions_of(cache.prediction(sound, cache.predictor(), personal_shift()).pieces)
+        prediction = cache.prediction(sound, cache.predictor(), personal_shift())
     except SoundWebError:
         return []
+    pieces, known = prediction.pieces, prediction.known
+    if known is not None and len(pieces) == 1:  # as the page's answer says
+        pieces = (dataclasses.replace(pieces[0], emotion=known.answer, doubts=known.doubts),)
+    return regions_of(pieces)
 
 
 def _show_long(sound: Sound, duration: float) -> None:

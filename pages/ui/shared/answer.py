@@ -50,9 +50,21 @@ def show_answer(prediction: Prediction) -> None:
     st.caption(DOMAIN_NOTICE)
 
 
+def headline(prediction: Prediction) -> str:
+    """Return an answer in few words: the emotion, what it perhaps is, or that no emotion has half of the speech."""
+    if len(prediction.pieces) > 1 and max(prediction.shares.values()) < 0.5:
+        return "Mixed"
+    return _words(prediction.emotion, prediction.is_uncertain)
+
+
+def _words(emotion: str, is_uncertain: bool) -> str:  # noqa: FBT001 - a field passed on
+    return f"Unsure · perhaps {emotion}" if is_uncertain else emotion.capitalize()
+
+
 def _show_own(prediction: Prediction, level: str) -> None:
     """Show what the model answers, under a heading of a level, and what speaks against it."""
-    _show_emotion(prediction.emotion, prediction.is_uncertain, level)
+    # Icons stand beside headings, not in them: they would be read out.
+    st.markdown(f"{level} {headline(prediction)}")
     _show_certainty(prediction)
     for reason in prediction.reasons:
         st.caption(f":material/info: {_sentence(reason)}")
@@ -67,11 +79,6 @@ def note_known(known: KnownClip | None) -> None:
 def _sentence(words: str) -> str:
     """Return words as a sentence, as plain text."""
     return plain(f"{words[0].upper()}{words[1:]}.")
-
-
-def _show_emotion(emotion: str, is_uncertain: bool, level: str) -> None:  # noqa: FBT001 - a field passed on
-    """Show an emotion as a heading of a level; icons stand beside headings, not in them: they would be read out."""
-    st.markdown(f"{level} Unsure · perhaps {emotion}" if is_uncertain else f"{level} {emotion.capitalize()}")
 
 
 def _show_certainty(prediction: Prediction) -> None:
@@ -91,7 +98,7 @@ def _show_certainty(prediction: Prediction) -> None:
 
 def _show_unheard(known: KnownClip) -> None:
     """Show the honest answer for a clip that the model was trained on."""
-    _show_emotion(known.answer, known.is_uncertain, "##")
+    st.markdown(f"## {_words(known.answer, known.is_uncertain)}")
     icon = icon_of_answer(known.answer, known.is_uncertain)
     st.markdown(f"{icon} **{known.confidence:.1%}** confident, by models that never heard this speaker")
     clip = known.clip.replace("`", "")
@@ -115,8 +122,9 @@ def show_grounds(grounds: Grounds | None, prediction: Prediction) -> None:
     if grounds is None:
         return
     where = f" ({grounds.start:.1f} to {grounds.end:.1f} s)" if len(prediction.pieces) > 1 else ""
+    words = "What moved it to" if grounds.emotion == prediction.emotion else "What speaks for"
     st.markdown(
-        f"**What moved it to {plain(grounds.emotion)}**{where}: {grounds.sentence}",
+        f"**{words} {plain(grounds.emotion)}**{where}: {grounds.sentence}",
         help="Usual is the mean of the recordings that the model learned from. The voice was made usual in one thing "
         "after another and answered again: what is named here are the changes that cost the answer most. The numbers "
         "stand behind “Why this answer”.",
@@ -125,7 +133,7 @@ def show_grounds(grounds: Grounds | None, prediction: Prediction) -> None:
 
 def show_short_answer(prediction: Prediction) -> None:
     """Show an answer in few lines: the emotion, its confidence, the next ones, and what speaks against it."""
-    name = f"Unsure · perhaps {prediction.emotion}" if prediction.is_uncertain else prediction.emotion.capitalize()
+    name = headline(prediction)
     icon = icon_of_answer(prediction.emotion, prediction.is_uncertain)
     if len(prediction.pieces) > 1:
         shares = " · ".join(f"{label} {share:.0%}" for label, share in prediction.shares.items())

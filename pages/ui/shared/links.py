@@ -47,7 +47,7 @@ def tell(texts: Mapping[str, list[str]]) -> None:
 
 
 def news(*parameters: str) -> list[str | None] | None:
-    """Return what parameters say where they say something else than before; None where they do not.
+    """Return what parameters say on a page that is opened with them, or else than before; None where they tell nothing.
 
     A page that is opened without them has no news: what the visit holds stays. Without them on the same page, by Back,
     nothing is chosen any more.
@@ -57,8 +57,9 @@ def news(*parameters: str) -> list[str | None] | None:
     seen = st.session_state.setdefault(state.NEWS, {})
     before, last_page = seen.get(parameters, ([None] * len(parameters), page))
     seen[parameters] = told, page
-    is_arrival = page != last_page and not any(told)
-    return None if told == before or is_arrival else told
+    if page != last_page:
+        return told if any(told) else None
+    return None if told == before else told
 
 
 def clear(defaults: Mapping[str, Any]) -> None:

@@ -45,6 +45,8 @@ MIMES: Final = {
     "AAC": "audio/aac",
 }
 """Media types of the containers that browsers play."""
+EXACT: Final = ("audio/wav", "audio/flac", "audio/ogg")
+"""Those whose times browsers and decoder read alike: MP3 and AAC can lack their length, and begin with a pause."""
 PLAIN_CODINGS: Final = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 """Beginnings of the codings that browsers play in a WAV file."""
 
@@ -204,7 +206,7 @@ def _address(sound: Sound, key: str, *, is_long: bool) -> str:
     if mime == "audio/wav" and not codec.startswith(PLAIN_CODINGS):
         mime = ""
     data = sound.data
-    if not is_long and not (mime and n_channels == 1):
+    if not is_long and not (mime in EXACT and n_channels == 1):
         data, mime = wav_bytes(to_int16(cache.waveform(sound).y)), "audio/wav"
     if not runtime.exists():
         return ""

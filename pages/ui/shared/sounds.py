@@ -1,5 +1,6 @@
 """Choosing a sound: upload, microphone, sample, or a clip of the corpus."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -25,11 +26,12 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         follow_visit()
     has_corpus = bool(list_places())
     first = UPLOAD if keys is state.SOUND else CLIP if has_corpus else SAMPLE
-    st.session_state.setdefault(keys.source, first)
+    sources = [UPLOAD, RECORD, SAMPLE, *([CLIP] if has_corpus else [])]
     _follow_address(keys, first)
+    _recall(keys.source, sources, first)
     source = st.segmented_control(
         "Sound from",
-        [UPLOAD, RECORD, SAMPLE, *([CLIP] if has_corpus else [])],
+        sources,
         required=True,
         key=keys.source,
         label_visibility="collapsed",
@@ -38,7 +40,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
         on_change=_tell,
         args=(keys,),
     )
-    visit().chosen[keys.source] = source or UPLOAD
+    _remember(keys.source)
     if source == CLIP and (corpus := choose_corpus(keys.corpus)):
         return _clip(corpus, keys)
     return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
@@ -85,6 +87,17 @@ def _follow_address(keys: state.SoundKeys, first: str) -> None:
         st.session_state[keys.source], st.session_state[keys.sample] = SAMPLE, sample
     else:
         st.session_state[keys.source] = first
+
+
+def _recall(key: str, options: Sequence[str], default: str) -> None:
+    """Give a widget what the visit chose: on another page, Streamlit forgets what nobody clicked."""
+    if st.session_state.get(key) not in options:
+        chosen = visit().chosen.get(key)
+        st.session_state[key] = chosen if chosen in options else default
+
+
+def _remember(key: str) -> None:
+    visit().chosen[key] = st.session_state[key]
 
 
 def _tell(keys: state.SoundKeys) -> None:
@@ -153,9 +166,11 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
 
 def _sample(keys: state.SoundKeys) -> list[Sound]:
     samples = {sample.title: sample for sample in cache.samples()}
+    _recall(keys.sample, list(samples), next(iter(samples)))
     title = st.selectbox(
         "Sample", list(samples), key=keys.sample, persist_state="session", on_change=_tell, args=(keys,)
     )
+    _remember(keys.sample)
     sample = samples[title]
     if not sample.is_real:
         st.caption("This voice was made by a speech synthesizer; nobody felt anything while it spoke.")
@@ -163,14 +178,17 @@ def _sample(keys: state.SoundKeys) -> list[Sound]:
 
 
 def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
-    by_name = corpus.clips.set_index("clip", drop=False)
+    by_name, names = corpus.clips.set_index("clip", drop=False), corpus.clips["clip"].tolist()
+    key = corpus.key(keys.clip)
+    _recall(key, names, names[0])
     clip = st.selectbox(
         f"Clip of {corpus.corpus.title}; type to search",
-        corpus.clips["clip"].tolist(),
+        names,
         format_func=lambda name: describe(by_name.loc[name], corpus.corpus),
-        key=corpus.key(keys.clip),
+        key=key,
         persist_state="session",
         on_change=_tell,
         args=(keys,),
     )
+    _remember(key)
     return [corpus.read(clip)]

@@ -14,7 +14,9 @@ import anyio
 import anyio.to_thread
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match, Router, get_route_path
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Match, Route, Router, get_route_path
 from starlette.types import Receive, Scope, Send
 from streamlit import net_util
 from streamlit.runtime.pages_manager import PagesManager
@@ -108,6 +110,12 @@ def middleware() -> list[Middleware]:
     return [Middleware(Protection), Middleware(Guard)]
 
 
+async def to_first_page(request: Request) -> RedirectResponse:
+    """Lead to the first page by its own address: from its name, Streamlit would, with a step in the history more."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{request.scope.get('root_path', '').rstrip('/')}/{query}")
+
+
 def program_routes() -> list[BaseRoute]:
     """Return what the server serves besides pages: to programs, to who watches its health, and to sessions' cookies."""
 
@@ -132,7 +140,8 @@ def program_routes() -> list[BaseRoute]:
 
         return routes(predictor, slots, registry)
 
-    return [*Health(predictor).routes(), OnDemand(PROGRAMS, programs), *session_routes()]
+    first_page = Route("/predict", to_first_page)
+    return [first_page, *Health(predictor).routes(), OnDemand(PROGRAMS, programs), *session_routes()]
 
 
 async def begin(stack: contextlib.ExitStack) -> None:

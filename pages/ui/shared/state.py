@@ -80,6 +80,8 @@ FEATURES_TAB: Final = "features-tab"
 FEATURES_COMPARE: Final = "compare"
 FEATURES_START: Final = "features-start"
 FEATURES_MODEL: Final = "features-model"
+FEATURES_EMOTION: Final = "features-emotion"
+"""What the model's tab explains where it is not the answer."""
 FEATURES_NUMBERS: Final = "features-numbers"
 
 METRICS_MODEL: Final = "metrics-model"

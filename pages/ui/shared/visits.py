@@ -41,7 +41,7 @@ class Visit:
         self.sounds: dict[str, dict[str, Sounds]] = {}
         """By choice of a sound, as ``state.SoundKeys.kept`` names it, and by the way that they came."""
         self.chosen: dict[str, str] = {}
-        """The way that was chosen last, by the key of its widget."""
+        """What was chosen last, by the key of its widget: the way to a sound, the sample, the clip."""
         self.before = ""
         """Word of the visit that this one goes on with."""
 

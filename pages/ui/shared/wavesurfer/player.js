@@ -20,7 +20,8 @@ const ICONS = {
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600] // s, between labels of the time axis
 const LABEL_WIDTH = 52 // px
 const LAST_WIDTH = 36 // px
-const NARROWEST = 40 // px, of a region with its words in it
+const NARROWEST = 40 // px, of a region with its words across it; in narrower ones they stand upright
+const THINNEST = 15 // px, of a region that has words at all
 const HINT = "Click to play from there, drag to choose a stretch."
 const KEYS =
   "Space plays and pauses. Arrows move, with Shift further. [ and ] set the ends of a stretch, Enter analyses it, " +
@@ -211,7 +212,7 @@ class Player {
   }
 
   label(words, width) {
-    if (!words || width < NARROWEST) return undefined
+    if (!words || width < THINNEST) return undefined
     const label = element("span", "", words)
     Object.assign(label.style, {
       display: "inline-block",
@@ -227,6 +228,7 @@ class Player {
       background: this.style("--st-background-color"),
       borderRadius: "0 0 4px 0",
       opacity: "0.9",
+      ...(width < NARROWEST ? { writingMode: "vertical-rl", padding: "4px 0" } : {}),
     })
     return label
   }
