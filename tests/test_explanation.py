@@ -42,6 +42,14 @@ def test_a_silenced_stretch_is_silent_and_the_rest_untouched(waveform):
     np.testing.assert_array_equal(silent.y[apart], waveform.y[apart])
 
 
+def test_what_speaks_for_another_emotion_is_that_of_its_probability(predictor, waveform):
+    probabilities = predictor.predict(waveform).probabilities
+    least = min(probabilities, key=probabilities.get)
+    explanation = explain(predictor, waveform, least)
+    assert explanation.emotion == least
+    assert explanation.probability == pytest.approx(probabilities[least], abs=1e-6)
+
+
 def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
     explanation = explain(predictor, waveform)
     config = predictor.model.features

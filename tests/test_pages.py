@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -179,6 +180,14 @@ def test_what_moved_an_answer_comes_with_the_honest_one_for_a_recording_of_the_t
     app.run()
     assert not app.exception
     assert plain(f"that this model was trained on ({list_samples()[0].path.stem}") in texts(app)
+
+
+def test_a_silent_sound_is_explained_by_a_sentence(features_page):
+    features_page.file_uploader(key=state.SOUND.uploads).upload("none.wav", encode(np.zeros(96_000), 48_000)).run()
+    features_page.session_state[state.FEATURES_TAB] = "Model"
+    features_page.run()
+    assert not features_page.exception
+    assert "is silent" in features_page.error[0].value
 
 
 def test_a_sound_survives_a_change_of_page(app):

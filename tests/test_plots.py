@@ -201,6 +201,13 @@ def test_timeline_stacks_to_one_and_shows_silence_as_a_gap():
         assert axis.title.text
 
 
+def test_short_stretches_are_named_upright_above_the_plot():
+    short = [reading(0, 1), *(reading(k, 6) for k in range(1, 20))]
+    notes = timeline(short, 0, 20).layout.annotations
+    assert [(note.text, note.textangle) for note in notes] == [("calm", -90), ("sad", 0)]
+    assert timeline(short, 0, 20).layout.margin.t > timeline(short[1:], 1, 20).layout.margin.t
+
+
 def test_shares_are_labelled():
     figure = shares({"sad": 0.75, NO_SPEECH: 0.248, "calm": 0.002})
     assert list(figure.data[0].text) == ["75%", "25%", "&lt;1%"]

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from streamlit import net_util
 
 from core.errors import ModelError
 from pages.ui.shared import start
@@ -64,6 +65,19 @@ def test_routes_are_made_when_one_of_them_is_asked_for():
     assert ask(app, "/api/v2/hello")[0] == 404
     assert ask(app, "/api/v1/again") == (200, b"again")
     assert made == [1]
+
+
+@pytest.mark.parametrize(("query", "root", "address"), [("clip=a%20b", "", "/?clip=a%20b"), ("", "/voice", "/voice/")])
+def test_the_first_page_has_one_address(query, root, address):
+    scope = {"type": "http", "method": "GET", "path": "/predict", "headers": [], "root_path": root}
+    answer = anyio.run(start.to_first_page, Request({**scope, "query_string": query.encode()}))
+    assert (answer.status_code, answer.headers["location"]) == (307, address)
+    assert ask(Starlette(routes=start.program_routes()[:1]), "/predict")[0] == 307
+
+
+def test_nobody_is_asked_for_the_address_of_a_server():
+    start.middleware()
+    assert net_util.get_external_ip() is None
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
         format_func=lambda label: f"{label} (the answer)" if label == answered else label,
         **linked(emotion_key, one_of(predictor.labels, answered)),
     )
-    st.markdown(f"**{headline(prediction)}** ({prediction.confidence:.2f})")
+    st.markdown(f"This model answers **{headline(prediction)}** ({prediction.confidence:.2f}).")
     note_known(prediction.known)
     picture, explanation = cache.explanation(sound, predictor, emotion)
     start, end = explanation.most_important_stretch

@@ -68,7 +68,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     verb = "recognised as" if true == answered else "taken for"
     share = counts.loc[true, answered] / counts.loc[true].sum()
     n_seeds, mean = int(evaluated.rows["seed"].nunique()), counts.loc[true, answered]
-    counted = f"{len(clips):,} clips" + (f", {mean:.0f} a training on average" if n_seeds > 1 else "")
+    counted = f"{len(clips):,} clips" + (f", {mean:.0f} a seed on average" if n_seeds > 1 else "")
     st.markdown(f"**{true} {verb} {answered}** · {share:.0%} of {true} · {counted}")
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
@@ -78,16 +78,15 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
     shown = told if told in names else names[0]
     st.dataframe(
-        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel, "clip"]],
+        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
             "speaker": st.column_config.TextColumn("Speaker", width=60),
             "intensity": st.column_config.TextColumn("Intensity", width=66),
-            "statement": st.column_config.TextColumn("Sentence", width=150),
+            "statement": st.column_config.TextColumn("Sentence", width=105),
             "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
             "channel": "Channel",
-            "clip": "Clip",
             **{
                 column: st.column_config.NumberColumn(title, help=f"Of {n_seeds} trainings answered so", width=54)
                 for column, title in agreement.items()

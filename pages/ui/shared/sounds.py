@@ -28,7 +28,8 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     first = UPLOAD if keys is state.SOUND else CLIP if has_corpus else SAMPLE
     sources = [UPLOAD, RECORD, SAMPLE, *([CLIP] if has_corpus else [])]
     _follow_address(keys, first)
-    _recall(keys.source, sources, first)
+    is_arrival = visit().arrives(keys.source)
+    _recall(keys.source, sources, first, is_arrival=is_arrival)
     source = st.segmented_control(
         "Sound from",
         sources,
@@ -42,8 +43,10 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     )
     _remember(keys.source)
     if source == CLIP and (corpus := choose_corpus(keys.corpus)):
-        return _clip(corpus, keys)
-    return {RECORD: _recording, SAMPLE: _sample}.get(source or UPLOAD, _uploads)(keys)
+        return _clip(corpus, keys, is_arrival=is_arrival)
+    if source == SAMPLE:
+        return _sample(keys, is_arrival=is_arrival)
+    return _recording(keys) if source == RECORD else _uploads(keys)
 
 
 def choose_sound(keys: state.SoundKeys = state.SOUND) -> Sound | None:
@@ -60,7 +63,9 @@ def choose_sound(keys: state.SoundKeys = state.SOUND) -> Sound | None:
 
 def looked_at_among(sounds: list[Sound], keys: state.SoundKeys = state.SOUND) -> Sound:
     """Return which of several uploads is looked at, on all pages: the first one until somebody chooses."""
-    return next((sound for sound in sounds if sound.sha256 == st.session_state.get(keys.file)), sounds[0])
+    looked_at = next((sound for sound in sounds if sound.sha256 == st.session_state.get(keys.file)), sounds[0])
+    visit().chosen[keys.file] = looked_at.sha256
+    return looked_at
 
 
 def named_sound(keys: state.SoundKeys = state.SOUND) -> dict[str, str]:
@@ -89,11 +94,11 @@ def _follow_address(keys: state.SoundKeys, first: str) -> None:
         st.session_state[keys.source] = first
 
 
-def _recall(key: str, options: Sequence[str], default: str) -> None:
+def _recall(key: str, options: Sequence[str], default: str, *, is_arrival: bool) -> None:
     """Give a widget what the visit chose: on another page, Streamlit forgets what nobody clicked."""
-    if st.session_state.get(key) not in options:
-        chosen = visit().chosen.get(key)
-        st.session_state[key] = chosen if chosen in options else default
+    held = (st.session_state.get(key), visit().chosen.get(key), default)
+    if is_arrival or held[0] not in options:
+        st.session_state[key] = next(value for value in held if value in options)
 
 
 def _remember(key: str) -> None:
@@ -164,9 +169,9 @@ def _forget(keys: state.SoundKeys, source: str) -> None:
     visit().forget(keys.kept, source)
 
 
-def _sample(keys: state.SoundKeys) -> list[Sound]:
+def _sample(keys: state.SoundKeys, *, is_arrival: bool) -> list[Sound]:
     samples = {sample.title: sample for sample in cache.samples()}
-    _recall(keys.sample, list(samples), next(iter(samples)))
+    _recall(keys.sample, list(samples), next(iter(samples)), is_arrival=is_arrival)
     title = st.selectbox(
         "Sample", list(samples), key=keys.sample, persist_state="session", on_change=_tell, args=(keys,)
     )
@@ -177,10 +182,10 @@ def _sample(keys: state.SoundKeys) -> list[Sound]:
     return [cache.stored_sound(str(sample.path), str(sample.path.stat().st_mtime_ns))]
 
 
-def _clip(corpus: FoundCorpus, keys: state.SoundKeys) -> list[Sound]:
+def _clip(corpus: FoundCorpus, keys: state.SoundKeys, *, is_arrival: bool) -> list[Sound]:
     by_name, names = corpus.clips.set_index("clip", drop=False), corpus.clips["clip"].tolist()
     key = corpus.key(keys.clip)
-    _recall(key, names, names[0])
+    _recall(key, names, names[0], is_arrival=is_arrival)
     clip = st.selectbox(
         f"Clip of {corpus.corpus.title}; type to search",
         names,
