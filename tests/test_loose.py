@@ -25,6 +25,7 @@ from core.corpus.sources import LooseFiles
 from core.errors import CorpusError, DownloadError
 from core.work.background import WorkStopped
 from core.work.progress import Progress
+from pages.ui.dataset import download as download_page
 from tests.test_download import Server
 
 
@@ -300,6 +301,7 @@ def completion_page() -> None:
 
 def test_page_offers_what_is_missing_and_nothing_once_it_is_there(server, tmp_path, monkeypatch):
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
+    monkeypatch.setattr(download_page, "administrator", lambda: "a token")
     app = AppTest.from_function(completion_page).run()
     assert not app.exception
     assert app.pills[0].options == ["Burst · 12 clips · 0 MB"]
