@@ -20,7 +20,8 @@ from core.learning.reports.cards import describe_comparison, describe_studies
 from core.learning.runs import TrainingResult, plan_folds
 from core.learning.task import Task
 from core.serving.exports import export_reference
-from core.serving.predictor import NO_VOICE, Predictor
+from core.serving.prediction import NO_VOICE
+from core.serving.predictor import Predictor
 from core.serving.registry import Registry
 from tests.conftest import encode, tone
 

@@ -182,6 +182,13 @@ def test_what_moved_an_answer_comes_with_the_honest_one_for_a_recording_of_the_t
     assert plain(f"that this model was trained on ({list_samples()[0].path.stem}") in texts(app)
 
 
+def test_what_is_no_voice_is_headed_so(app):
+    noise = np.random.default_rng(0).normal(0, 0.1, 96_000)
+    app.file_uploader(key=state.SOUND.uploads).upload("noise.wav", encode(noise, 48_000)).run()
+    assert "## No speech or song" in [element.value for element in app.markdown]
+    assert "What moved it" not in texts(app)
+
+
 def test_a_silent_sound_is_explained_by_a_sentence(features_page):
     features_page.file_uploader(key=state.SOUND.uploads).upload("none.wav", encode(np.zeros(96_000), 48_000)).run()
     features_page.session_state[state.FEATURES_TAB] = "Model"

@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 from core.serving.known import KnownClip
 
 UNSURE: Final = "unsure"
+NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
+"""Why the answer for a sound without a voice is unsure."""
 NOISY: Final = 17.0
 """How far a voice must stand above the noise around it for an answer to be sure, in dB."""
 
@@ -77,6 +79,11 @@ class Prediction:
     known: KnownClip | None = None
     """The clip of the model's training that the sound is a recording of, with the answer of models that never heard its
     speaker: the honest one."""
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether speech or song was found."""
+        return not self.pieces or any(NO_VOICE not in piece.doubts for piece in self.pieces)
 
     @property
     def speech_duration(self) -> float:

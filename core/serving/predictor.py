@@ -25,11 +25,10 @@ from core.corpus.prints import find_prints
 from core.errors import AudioError, ModelError
 from core.files import sha256_of_file
 from core.serving.known import recognise
-from core.serving.prediction import NOISY, Piece, Prediction, summarize
+from core.serving.prediction import NO_VOICE, NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
 from core.work.turns import turns
 
-NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
 VALUE_LIMIT: Final = 4.0
 """Standard deviations at which a feature counts no further in the out-of-distribution score."""
 UNLIKE: Final = 2.3

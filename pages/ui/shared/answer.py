@@ -51,7 +51,9 @@ def show_answer(prediction: Prediction) -> None:
 
 
 def headline(prediction: Prediction) -> str:
-    """Return an answer in few words: the emotion, what it perhaps is, or that no emotion has half of the speech."""
+    """Return an answer in few words: the emotion, what it perhaps is, or why none of them is one."""
+    if not prediction.has_voice:
+        return "No speech or song"
     if len(prediction.pieces) > 1 and max(prediction.shares.values()) < 0.5:
         return "Mixed"
     return _words(prediction.emotion, prediction.is_uncertain)
@@ -119,7 +121,7 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
 
 def show_grounds(grounds: Grounds | None, prediction: Prediction) -> None:
     """Say in a person's words what moved an answer of a model, and of which stretch where there are several."""
-    if grounds is None:
+    if grounds is None or not prediction.has_voice:
         return
     where = f" ({grounds.start:.1f} to {grounds.end:.1f} s)" if len(prediction.pieces) > 1 else ""
     words = "What moved it to" if grounds.emotion == prediction.emotion else "What speaks for"
