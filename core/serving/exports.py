@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
@@ -161,7 +162,8 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
     -------
     pandas.DataFrame
         A row a window: ``start, end`` of what it tells and ``first_sample, last_sample`` of what was analysed at
-        22,050 Hz; smoothed ``label``; ``level`` in dBFS and ``pitch`` in Hz; a column for each emotion, unsmoothed.
+        22,050 Hz; smoothed ``label``; ``level`` in dBFS, empty for silence, and ``pitch`` in Hz; a column for each
+        emotion, unsmoothed.
     """
     import pandas as pd
 
@@ -174,7 +176,8 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
             "first_sample": window.first,
             "last_sample": window.stop,
         }
-        row |= {"label": reading.label, "level": window.level, "pitch": window.pitch}
+        level = window.level if math.isfinite(window.level) else None
+        row |= {"label": reading.label, "level": level, "pitch": window.pitch}
         rows.append(row | (window.prediction.probabilities if window.prediction else {}))
     labels = next((reading.labels for reading in readings if reading.labels), ())
     columns = ["start", "end", "first_sample", "last_sample", "label", "level", "pitch", *labels]
@@ -183,7 +186,7 @@ def window_table(readings: Sequence[Reading]) -> "pd.DataFrame":
 
 def timeline_json(segments: Sequence[Segment], readings: Sequence[Reading], model: str) -> bytes:
     """Return a timeline as JSON: model, shares of time, segments, and the windows of ``window_table``."""
-    windows = window_table(readings).replace([np.inf, -np.inf], np.nan).astype(object)
+    windows = window_table(readings).astype(object)
     report = {
         "model": model,
         "share_of_time": share_of_time(segments),
