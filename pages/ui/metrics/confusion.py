@@ -78,7 +78,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
     shown = told if told in names else names[0]
     st.dataframe(
-        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel]],
+        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel, "clip"]],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
@@ -87,6 +87,7 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
             "statement": st.column_config.TextColumn("Sentence", width=105),
             "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
             "channel": "Channel",
+            "clip": "Clip",
             **{
                 column: st.column_config.NumberColumn(title, help=f"Of {n_seeds} trainings answered so", width=54)
                 for column, title in agreement.items()
