@@ -8,6 +8,7 @@ from core.corpus.samples import list_samples
 from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
 from pages.ui.shared import state
+from pages.ui.shared.answer import headline
 from pages.ui.shared.corpus import plain
 from tests.conftest import ROOT, encode, tone
 
@@ -42,7 +43,7 @@ def test_upload_is_answered_as_the_predictor_does(app, published):
     app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", data).run()
     expected = Predictor(published).predict(decode(data))
     assert not app.exception
-    assert expected.emotion in texts(app).lower()
+    assert f"## {headline(expected)}" in texts(app)
     assert f"**{expected.confidence:.1%}** confident" in texts(app)
     assert len(app.get("plotly_chart")) == 1
 
