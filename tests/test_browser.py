@@ -218,14 +218,14 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
 
 def test_a_shared_sound_goes_along_to_other_pages(app, browse):
     """Nobody has clicked a way to it: what the address alone has chosen stays chosen."""
-    title = list_synthesized()[0].title
+    sample = list_synthesized()[1]
     for link, sign in (("Why this answer", "most of all the sound from"), ("Features", "F0: the pitch")):
-        page = browse(f"{app}/?{urlencode({'sample': title})}")
+        page = browse(f"{app}/?{urlencode({'sample': sample.title})}")
         expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
         page.get_by_role("link", name=link, exact=True).click()
         expect(page.get_by_text(sign)).to_be_visible(timeout=TIMEOUT)
-        expect(page.get_by_test_id("stBaseButton-segmented_controlActive").first).to_have_text("Samples")
-        expect(page.get_by_text(title).first).to_be_visible()
+        expect(page.get_by_role("radio", name="Samples")).to_be_checked()
+        expect(page.get_by_role("slider", name=f"Position in {sample.path.name}")).to_be_visible(timeout=TIMEOUT)
 
 
 def test_features_of_an_upload_are_drawn_tab_by_tab(app, browse):
