@@ -81,6 +81,16 @@ class Prediction:
     speaker: the honest one."""
 
     @property
+    def unheard(self) -> KnownClip | None:
+        """The clip of the training that all that was answered is: people are told its honest answer."""
+        return self.known if len(self.pieces) == 1 else None
+
+    @property
+    def told_emotion(self) -> str:
+        """What people are told first: the honest answer where there is one, else the model's own."""
+        return self.unheard.answer if self.unheard else self.emotion
+
+    @property
     def has_voice(self) -> bool:
         """Whether speech or song was found."""
         return not self.pieces or any(NO_VOICE not in piece.doubts for piece in self.pieces)

@@ -27,7 +27,7 @@ def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
     shift = personal_shift() if model == used else None
     prediction = cache.prediction(sound, predictor, shift)
     # Of a recording that it learned from, a model's own answer is memory: what is asked is why others hear it so.
-    answered = prediction.known.answer if prediction.known else prediction.emotion
+    answered = prediction.told_emotion
     emotion = st.selectbox(
         "What speaks for",
         predictor.labels,

@@ -61,9 +61,8 @@ def _show_answer(sound: Sound, waveform: Waveform, place: DeltaGenerator) -> Non
     show_answers()
     with why:
         # Last: the answer and all that stands around it wait for nothing.
-        known = prediction.known if len(prediction.pieces) == 1 else None
-        emotion = known.answer if known else ""
-        answer.show_grounds(cache.grounds(sound, cache.predictor(), personal_shift(), emotion), prediction)
+        grounds = cache.grounds(sound, cache.predictor(), personal_shift(), prediction.told_emotion)
+        answer.show_grounds(grounds, prediction)
 
 
 def _answered(sound: Sound) -> list[Region]:
@@ -72,8 +71,8 @@ def _answered(sound: Sound) -> list[Region]:
         prediction = cache.prediction(sound, cache.predictor(), personal_shift())
     except SoundWebError:
         return []
-    pieces, known = prediction.pieces, prediction.known
-    if known is not None and len(pieces) == 1:  # as the page's answer says
+    pieces, known = prediction.pieces, prediction.unheard
+    if known is not None:  # as the page's answer says
         pieces = (dataclasses.replace(pieces[0], emotion=known.answer, doubts=known.doubts),)
     return regions_of(pieces)
 

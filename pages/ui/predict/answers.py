@@ -104,8 +104,7 @@ def _verdict(answer: Prediction | SoundWebError) -> dict[str, object]:
     """Return what a table says of an answer."""
     if isinstance(answer, SoundWebError):
         return {"answer": "not answered", "confidence": None, "model": ""}
-    known = answer.known if len(answer.pieces) == 1 else None
-    said = known.answer if known else answer.emotion
+    known, said = answer.unheard, answer.told_emotion
     is_uncertain = known.is_uncertain if known else answer.is_uncertain
     return {
         "answer": f"unsure, perhaps {said}" if is_uncertain else said,

@@ -37,7 +37,7 @@ def icon_of_answer(emotion: str, is_uncertain: bool) -> str:  # noqa: FBT001 - a
 
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence and probabilities; of a known clip the honest answer first."""
-    known = prediction.known if len(prediction.pieces) == 1 else None
+    known = prediction.unheard
     if known is None:
         _show_own(prediction, "##")
         note_known(prediction.known)

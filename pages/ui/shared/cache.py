@@ -312,8 +312,8 @@ def analysis(sound: Sound, start: float) -> "Analysis":
 
 @kept()
 @in_turn("Asking the model about parts of the sound ...", LATEST)
-def explanation(sound: Sound, predictor: "Predictor", emotion: str = "") -> "tuple[Picture, Explanation]":
-    """Find out what a model reads of a sound, and what moved its answer or speaks for another emotion."""
+def explanation(sound: Sound, predictor: "Predictor", emotion: str) -> "tuple[Picture, Explanation]":
+    """Find out what a model reads of a sound, and what speaks for an emotion."""
     from core.serving.explanation import explain, picture
 
     return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound), emotion))
@@ -321,8 +321,8 @@ def explanation(sound: Sound, predictor: "Predictor", emotion: str = "") -> "tup
 
 @kept(SMALL)
 @in_turn("Listening for what moved the answer ...", LATEST)
-def grounds(sound: Sound, predictor: "Predictor", personal: "Shift | None", emotion: str = "") -> "Grounds | None":
-    """Find out in a person's words what moved an answer, or speaks for another emotion."""
+def grounds(sound: Sound, predictor: "Predictor", personal: "Shift | None", emotion: str) -> "Grounds | None":
+    """Find out in a person's words what speaks for an emotion."""
     from core.serving.grounds import find_grounds
 
     answer, shift = prediction(sound, predictor, personal), personal.values if personal else None

@@ -53,13 +53,19 @@ def news(*parameters: str) -> list[str | None] | None:
     nothing is chosen any more.
     """
     told = [st.query_params.get(parameter) for parameter in parameters]
-    page = st.context.url
     seen = st.session_state.setdefault(state.NEWS, {})
-    before, last_page = seen.get(parameters, ([None] * len(parameters), page))
-    seen[parameters] = told, page
-    if page != last_page:
+    before, seen[parameters] = seen.get(parameters), told
+    if arrives(*parameters):
         return told if any(told) else None
     return None if told == before else told
+
+
+def arrives(*names: str) -> bool:
+    """Tell whether what has these names is shown on another page than last time, or for the first time."""
+    pages, page = st.session_state.setdefault(state.PAGES, {}), st.context.url
+    is_arrival = names not in pages or pages[names] != page
+    pages[names] = page
+    return is_arrival
 
 
 def clear(defaults: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ def choose_sounds(keys: state.SoundKeys = state.SOUND) -> list[Sound]:
     first = UPLOAD if keys is state.SOUND else CLIP if has_corpus else SAMPLE
     sources = [UPLOAD, RECORD, SAMPLE, *([CLIP] if has_corpus else [])]
     _follow_address(keys, first)
-    is_arrival = visit().arrives(keys.source)
+    is_arrival = links.arrives(keys.source)
     _recall(keys.source, sources, first, is_arrival=is_arrival)
     source = st.segmented_control(
         "Sound from",

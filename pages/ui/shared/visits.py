@@ -42,16 +42,8 @@ class Visit:
         """By choice of a sound, as ``state.SoundKeys.kept`` names it, and by the way that they came."""
         self.chosen: dict[str, str] = {}
         """What was chosen last, by the key of its widget: the way to a sound, the sample, the clip."""
-        self._pages: dict[str, str | None] = {}
         self.before = ""
         """Word of the visit that this one goes on with."""
-
-    def arrives(self, choice: str) -> bool:
-        """Tell whether a choice is shown on another page than last time, or for the first time."""
-        page = st.context.url
-        is_arrival = choice not in self._pages or self._pages[choice] != page
-        self._pages[choice] = page
-        return is_arrival
 
     def keep(self, choice: str, source: str, sounds: Sounds) -> None:
         """Hold the sounds of a widget."""
