@@ -636,6 +636,9 @@ def test_a_dragged_stretch_is_answered_by_itself(app, browse):
     answer = page.get_by_text("answered by itself").locator("xpath=ancestor::*[contains(@class, '-answer')][1]")
     expect(answer.get_by_text(words)).to_be_visible()
     expect(answer.get_by_text(f"{expected.confidence:.1%} confident")).to_be_visible()
+    page.reload()  # it stands in the address, and the sound is kept
+    expect(answer.get_by_text(f"{expected.confidence:.1%} confident")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_role("button", name="Play the stretch")).to_be_enabled(timeout=TIMEOUT)
     page.get_by_role("button", name="Let the stretch go").click()
     expect(page.get_by_text("answered by itself")).to_be_hidden(timeout=TIMEOUT)
 
@@ -650,6 +653,12 @@ def test_a_stretch_can_be_chosen_and_analysed_by_keys_alone(app, browse):
     expect(page.get_by_text("answered by itself")).to_be_visible(timeout=TIMEOUT)
     page.keyboard.press("Escape")
     expect(page.get_by_text("answered by itself")).to_be_hidden(timeout=TIMEOUT)
+    page.go_back()
+    expect(page.get_by_text("answered by itself")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_role("button", name="Let the stretch go")).to_be_visible(timeout=TIMEOUT)
+    page.go_back()
+    expect(page.get_by_text("answered by itself")).to_be_hidden(timeout=TIMEOUT)
+    expect(page.get_by_role("button", name="Let the stretch go")).to_be_hidden(timeout=TIMEOUT)
 
 
 def test_a_chosen_segment_is_played(app, browse, spoken):
@@ -661,6 +670,13 @@ def test_a_chosen_segment_is_played(app, browse, spoken):
     table.click(position={"x": 15, "y": 35 + 35 + 15})  # the second row: the first stretch of voice
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=TIMEOUT)
     assert position(picture) > 3.5  # behind the silence at the beginning
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden(timeout=TIMEOUT)
+    graph = page.locator(".js-plotly-plot", has=page.get_by_text("Emotion over time")).locator(".nsewdrag").first
+    graph.scroll_into_view_if_needed()
+    graph.hover()  # the middle of the sound
+    graph.click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=TIMEOUT)
+    assert position(picture) == pytest.approx(float(picture.get_attribute("aria-valuemax") or "nan") / 2, abs=1.0)
 
 
 def test_clips_are_seen_at_once_and_back_returns_to_what_was_chosen(browse, generated, tmp_path):

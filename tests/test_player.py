@@ -1,6 +1,7 @@
 """The player and the links without a browser: what the server sends, and what it takes from a browser."""
 
 import hashlib
+import json
 import re
 
 import numpy as np
@@ -67,13 +68,31 @@ def test_a_stretch_is_a_sound_of_the_samples_between_its_ends():
         cut(whole, 5.0, 6.0)
 
 
-def show(sound: Sound) -> AppTest:
+def show(sound: Sound, stretch: str = "") -> AppTest:
     def page(sound):
         from pages.ui.shared.player import show_player
 
         show_player(sound, key="test")
 
-    return AppTest.from_function(page, kwargs={"sound": sound}, default_timeout=60).run()
+    app = AppTest.from_function(page, kwargs={"sound": sound}, default_timeout=60)
+    if stretch:
+        app.query_params["stretch"] = stretch
+    return app.run()
+
+
+def test_the_stretch_of_the_address_is_answered_where_it_is_of_this_sound():
+    sound = Sound("x.wav", encode(tone(duration=2.0), 48_000))
+    own = sound.sha256[:12]
+    app = show(sound, f"{own}:0.25-1.750")
+    assert not app.exception
+    assert "**0:00.2 to 0:01.8, answered by itself**" in [text.value for text in app.markdown]
+    (component,) = app.get("bidi_component")
+    assert json.loads(component.proto.json)["stretch"] == {"start": 0.25, "end": 1.75}
+    of_this = [f"{own}:{ends}" for ends in ("1-0", "nan-1", "", "<b>-1", "0-1-2")]
+    for told in (*of_this, f"{'0' * 12}:0.25-1.75", own, ":"):
+        app = show(sound, told)
+        assert not app.exception
+        assert not [text.value for text in app.markdown if "answered by itself" in text.value], told
 
 
 @pytest.mark.parametrize(("channels", "ending"), [(1, ".flac"), (2, ".wav")])

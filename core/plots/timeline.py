@@ -98,6 +98,7 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     marked = [(s, s.duration / (end - start)) for s in find_segments(readings) if s.emotion]
     marked = [(segment, share) for segment, share in marked if share >= MIN_LABELLED]
     is_across = all(share >= MIN_ACROSS for _, share in marked)
+    still = {"fixedrange": True}  # time alone is moved and zoomed
     # One layout at once, without subplots: this is drawn twice a second.
     return frame(
         figure,
@@ -108,9 +109,11 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
         uirevision="timeline",
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
         xaxis=x_axis | {"tickvals": ticks, "ticktext": list(map(clock, ticks))},
-        yaxis={"title": "probability", "range": [0, 1], "tickvals": [0, 0.5, 1], "domain": [0.48, 1]},
-        yaxis2={"title": "level<br>(dBFS)", "range": LEVEL_RANGE, "tickvals": [-60, -30, 0], "domain": [0.24, 0.44]},
-        yaxis3={"title": "pitch<br>(Hz)", "type": "log", "range": np.log10(PITCH_RANGE), "tickvals": [100, 200, 400]}
+        yaxis=still | {"title": "probability", "range": [0, 1], "tickvals": [0, 0.5, 1], "domain": [0.48, 1]},
+        yaxis2=still
+        | {"title": "level<br>(dBFS)", "range": LEVEL_RANGE, "tickvals": [-60, -30, 0], "domain": [0.24, 0.44]},
+        yaxis3=still
+        | {"title": "pitch<br>(Hz)", "type": "log", "range": np.log10(PITCH_RANGE), "tickvals": [100, 200, 400]}
         | {"domain": [0, 0.2]},
         annotations=[
             {"x": (max(segment.start, start) + segment.end) / 2, "y": 1, "yanchor": "bottom", "showarrow": False}
@@ -216,13 +219,17 @@ def clock(seconds: float) -> str:
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], name: str, color: str) -> go.Scatter:
-    """Return one of the stacked areas, in steps."""
+    """Return one of the stacked areas, in steps; its points are not seen, and can be clicked."""
     line = {"width": 0, "shape": "hv", "color": color}
+    unseen = {"marker": {"opacity": 0}}
     return go.Scatter(
         x=x,
         y=y,
         name=name,
-        mode="lines",
+        mode="lines+markers",
+        marker={"size": 1} | unseen["marker"],
+        selected=unseen,
+        unselected=unseen,
         line=line,
         fillcolor=color,
         stackgroup="probability",

@@ -27,7 +27,7 @@ from core.plots.style import CONTRAST_COLOR, SPECTRUM_SCALE, WAVE_COLOR, color_o
 from core.plots.timeline import NO_EMOTION_COLORS, clock
 from core.serving.exports import to_int16, wav_bytes
 from core.serving.segments import NO_SPEECH
-from pages.ui.shared import answer, cache, state
+from pages.ui.shared import answer, cache, links, state
 from pages.ui.shared.strangers import uploads
 
 FOLDER: Final = Path(__file__).with_name("wavesurfer")
@@ -93,7 +93,7 @@ def regions_of(stretches: Iterable[Stretch]) -> list[Region]:
 def show_player(
     sound: Sound, *, key: str, regions: Sequence[Region] = (), levels: Sequence[float] = (), small: bool = False
 ) -> None:
-    """Show a sound to hear, and answer the stretch of it that somebody chooses.
+    """Show a sound to hear, and answer the stretch of it that somebody chooses, which stands in the address.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def show_player(
     small : bool
         Whether the waveform alone is shown, for several players beside each other.
     """
-    key = f"{state.PLAYER}-{key}-{sound.sha256[:12]}"
+    key = f"{state.PLAYER}-{key}-{_short_digest(sound)}"
     _show(sound, key, tuple(regions), tuple(levels), small=small)
 
 
@@ -141,7 +141,8 @@ def _show(sound: Sound, key: str, regions: tuple[Region, ...], levels: tuple[flo
     except BusyError as error:
         st.warning(str(error), icon=":material/hourglass:")
         return
-    result = _renderer(get_bidi_component_manager())(
+    stretch = linked_stretch(sound, duration)
+    _renderer(get_bidi_component_manager())(
         key=key,
         data={
             "url": address,
@@ -155,12 +156,34 @@ def _show(sound: Sound, key: str, regions: tuple[Region, ...], levels: tuple[flo
             "cursor": CONTRAST_COLOR,
             "scale": getattr(sequential, SPECTRUM_SCALE),
             "play": told if told.get("sound") == sound.sha256 else None,
+            "stretch": None if stretch is None else {"start": stretch[0], "end": stretch[1]},
         },
-        on_stretch_change=state.noted,
+        on_stretch_change=functools.partial(_tell_stretch, sound, duration, key),
     )
-    stretch = read_stretch(result.stretch, duration)
     if stretch is not None:
         _answer_stretch(sound, *stretch, key)
+
+
+def linked_stretch(sound: Sound, duration: float) -> tuple[float, float] | None:
+    """Return the ends of the stretch of a sound that the address names, in seconds; None where it names none of it."""
+    digest, _, told = st.query_params.get(state.STRETCH, "").partition(":")
+    start, _, end = told.partition("-")
+    try:
+        ends = {"start": float(start), "end": float(end)}
+    except ValueError:
+        return None
+    return read_stretch(ends, duration) if digest == _short_digest(sound) else None
+
+
+def _tell_stretch(sound: Sound, duration: float, key: str) -> None:
+    """Put the stretch that somebody chose into the address, with the sound that it is of."""
+    stretch = read_stretch(st.session_state[key]["stretch"], duration)
+    text = [] if stretch is None else [f"{_short_digest(sound)}:{stretch[0]:.3f}-{stretch[1]:.3f}"]
+    links.tell({state.STRETCH: text})
+
+
+def _short_digest(sound: Sound) -> str:
+    return sound.sha256[:12]
 
 
 def read_stretch(told: object, duration: float) -> tuple[float, float] | None:

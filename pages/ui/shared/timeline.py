@@ -109,7 +109,7 @@ def show_timeline(
     readings = smooth(windows, model.threshold, choose_half_life() if is_live else 0.0)
     segments = find_segments(readings)
     with picture:
-        _show_picture(readings, segments, key)
+        _show_picture(readings, segments, sound, key)
     table_place, share_place = st.columns([3, 2], gap="large")
     if player is not None:
         with player:
@@ -127,16 +127,32 @@ def show_timeline(
     )
 
 
-def _show_picture(readings: list[Reading], segments: list[Segment], key: str) -> None:
-    """Show probabilities, level and pitch over time; of long sounds a stretch, and an overview above."""
+def _show_picture(readings: list[Reading], segments: list[Segment], sound: Sound, key: str) -> None:
+    """Show probabilities, level and pitch over time; of long sounds a stretch, and an overview above. A click plays."""
     start, end = _choose_stretch(segments, key)
     shown = [reading for reading in readings if reading.window.end > start and reading.window.start < end]
+    key = f"{key}-timeline"
+
+    def play() -> None:
+        for point in st.session_state[key]["selection"]["points"][:1]:
+            _play_from(sound, point.get("x"), segments)
+
     st.plotly_chart(
         plots.timeline(shown, start, end),
         config=SAVING,
-        key=f"{key}-timeline",
+        key=key,
+        on_select=play,
+        selection_mode="points",
         alt="Emotion over time; the table beneath tells the same",
     )
+
+
+def _play_from(sound: Sound, start: object, segments: list[Segment]) -> None:
+    """Play a sound from a time, as a browser tells it, to the end of the segment that it lies in."""
+    if isinstance(start, int | float):
+        ends = [segment.end for segment in segments if segment.start <= start < segment.end]
+        if ends:
+            ask_to_play(sound, float(start), ends[0])
 
 
 def _choose_stretch(segments: list[Segment], key: str) -> tuple[float, float]:
@@ -191,7 +207,7 @@ def _show_segments(segments: list[Segment], sound: Sound, key: str) -> None:
         selection_mode="single-row",
         key=key,
     )
-    st.caption("Choose a row to hear that segment.")
+    st.caption("Choose a row, or click the picture above, to hear what was said there.")
 
 
 def _show_downloads(segments: list[Segment], readings: list[Reading], model: str, name: str) -> None:

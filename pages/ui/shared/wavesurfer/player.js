@@ -64,6 +64,7 @@ class Player {
     )
     this.picture.onkeydown = (event) => this.press(event)
     this.stretch = null
+    this.told = null
     this.scale = 1
   }
 
@@ -79,6 +80,7 @@ class Player {
       this.wave.setOptions(this.colors())
       if (isOther && this.isReady) this.drawRegions()
     }
+    if (this.isReady) this.follow(data.stretch)
     if (data.play && data.play.id !== this.played) {
       this.played = data.play.id
       if (this.isReady) this.playStretch(data.play)
@@ -97,6 +99,7 @@ class Player {
     this.isReady = false
     this.scale = 1
     this.stretch = null
+    this.told = null
     this.time.textContent = "Loading the sound ..."
     this.showStretch()
     this.regions = Regions.create()
@@ -182,6 +185,7 @@ class Player {
     this.showTime()
     this.showButton()
     this.showZoom()
+    this.follow(this.data.stretch)
     if (this.waiting) this.playStretch(this.waiting)
     this.waiting = null
   }
@@ -247,20 +251,34 @@ class Player {
       else this.regions.addRegion({ ...stretch, color: this.selectionColor(), minLength: SHORTEST })
       this.stretch = stretch
     } else if (!stretch) {
-      this.selected?.remove()
-      this.selected = null
-      this.stretch = null
+      this.letGo()
       this.send(null)
     }
     this.showStretch()
   }
 
-  // What the server is told: the stretch to analyse, or that there is none any more.
+  letGo() {
+    this.selected?.remove()
+    this.selected = null
+    this.stretch = null
+  }
+
+  // The stretch that the address names, where it names another one than this player told.
+  follow(stretch) {
+    if (JSON.stringify(stretch ?? null) === JSON.stringify(this.told)) return
+    this.told = stretch ?? null
+    if (stretch) this.choose(stretch)
+    else this.letGo()
+    this.showStretch()
+  }
+
+  // What the server is told: the stretch to analyse, or that there is none any more. The same can be told again, since
+  // the address may have changed.
   send(stretch) {
-    const told = stretch && { start: stretch.start, end: stretch.end }
-    if (JSON.stringify(told) === JSON.stringify(this.told ?? null)) return
+    const told = stretch && { start: milliseconds(stretch.start), end: milliseconds(stretch.end) }
+    if (JSON.stringify(told) === JSON.stringify(this.told)) return
     this.told = told
-    this.component.setStateValue("stretch", told)
+    this.component.setTriggerValue("stretch", told ?? {})
   }
 
   // Sound.
@@ -395,6 +413,10 @@ function draw(place, icon, label) {
   place.replaceChildren(picture)
   place.setAttribute("aria-label", label)
   place.title = label
+}
+
+function milliseconds(seconds) {
+  return Math.round(seconds * 1000) / 1000
 }
 
 // The server's addresses begin at its root: pages can lie anywhere beneath.
