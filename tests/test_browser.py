@@ -205,6 +205,15 @@ def test_bad_file_is_refused_with_a_sentence(app, browse, tmp_path):
     page = browse(app)
     upload(page, path)
     expect(page.get_by_text("not a sound that can be read")).to_be_visible(timeout=TIMEOUT)
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"a"}
+    )
+    why = page.get_by_text("text/plain files are not allowed")
+    expect(why).to_be_visible(timeout=TIMEOUT)
+    box = why.bounding_box()
+    assert box is not None
+    assert box["height"] > 10
+    assert box["width"] > 100
 
 
 def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
