@@ -5,11 +5,12 @@ over the training clips, the voice is changed in that trait alone until it is us
 counts is how far the log odds of the answer fall. So the words hold whatever the model reads, by name or not: they say
 which way the voice is away from the usual, and that the answer rests on it.
 
-What the told traits do together is compared with the way from the answer to that for the usual features: the rest is
-the overall sound, which has no name.
+What the told traits do together is compared with the way from the answer to chance: the rest is the overall sound,
+which has no single name. So it does not matter how flat a cautious answer is.
 """
 
 import dataclasses
+import math
 from typing import Final
 
 import numpy as np
@@ -28,10 +29,8 @@ MAX_TOLD: Final = 3
 """Traits that are told at most."""
 HEARD_FROM: Final = 0.5
 """Distance of a measure from the usual from which it is heard, in standard deviations of the training clips."""
-LEAST_FALL: Final = 0.3
-"""Fall of the log odds from which a trait is worth telling: 0.5 becomes 0.43."""
 LEAST_SHARE: Final = 0.08
-"""The same, as a share of the whole way to the usual features."""
+"""Fall of the log odds from which a trait is worth telling, as a share of the way to chance: of 8, 0.5 becomes 0.46."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Grounds:
     probability_without: float
     """Probability of the answer for the voice with all that is told as usual; the same where nothing is."""
     share: float
-    """How much of the way from the answer to that for the usual features the told traits make together, from 0 to 1."""
+    """How much of the way from the answer to chance the told traits make together, from 0 to 1."""
 
     @property
     def words(self) -> str:
@@ -86,7 +85,7 @@ class Grounds:
     def sentence(self) -> str:
         """What moved the answer, in a line that claims no more than was measured."""
         if not self.told:
-            return "Its overall sound; nothing in it that has a name."
+            return "Its overall sound; no single trait of the voice decided it."
         words = f"{self.words} than usual"
         if self.share < 0.5:
             return f"Mostly its overall sound; also {words}."
@@ -136,16 +135,16 @@ def find_grounds(
     retouching = Retouching(voice.y, voice.sr)
     changed = [Waveform.of_samples(trait.make_usual(retouching, measured)) for trait, measured in measures]
     X = moved(extract_each([voice, *changed], features))
-    y_proba = predictor.predict_features(np.stack([*X, predictor.usual_features.astype(np.float32)]))
+    y_proba = predictor.predict_features(X)
     best = predictor.labels.index(emotion) if emotion else int(y_proba[0].argmax())
     odds = _log_odds(y_proba, best)
     heard = [
         Ground(trait, measured, float(p), float(odds[0] - odd))
-        for (trait, measured), p, odd in zip(measures, y_proba[1:-1, best], odds[1:-1], strict=True)
+        for (trait, measured), p, odd in zip(measures, y_proba[1:, best], odds[1:], strict=True)
     ]
     heard.sort(key=lambda ground: -ground.fall)
-    way = max(float(odds[0] - odds[-1]), 1e-6)
-    told = [ground for ground in heard if ground.fall >= max(LEAST_FALL, LEAST_SHARE * way)][:MAX_TOLD]
+    way = _way_to_chance(y_proba[0], float(odds[0]))
+    told = [ground for ground in heard if ground.fall >= LEAST_SHARE * way][:MAX_TOLD]
     without, share = float(y_proba[0, best]), 0.0
     if told:
         y = voice.y
@@ -197,6 +196,12 @@ def _measure(predictor: Predictor, X: NDArray[np.float32]) -> list[tuple[Trait, 
         for trait in predictor.model.features.traits
         if abs(distance[trait.column]) >= HEARD_FROM and (is_voiced or not trait.needs_voice)
     ]
+
+
+def _way_to_chance(y_proba: NDArray[np.float64], odds: float) -> float:
+    """Return how far log odds lie from those of chance; at least how far the emotions lie apart, so never 0."""
+    log_proba = np.log(np.maximum(y_proba, 1e-12))
+    return max(abs(odds + math.log(len(y_proba) - 1)), float(log_proba.std()), 1e-6)
 
 
 def _log_odds(y_proba: NDArray[np.float64], label: int) -> NDArray[np.float64]:
