@@ -138,16 +138,17 @@ def test_caution_is_learned_from_corpora_that_were_not_met():
 
     rng = np.random.default_rng(1)
 
-    def held_out(n: int, share_right: float, towards_others: float) -> tuple[HeldOut, np.ndarray]:
+    def held_out(n: int, share_right: float, towards: float, out: float = 0.0) -> tuple[HeldOut, np.ndarray]:
         emotion = rng.integers(0, 4, n)
         answer = np.where(rng.random(n) < share_right, emotion, rng.integers(0, 4, n))
         log_proba = np.full((1, n, 1, 4), np.log(0.02))
         log_proba[0, np.arange(n), 0, answer] = np.log(0.94)
-        return HeldOut(log_proba, np.zeros((1, n, 1)), rng.normal(towards_others, 0.1, (1, n, 1))), emotion
+        outside, others = (rng.normal(mean, 0.1, (1, n, 1)) for mean in (out, towards))
+        return HeldOut(log_proba, outside, others), emotion
 
     own, other = held_out(800, 0.94, 0.0), held_out(400, 0.2, 1.0)
-    pooling, alone = np.ones((1, 1)), Calibration(usual=0.0, slope=1.0)
-    calibration = fit_caution(alone, own[0], [other], pooling)
+    pooling, alone = np.ones((1, 1)), Calibration(usual=0.0, slope=0.1)
+    calibration = fit_caution(alone, own[0], [other], pooling, 1.0)
 
     def confidence(answers) -> float:
         h = answers[0]
@@ -155,11 +156,14 @@ def test_caution_is_learned_from_corpora_that_were_not_met():
 
     assert confidence(own) > 0.88
     assert confidence(other) < 0.5
+    assert confidence(held_out(400, 0.2, 0.0, out=2.0)) < 0.5, "what is far outside is foreign too"
     right = held_out(400, 0.94, 1.0)
-    alike = fit_caution(alone, own[0], [right], pooling)
+    alike = fit_caution(alone, own[0], [right], pooling, 1.0)
     assert alike.foreign_slope < 0.1
-    assert fit_caution(alone, own[0], [right, other, right], pooling) == calibration  # the one that asks for most
-    assert (alike.usual, alike.slope) == (calibration.usual, calibration.slope) == (0.0, 1.0)
+    assert fit_caution(alone, own[0], [right, other, right], pooling, 1.0) == calibration, "who asks for most is heard"
+    assert (alike.usual, alike.slope) == (calibration.usual, calibration.slope) == (0.0, 0.1)
+    wary = fit_caution(alone, own[0], [other], pooling, 2.0)
+    assert wary == dataclasses.replace(calibration, foreign_slope=2 * calibration.foreign_slope)
 
 
 def test_other_corpora_take_part_in_a_fold_and_in_its_calibration(clips, tmp_path):

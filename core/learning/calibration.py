@@ -18,10 +18,10 @@ from core.learning.recipes.voice import VoiceRecipe, version_shares
 AUGMENTED_SHARE: Final = 0.5
 """What the augmentations of a clip count together in calibration; the clip counts 1."""
 
-OWN_PERCENTILE: Final = 99
+OWN_PERCENTILE: Final = 97
 """Percentile of the held-out clips, augmented and as they are, from which on a sound counts as foreign."""
 FOREIGN_RANGE: Final = 0.25
-"""Above it, the share of the way to other corpora within which a sound becomes wholly foreign."""
+"""What lies above it until a sound is wholly foreign: a share of the way to other corpora, or of ``log_outside``."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,13 +53,16 @@ class Calibration:
     """Rise of the temperature's logarithm with what lies above."""
     own: float = 0.0
     """Mean over views of ``towards_others`` from which a sound is foreign."""
+    far: float = 0.0
+    """Mean over views of ``log_outside`` from which it is, wherever it lies."""
     foreign_slope: float = 0.0
     """The temperature's logarithm where it wholly is."""
 
     def sharpness(self, answers: HeldOut) -> NDArray[np.float64]:
         """Return the inverse of the temperature of each answer, shape (n, versions)."""
-        score = np.maximum(answers.log_outside.mean(axis=0) - self.usual, 0)
-        foreign = np.clip((answers.towards_others.mean(axis=0) - self.own) / FOREIGN_RANGE, 0, 1)
+        outside, towards = answers.log_outside.mean(axis=0), answers.towards_others.mean(axis=0)
+        score = np.maximum(outside - self.usual, 0)
+        foreign = np.clip(np.maximum(towards - self.own, outside - self.far) / FOREIGN_RANGE, 0, 1)
         return np.asarray(np.exp(-self.slope * score - self.foreign_slope * foreign))
 
 
@@ -132,8 +135,9 @@ def fit_caution(
     held_out: HeldOut,
     others: Sequence[tuple[HeldOut, NDArray[np.intp]]],
     pooling: NDArray[np.float64],
+    margin: float,
 ) -> Calibration:
-    """Return a calibration with the caution of the other corpus that asks for most, by its log loss.
+    """Return a calibration with the caution of the other corpus that asks for most, by its log loss, and more.
 
     Parameters
     ----------
@@ -145,13 +149,17 @@ def fit_caution(
         Of each other corpus: what discriminants say that did not meet it, and the emotions.
     pooling : np.ndarray [shape=(views, channels)]
         Weights of the views.
+    margin : float
+        Factor of the foreign slope: what yet another corpus would ask for is not known.
 
     Returns
     -------
     Calibration
     """
     cautious = dataclasses.replace(
-        calibration, own=float(np.percentile(held_out.towards_others.mean(axis=0), OWN_PERCENTILE))
+        calibration,
+        own=float(np.percentile(held_out.towards_others.mean(axis=0), OWN_PERCENTILE)),
+        far=float(np.percentile(held_out.log_outside.mean(axis=0), OWN_PERCENTILE)),
     )
 
     def loss(foreign_slope: float, answers: HeldOut, emotion: NDArray[np.intp]) -> float:
@@ -162,4 +170,4 @@ def fit_caution(
         float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, 10.0), method="bounded", args=of_corpus).x)
         for of_corpus in others
     ]
-    return dataclasses.replace(cautious, foreign_slope=max(asked))
+    return dataclasses.replace(cautious, foreign_slope=margin * max(asked))

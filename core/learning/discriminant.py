@@ -23,9 +23,10 @@ and ways to act differ are avoided, and each class gets one more centre, part of
 Calibration (``core.learning.calibration``) uses clips, augmented and as they are, that inner folds held out. How fast
 the temperature rises with a sound's out-of-distribution score, the temperature slope, is learned from discriminants
 that met no augmentation, on augmented clips: sounds of a kind that training did not have. With other corpora, each view
-also has the direction A^-1 (their mean - the corpus's), along which a sound is foreign where it is beyond nearly all
-held-out clips. How much hotter a foreign sound's answer is, is learned from answers for each other corpus by
-discriminants that met none of it: as much as the corpus asks for that asks for most. The pooling weights then minimise
+also has the direction A^-1 (their mean - the corpus's). A sound is foreign where it is beyond nearly all held-out clips
+along it, or outside the familiar directions as nearly none of them is. How much hotter a foreign sound's answer is, is
+learned from answers for each other corpus by discriminants that met none of it: as much as the corpus asks for that
+asks for most, and as much again, since what the next one would ask for is not known. The pooling weights then minimise
 the log loss of the discriminants in use.
 
 References
@@ -187,7 +188,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
     if others:
         unmet = [(answers, o.classes % len(task.labels)) for answers, o in zip(left_out, others, strict=True)]
-        calibration = fit_caution(calibration, held_out, unmet, pooling)
+        calibration = fit_caution(calibration, held_out, unmet, pooling, recipe.elsewhere.margin)
         pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
     network = build_voice(recipe, task)
     _set_weights(recipe, network, fitted, pooling, calibration)
@@ -425,7 +426,7 @@ def _set_weights(
     network.get_layer("out_of_distribution").set_weights([average, np.array([-calibration.usual])])
     slopes = [-calibration.slope]
     if recipe.elsewhere is not None:
-        bias = np.array([-calibration.own / FOREIGN_RANGE])
-        network.get_layer("foreign").set_weights([average / FOREIGN_RANGE, bias])
+        for name, least in (("foreign", calibration.own), ("far", calibration.far)):
+            network.get_layer(name).set_weights([average / FOREIGN_RANGE, np.array([-least / FOREIGN_RANGE])])
         slopes.append(-calibration.foreign_slope)
     network.get_layer("temperature_slope").set_weights([np.array(slopes)[:, None]])

@@ -35,7 +35,8 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     summed over channels. The less a sound is like the training's, the flatter the answer: the emotions' logarithms are
     divided by the temperature exp(slope * score). The out-of-distribution score is the logarithm of the mean square
     outside a view's ``familiar`` directions over that of the median clip, averaged over views, where it is above 0.
-    Where other corpora take part, a second score says, from 0 to 1, how foreign a sound is.
+    Where other corpora take part, a second score says, from 0 to 1, how foreign a sound is: how far on the way to
+    them, or how far outside.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
     -------
     keras.Model
         Input (batch, d), output (batch, emotions). Layers ``scores_0`` ..., ``familiar_0`` ..., ``foreign_0`` ...,
-        ``foreign``, ``pooling``, ``out_of_distribution``, ``temperature_slope`` hold the weights.
+        ``foreign``, ``far``, ``pooling``, ``out_of_distribution``, ``temperature_slope`` hold the weights.
     """
     inputs = keras.Input(recipe.features.shape)
     x = ops.clip(inputs, -VALUE_LIMIT, VALUE_LIMIT)
@@ -68,9 +69,11 @@ def build_voice(recipe: VoiceRecipe, task: Task) -> keras.Model:
         if recipe.elsewhere is not None:
             foreign.append(layers.Dense(1, name=f"foreign_{k}")(part))
     pooled = layers.Dense(n_classes, use_bias=False, name="pooling")(ops.concatenate(log_proba, axis=-1))
-    score = layers.Dense(1, activation="relu", name="out_of_distribution")(ops.concatenate(outside, axis=-1))
+    all_outside = ops.concatenate(outside, axis=-1)
+    score = layers.Dense(1, activation="relu", name="out_of_distribution")(all_outside)
     if foreign:
-        share = layers.ReLU(max_value=1.0)(layers.Dense(1, name="foreign")(ops.concatenate(foreign, axis=-1)))
+        on_the_way = layers.Dense(1, name="foreign")(ops.concatenate(foreign, axis=-1))
+        share = layers.ReLU(max_value=1.0)(ops.maximum(on_the_way, layers.Dense(1, name="far")(all_outside)))
         score = ops.concatenate([score, share], axis=-1)
     sharpness = ops.exp(layers.Dense(1, use_bias=False, name="temperature_slope")(score))
     by_channel = layers.Reshape((len(task.channels), len(task.labels)))(ops.log_softmax(pooled, axis=-1))

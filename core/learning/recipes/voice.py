@@ -41,6 +41,8 @@ class Elsewhere:
     """How much a clip's difference from the centre of its class counts as variation within the class."""
     shift: float = 0.5
     """Share of the way from a class's common centre to the one of its own in other corpora."""
+    margin: float = 2.0
+    """Factor of the caution that the other corpora ask for: the next one may ask for more."""
 
 
 @dataclasses.dataclass(frozen=True)
