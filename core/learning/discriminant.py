@@ -186,7 +186,7 @@ def fit_discriminant(recipe: VoiceRecipe, X: Array, index: pd.DataFrame, fold: F
     fitted, held_out, left_out = _fit_views(recipe, Z, classes, task.n_classes, inner, others)
     calibration = Calibration(held_out.usual(), slope)
     pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
-    if others:
+    if recipe.elsewhere is not None and others:
         unmet = [(answers, o.classes % len(task.labels)) for answers, o in zip(left_out, others, strict=True)]
         calibration = fit_caution(calibration, held_out, unmet, pooling, recipe.elsewhere.margin)
         pooling = fit_pooling(held_out, emotion, calibration, weight, n_channels)
