@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, TypeAlias
 from core.audio.sound import ENDINGS
 from core.errors import AudioError, BatchError, ModelError, SoundWebError
 from core.files import files_below, written_atomically
-from core.serving.exports import prediction_fields, prediction_json, spreadsheet_csv, table_columns
+from core.serving.exports import NUMBERS, prediction_fields, prediction_json, spreadsheet_csv, table_columns
 from core.serving.ledger import Answer, Ledger
 from core.serving.prediction import Prediction
 from core.serving.predictor import Predictor
@@ -205,7 +205,7 @@ def _write_parquet(file: BinaryIO, pages: Pages, labels: Sequence[str]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = dict.fromkeys(("confidence", "speech", "duration", *labels), pa.float64()) | {"is_uncertain": pa.bool_()}
+    kinds = dict.fromkeys((*NUMBERS, *labels), pa.float64()) | {"is_uncertain": pa.bool_()}
     schema = pa.schema([(column, kinds.get(column, pa.string())) for column in table_columns(labels)])
     with parquet.ParquetWriter(file, schema) as writer:
         for lines in pages:

@@ -32,6 +32,8 @@ COLUMNS: Final = (
     "unheard_confidence",
 )  # fmt: skip
 """Columns of ``prediction_table`` before those of the emotions."""
+NUMBERS: Final = ("confidence", "speech", "duration", "unheard_confidence")
+"""Those of them that hold numbers, as the emotions do."""
 
 
 def prediction_json(file: str, answer: Prediction | SoundWebError) -> str:
