@@ -9,7 +9,7 @@ from core.audio.retouching import Retouching
 from core.audio.traits import TRAITS, Measured
 from core.config import SAMPLE_RATE, VoiceConfig
 from core.corpus.samples import list_samples
-from core.serving.grounds import HEARD_FROM, MAX_TOLD, Ground, Grounds, find_grounds, grounds_table
+from core.serving.grounds import HEARD_FROM, LEAST_SHARE, MAX_TOLD, Ground, Grounds, find_grounds, grounds_table
 from core.serving.predictor import Predictor
 from tests.test_phonetics import vowel
 
@@ -111,7 +111,9 @@ def test_what_is_told_of_the_samples_is_heard_and_moves_the_answer():
         label = predictor.labels.index(found.emotion)
         before, after = predictor.predict_features(np.stack([X, again]))[:, label]
         assert after == pytest.approx(before, abs=0.05)  # what is told is not the work of the retouching
+        odds, chance = np.log(found.probability / (1 - found.probability)), -np.log(len(predictor.labels) - 1)
         for ground in found.told:
+            assert ground.fall >= LEAST_SHARE * abs(odds - chance)
             assert ground.probability < found.probability
             away = distance[ground.trait.column]
             assert abs(away) >= HEARD_FROM

@@ -15,6 +15,8 @@ from core.serving.segments import NO_SPEECH, Reading, Segment, find_segments, sh
 NO_EMOTION_COLORS: Final = {UNSURE: "#6B7280", NO_SPEECH: "#C9CED6"}
 SILENCE_COLOR: Final = "rgba(138,144,153,0.18)"
 """Time without speech in stacked figures: there, but not seen first, on both themes."""
+UNSEEN: Final = {"opacity": 0}
+"""Points that are there to be clicked."""
 MIN_LABELLED: Final = 0.035
 """Share of the time axis from which on a segment has room for its label, upright."""
 MIN_ACROSS: Final = 0.12
@@ -60,7 +62,7 @@ def moving_bars(labels: Sequence[str], y_proba: NDArray[np.float64] | None) -> s
     )
 
 
-def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure:
+def timeline(readings: Sequence[Reading], start: float, end: float, *, clickable: bool = False) -> go.Figure:
     """Draw probabilities stacked over time with gaps where nobody speaks, and level and pitch beneath.
 
     Parameters
@@ -69,6 +71,8 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
         As from ``core.serving.segments.smooth``; at least one.
     start, end : float
         Ends of the time axis, in seconds.
+    clickable : bool
+        Whether a click on the probabilities tells a time; it costs points that nobody sees.
 
     Returns
     -------
@@ -82,13 +86,16 @@ def timeline(readings: Sequence[Reading], start: float, end: float) -> go.Figure
     y_proba = np.stack([nobody if reading.y_proba is None else reading.y_proba for reading in closed]).round(3)
     silence = np.array([float(reading.y_proba is None) for reading in closed])
     areas = [_area(times, y_proba[:, k], name, color_of(name)) for k, name in enumerate(labels)]
+    areas.append(_area(times, silence, NO_SPEECH, SILENCE_COLOR))
+    if clickable:
+        for area in areas:
+            area.update(mode="lines+markers", marker=UNSEEN, selected_marker=UNSEEN, unselected_marker=UNSEEN)
     centres = np.array([(reading.window.start + reading.window.end) / 2 for reading in readings])
     level = np.array([max(reading.window.level, LEVEL_RANGE[0]) for reading in readings]).round(1)
     pitch = np.array([reading.window.pitch or np.nan for reading in readings]).round(1)
     figure = go.Figure(
         [
             *areas,
-            _area(times, silence, NO_SPEECH, SILENCE_COLOR),
             _line(centres, level, "level (dBFS)", "y2"),
             _line(centres, pitch, "pitch (Hz)", "y3"),
         ]
@@ -219,17 +226,13 @@ def clock(seconds: float) -> str:
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], name: str, color: str) -> go.Scatter:
-    """Return one of the stacked areas, in steps; its points are not seen, and can be clicked."""
+    """Return one of the stacked areas, in steps."""
     line = {"width": 0, "shape": "hv", "color": color}
-    unseen = {"marker": {"opacity": 0}}
     return go.Scatter(
         x=x,
         y=y,
         name=name,
-        mode="lines+markers",
-        marker={"size": 1} | unseen["marker"],
-        selected=unseen,
-        unselected=unseen,
+        mode="lines",
         line=line,
         fillcolor=color,
         stackgroup="probability",

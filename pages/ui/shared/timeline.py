@@ -138,7 +138,7 @@ def _show_picture(readings: list[Reading], segments: list[Segment], sound: Sound
             _play_from(sound, point.get("x"), segments)
 
     st.plotly_chart(
-        plots.timeline(shown, start, end),
+        plots.timeline(shown, start, end, clickable=True),
         config=SAVING,
         key=key,
         on_select=play,
