@@ -227,4 +227,5 @@ def _leave(token: str) -> None:
     sign_out(token)
     if secret("auth") is not None and st.user.is_logged_in:
         st.logout()
+        st.stop()  # a run that begins now would drop the message that leads there
     st.rerun()
