@@ -465,6 +465,18 @@ def test_the_door_says_nothing_of_where_the_database_is(fresh, monkeypatch):
     assert not any(word in texts(door) for word in ("127.0.0.1", "owner", "inner"))
 
 
+def test_several_pieces_of_feedback_are_deleted_at_once(admin, token):
+    for emotion in ("sad", "happy", "angry"):
+        send(LIVELY, emotion)
+    newest, middle, oldest = list_feedback(token)
+    open_tab(admin, "Feedback")
+    admin.session_state[f"admin-feedback-{newest.id}-3"] = {"selection": {"rows": [0, 2]}}
+    admin.run()
+    press(admin, "Delete the 2 chosen, with what was kept of the sound")
+    assert [entry.id for entry in list_feedback(token)] == [middle.id]
+    assert "2 deleted" in texts(admin)
+
+
 def test_feedback_whose_sound_is_gone_can_be_deleted(admin, token):
     send(LIVELY, "sad")
     list_feedback(token)[0].path.unlink()

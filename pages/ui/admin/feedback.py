@@ -30,9 +30,13 @@ def show_feedback(token: str) -> None:
         agreement="Confirmed",
     )
     st.caption("Who answers chooses to: this is no measure of how often a model is right.")
-    st.dataframe(
+    chosen = st.dataframe(
         [_row(entry) for entry in entries],
         hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        # Another list has another key: the rows that are chosen here would be others there.
+        key=f"{state.ADMIN_FEEDBACK}-{entries[0].id}-{len(entries)}",
         column_config={
             "number": st.column_config.NumberColumn("No.", width="small"),
             "time": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm"),
@@ -43,7 +47,19 @@ def show_feedback(token: str) -> None:
             "sound": "Sound kept",
         },
     )
+    _delete_chosen(token, [entries[row].id for row in chosen["selection"]["rows"]])
     _show_entry(token, entries)
+
+
+def _delete_chosen(token: str, numbers: list[int]) -> None:
+    """Offer to delete the rows that are chosen in the table."""
+    if not numbers:
+        return
+    what = "the chosen one" if len(numbers) == 1 else f"the {len(numbers)} chosen"
+    if st.button(f"Delete {what}, with what was kept of the sound", icon=":material/delete:"):
+        for number in numbers:
+            delete(token, number)
+        say_done(f"{len(numbers)} deleted.")
 
 
 def _show_entry(token: str, entries: list[Feedback]) -> None:
