@@ -468,7 +468,7 @@ def test_the_door_says_nothing_of_where_the_database_is(fresh, monkeypatch):
 def test_several_pieces_of_feedback_are_deleted_at_once(admin, token):
     for emotion in ("sad", "happy", "angry"):
         send(LIVELY, emotion)
-    newest, middle, oldest = list_feedback(token)
+    newest, middle, _ = list_feedback(token)
     open_tab(admin, "Feedback")
     admin.session_state[f"admin-feedback-{newest.id}-3"] = {"selection": {"rows": [0, 2]}}
     admin.run()
