@@ -57,12 +57,12 @@ def test_what_can_be_trained_on_is_what_people_let_us_keep_and_the_corpus_lacks(
     send(degraded(LIVELY, "level +6 dB", tmp_path), "calm", "wav", consents=False)
     send(LIVELY, "happy")
     clip = send(LIVELY, "sad")
-    found = collect_contributions(spoken[0], RAVDESS, spoken[1], n_jobs=1)
+    found = collect_contributions(RAVDESS, [spoken], n_jobs=1)
     assert found.clips[["clip", "emotion", "channel", "speaker", "digest", "path"]].to_numpy().tolist() == [
         [f"feedback-sad-{clip[:16]}", "sad", "speech", UNKNOWN_SPEAKER, clip, f"{clip}.flac"]
     ]
     assert found.left_out == {
-        "recordings of the corpus": 6,
+        "recordings of a corpus": 6,
         "shorter than 1 or longer than 30 s": 2,
         "without a voice": 1,
     }
@@ -72,7 +72,7 @@ def test_what_can_be_trained_on_is_what_people_let_us_keep_and_the_corpus_lacks(
 def test_a_sound_that_is_gone_is_left_out(database, spoken):
     send(LIVELY, "happy")
     list_kept()[0].path.unlink()
-    found = collect_contributions(spoken[0], RAVDESS, spoken[1], n_jobs=1)
+    found = collect_contributions(RAVDESS, [spoken], n_jobs=1)
     assert found.clips.empty
     assert found.left_out == {"not readable": 1}
 

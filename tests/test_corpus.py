@@ -7,11 +7,12 @@ import pytest
 import soundfile as sf
 
 from core.audio.decode import decode
+from core.corpus import index as index_module
 from core.corpus.index import corpus_digest, distinct_clips, scan
 from core.corpus.integrity import check_integrity
 from core.corpus.ravdess import RAVDESS, expected_clips, parse_name
 from core.corpus.samples import list_samples, list_synthesized
-from core.errors import CorpusError
+from core.errors import AudioError, CorpusError
 from core.labels import EMOTIONS
 from core.serving.predictor import Predictor
 from tests.conftest import TRAINED_ACTORS
@@ -101,6 +102,27 @@ def test_cache_is_used_until_a_file_changes(tmp_path):
     assert scan(tmp_path / "corpus", RAVDESS, cache=cache, n_jobs=1)["digest"][0] == "f" * 64
     sf.write(paths[0], np.zeros(1_000), 48_000)
     assert scan(tmp_path / "corpus", RAVDESS, cache=cache, n_jobs=1)["digest"][0] not in ("f" * 64, first["digest"][0])
+
+
+def test_clips_of_two_corpora_may_have_one_name(generated, clips):
+    other = clips.assign(corpus="other")
+    both = pd.concat([clips, other], ignore_index=True)
+    altered = pd.concat([clips, other.assign(digest=other["digest"].str[::-1])], ignore_index=True)
+    assert len({corpus_digest(index) for index in (clips, other, both, altered)}) == 3
+    assert corpus_digest(other) == corpus_digest(clips)
+
+
+def test_a_file_that_could_not_be_read_is_read_again(tmp_path, monkeypatch):
+    generate_corpus(tmp_path / "clips", actors=[1], duration=0.3, layout="flat")
+    cache = tmp_path / "index.csv"
+
+    def fail(*_):
+        raise AudioError("The disk is ill.")
+
+    with monkeypatch.context() as ill:
+        ill.setattr(index_module, "read_bytes", fail)
+        assert (scan(tmp_path / "clips", RAVDESS, cache=cache, n_jobs=1)["error"] == "The disk is ill.").all()
+    assert (scan(tmp_path / "clips", RAVDESS, cache=cache, n_jobs=1)["error"] == "").all()
 
 
 def test_cached_index_equals_a_fresh_one(tmp_path, generated):

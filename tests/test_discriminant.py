@@ -242,6 +242,7 @@ def test_inner_folds_keep_actors_apart_where_the_protocol_does(clips):
     strange = pd.concat([train, train.iloc[:9].assign(speaker=UNKNOWN_SPEAKER)])
     by_actor = inner_folds(strange, test, 0)
     assert len(set(by_actor[-9:])) == 1, "unknown people cannot be told apart"
+    assert len(set(inner_folds(test, train, 0))) > 1, "of one actor, clips are told apart"
 
 
 def test_deployed_model_is_trained_on_everybody_and_judges_nobody(result, clips):

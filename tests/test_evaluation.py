@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from core.corpus.ravdess import expected_clips, parse_name
@@ -75,6 +76,21 @@ def test_interval_holds_the_mean_and_follows_the_actors(predictions):
     uneven.loc[actor % 2 == 0, list(EMOTIONS)] = uneven.loc[actor % 2 == 0, list(EMOTIONS)].to_numpy()[:, ::-1]
     wide_low, wide_high = summarize(uneven)["unweighted_average_recall"]["interval"]
     assert wide_high - wide_low > 2 * (high - low)
+
+
+def test_interval_holds_95_percent_of_what_other_speakers_would_give(predictions):
+    rows = predictions[predictions["seed"] == 0]
+    is_right = rows[list(EMOTIONS)].idxmax(axis=1) == rows["y_true"]
+    by_speaker = is_right.groupby(rows["speaker"]).agg(["sum", "count"]).to_numpy()
+
+    def share(drawn: np.ndarray) -> float:
+        return float(np.divide(*by_speaker[drawn.astype(int)].sum(axis=0)))
+
+    found = scipy.stats.bootstrap(
+        (np.arange(len(by_speaker)),), share, vectorized=False, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert summarize(rows)["accuracy"]["interval"] == pytest.approx([found.low, found.high], abs=0.0015)
+    assert found.high - found.low > 0.02
 
 
 def test_channels_are_reported_apart(predictions):

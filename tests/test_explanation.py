@@ -10,6 +10,7 @@ from core.audio.extraction import extract
 from core.audio.features import get_features
 from core.plots import explanation as plots
 from core.serving.explanation import answered_stretch, explain, picture, silence
+from core.serving.prediction import Piece, summarize
 from core.serving.predictor import Predictor
 from tests.conftest import encode, tone
 
@@ -45,17 +46,17 @@ def test_a_silenced_stretch_is_silent_and_the_rest_untouched(waveform):
 def test_what_speaks_for_another_emotion_is_that_of_its_probability(predictor, waveform):
     probabilities = predictor.predict(waveform).probabilities
     least = min(probabilities, key=probabilities.get)
-    explanation = explain(predictor, waveform, least)
+    explanation = explain(predictor, waveform, predictor.predict(waveform), emotion=least)
     assert explanation.emotion == least
     assert explanation.probability == pytest.approx(probabilities[least], abs=1e-6)
 
 
 def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
-    explanation = explain(predictor, waveform)
+    explanation = explain(predictor, waveform, predictor.predict(waveform))
     config = predictor.model.features
     assert explanation.emotion == predictor.predict(waveform).emotion
     k = 5
-    offset, heard = answered_stretch(predictor, waveform)
+    offset, heard = answered_stretch(predictor, waveform, predictor.predict(waveform))
     altered = extract(silence(heard, *(explanation.stretches[k] - offset)), config)
     best = list(predictor.predict(waveform).probabilities).index(explanation.emotion)
     left = predictor.predict_features(altered[None])[0, best]
@@ -70,9 +71,9 @@ def test_falls_are_those_of_the_model_on_the_altered_sound(predictor, waveform):
 
 
 def test_stretches_cover_what_is_analysed(predictor, waveform):
-    explanation = explain(predictor, waveform)
+    explanation = explain(predictor, waveform, predictor.predict(waveform))
     starts, ends = explanation.stretches.T
-    offset, heard = answered_stretch(predictor, waveform)
+    offset, heard = answered_stretch(predictor, waveform, predictor.predict(waveform))
     assert starts[0] == offset
     assert ends[-1] == pytest.approx(offset + heard.duration)
     assert (starts[1:] < ends[:-1]).all()
@@ -81,18 +82,35 @@ def test_stretches_cover_what_is_analysed(predictor, waveform):
 
 
 def test_picture_of_a_reference_model_is_its_scaled_matrix(predictor, waveform):
-    shown = picture(predictor, waveform)
+    shown = picture(predictor, waveform, predictor.predict(waveform))
     assert shown.values.shape == (62, 130)
-    heard = answered_stretch(predictor, waveform)[1]
+    heard = answered_stretch(predictor, waveform, predictor.predict(waveform))[1]
     np.testing.assert_allclose(shown.values.T, predictor.scale(extract(heard, predictor.model.features)))
 
 
 def test_charts_say_what_they_show(predictor, waveform):
-    explanation = explain(predictor, waveform)
+    explanation = explain(predictor, waveform, predictor.predict(waveform))
     by_time = plots.occlusion_by_time(explanation, waveform.y, waveform.sr)
     bars = by_time.data[-1]
     np.testing.assert_allclose(bars.y, explanation.fall_by_stretch)
     by_group = plots.occlusion_by_group(dataclasses.replace(explanation, fall_by_group={"A": 0.2, "B": -0.001}))
     assert list(by_group.data[0].y) == ["B", "A"]
     assert list(by_group.data[0].text) == ["0", "+0.20"]
-    assert plots.model_input(picture(predictor, waveform)).layout.title.text
+    assert plots.model_input(picture(predictor, waveform, predictor.predict(waveform))).layout.title.text
+
+
+def test_what_is_explained_is_the_longest_stretch_of_the_answer_shifted_as_it_was(predictor, waveform):
+    answer = predictor.predict(waveform)
+    shift = np.full(predictor.model.features.shape, 0.3, np.float32)
+    shifted = explain(predictor, waveform, predictor.predict(waveform, shift=shift), shift=shift, emotion="sad")
+    heard = extract(answered_stretch(predictor, waveform, answer)[1], predictor.model.features)
+    y_proba = predictor.predict_features((heard + shift)[None])[0]
+    assert shifted.probability == pytest.approx(y_proba[predictor.labels.index("sad")], abs=1e-6)
+
+    def piece(start: float, end: float, emotion: str) -> Piece:
+        return Piece(start, end, emotion, {"sad": 0.5, "happy": 0.5}, ())
+
+    pieces = (piece(0, 3, "happy"), piece(4, 5, "sad"), piece(6, 8, "sad"))
+    told = summarize(pieces, duration=9, model="m")
+    assert dataclasses.replace(told, emotion="sad").main_piece == 2
+    assert dataclasses.replace(told, emotion="calm").main_piece == 0

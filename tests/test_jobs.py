@@ -311,6 +311,7 @@ def test_estimates_come_from_finished_jobs_alike(idle, token):
         queue.finish(get_job(job.id), "done")
     five_folds = TrainingSpec(protocols=("reference", "speaker-emobox"), epochs=3, channels=("speech",))
     assert five_folds.n_epochs == 21
+    assert dataclasses.replace(five_folds, others=("emovo",), tried=("turev",), seeds=(0, 1)).n_epochs == 2 * (21 + 6)
     assert estimate(five_folds) == pytest.approx(2.0 * 21 + 40, abs=2)
     assert estimate(TrainingSpec()) is None
 

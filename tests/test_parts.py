@@ -169,9 +169,11 @@ def test_a_part_of_ones_own_goes_the_whole_way(generated, clips, tmp_path, monke
     assert list(answer.probabilities.values()) == pytest.approx(
         rows.loc[row["clip"], list(stored.manifest.labels)].tolist(), abs=1e-5
     )
-    assert explain(predictor, waveform).fall_by_group.keys() == {"Level"}
+    assert explain(predictor, waveform, predictor.predict(waveform)).fall_by_group.keys() == {"Level"}
     np.testing.assert_allclose(
-        picture(predictor, waveform).values[:, 0], predictor.scale(extract(waveform, TinyFeatures())), atol=1e-6
+        picture(predictor, waveform, predictor.predict(waveform)).values[:, 0],
+        predictor.scale(extract(waveform, TinyFeatures())),
+        atol=1e-6,
     )
     with pytest.raises(TrainingError, match="no epochs"):
         get_recipe("tiny", epochs=3)

@@ -3,7 +3,15 @@ import pandas as pd
 import pytest
 
 from core.corpus.ravdess import ACTORS, RAVDESS
-from core.corpus.splits import DEPLOYMENT, N_FOLDS, deal_speakers, other_corpora, protocols_of, split_clips
+from core.corpus.splits import (
+    DEPLOYMENT,
+    N_FOLDS,
+    deal_speakers,
+    other_corpora,
+    protocols_of,
+    split_by_speaker,
+    split_clips,
+)
 from core.errors import CorpusError
 from core.labels import UNKNOWN_SPEAKER
 from core.serving.registry import Registry
@@ -122,6 +130,14 @@ def test_too_few_actors_are_refused(release):
     few = release[release["speaker"].isin(["01", "02", "03"])]
     with pytest.raises(CorpusError, match="speakers need 3"):
         PROTOCOLS["speaker-emobox"](few, 0)
+
+
+def test_a_fold_whose_speakers_would_all_choose_is_refused():
+    speakers = pd.DataFrame({"speaker": list("abcd"), "gender": ["female", "male", "other", "male"]})
+    with pytest.raises(CorpusError, match="speakers need 4"):
+        split_by_speaker(speakers, folds=[["b"]])
+    (split,) = split_by_speaker(speakers, folds=[["c"]])
+    assert len(split.train) == 1
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, DEPLOYMENT])

@@ -54,6 +54,15 @@ def test_stretches_are_those_of_the_answer_for_the_whole(windows, talk, predicto
     assert of_speech == pytest.approx(answer.shares, abs=0.01)
 
 
+def test_a_short_sound_is_told_as_it_is_answered_where_a_model_knows_sounds_from_their_beginnings(predictor):
+    y = decode(list_synthesized()[0].path).y
+    assert not predictor.model.features.reads_stretches
+    answer = predictor.predict(Waveform.of_samples(y))
+    told = [window.prediction for window in follow(np.array_split(y, 7), predictor) if window.prediction]
+    assert {piece.emotion for piece in told} == {answer.emotion}
+    assert told[0].probabilities == pytest.approx(answer.probabilities, abs=1e-6)
+
+
 def test_a_live_window_meets_the_gate_once(talk, predictor, monkeypatch):
     asked, scan = [], gate.VoiceScan.scan
     monkeypatch.setattr(gate.VoiceScan, "scan", lambda *sound: asked.append(sound) or scan(*sound))

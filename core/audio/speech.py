@@ -100,10 +100,16 @@ class SpeechFinder:
         Sampling rate, in Hz.
     longest : float
         Longest stretch, in seconds.
+    opening : float
+        Where the only stretch ends within so many seconds from the beginning of the sound, these seconds are given as
+        they are, not cleaned, in its place: what a model reads that knows sounds from their beginnings.
     """
 
-    def __init__(self, sr: int, longest: float) -> None:
+    def __init__(self, sr: int, longest: float, *, opening: float = 0.0) -> None:
         self._sr, self._step = sr, WINDOW_DURATION * sr
+        self._opening, self._n_opening = np.zeros(0, np.float32), round(opening * sr)
+        self._is_alone = True
+        self._alone: Stretch | None = None
         self._longest = max(int((longest - 2 * MARGIN) / WINDOW_DURATION), MIN_WINDOWS)
         self._high_pass, self._scan = HighPass(sr), VoiceScan()
         self._kept = np.zeros(0, np.float32)
@@ -115,10 +121,31 @@ class SpeechFinder:
     @property
     def settled(self) -> int:
         """Sample up to which nothing that comes can change what was found."""
-        return round((self._heard.first + self._told) * self._step)
+        settled = round((self._heard.first + self._told) * self._step)
+        return settled if self._alone is None else min(settled, self._alone.first)
 
     def feed(self, block: NDArray[np.float32], *, is_last: bool = False) -> Iterator[Stretch]:
         """Take the next samples, (n,), and yield the stretches that are complete with them."""
+        self._opening = np.concatenate([self._opening, block[: self._n_opening - len(self._opening)]])
+        for stretch in self._complete_with(block, is_last=is_last):
+            if self._is_alone and stretch.last <= self._n_opening:
+                self._alone, self._is_alone = stretch, False
+                continue
+            if self._alone is not None:
+                yield self._alone
+            self._alone, self._is_alone = None, False
+            yield stretch
+        if is_last and self._alone is not None:
+            yield dataclasses.replace(self._alone, start=0, y=self._opening)
+
+    def find(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Stretch]:
+        """Take all samples of the sound, whole or block by block, and yield its stretches in their order."""
+        for block in blocks:
+            yield from self.feed(block)
+        yield from self.feed(np.zeros(0, np.float32), is_last=True)
+
+    def _complete_with(self, block: NDArray[np.float32], *, is_last: bool) -> Iterator[Stretch]:
+        """Yield the stretches that are complete with the next samples."""
         self._waiting = np.concatenate([self._waiting, block])
         size = round(REGION * self._step)
         while len(self._waiting) >= size:
@@ -220,7 +247,7 @@ class SpeechFinder:
 
 
 def find_speech(blocks: Iterable[NDArray[np.float32]], sr: int, *, longest: float) -> Iterator[Stretch]:
-    """Yield the stretches of voice of a sound.
+    """Find the stretches of voice of a sound.
 
     Parameters
     ----------
@@ -231,15 +258,12 @@ def find_speech(blocks: Iterable[NDArray[np.float32]], sr: int, *, longest: floa
     longest : float
         Longest stretch with its margins, in seconds.
 
-    Yields
-    ------
-    Stretch
+    Returns
+    -------
+    iterator of Stretch
         In their order; none where nobody speaks.
     """
-    finder = SpeechFinder(sr, longest)
-    for block in blocks:
-        yield from finder.feed(block)
-    yield from finder.feed(np.zeros(0, np.float32), is_last=True)
+    return SpeechFinder(sr, longest).find(blocks)
 
 
 def loudest_stretch(y: NDArray[np.float32], sr: int, longest: float) -> Stretch:

@@ -139,9 +139,15 @@ def clip_path(index: pd.DataFrame, root: Path, clip: str) -> Path:
 
 
 def corpus_digest(index: pd.DataFrame) -> str:
-    """Return the SHA-256, in hex, of names and sounds of a corpus: equal wherever it lies and however it is coded."""
-    clips = distinct_clips(index)
-    lines = sorted(f"{clip} {digest}" for clip, digest in zip(clips["clip"], clips["digest"], strict=True))
+    """Return the SHA-256, in hex, of names and sounds of a corpus: equal wherever it lies and however it is coded.
+
+    Of several corpora it is that of their names and digests: clips of two may have the same name.
+    """
+    if index["corpus"].nunique() > 1:
+        lines = [f"{name} {corpus_digest(clips)}" for name, clips in index.groupby("corpus", sort=True)]
+    else:
+        clips = distinct_clips(index)
+        lines = sorted(f"{clip} {digest}" for clip, digest in zip(clips["clip"], clips["digest"], strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -160,13 +166,17 @@ def _row(path: Path, clip: Clip, root: Path, corpus: Corpus) -> dict[str, object
 
 
 def _read_cache(cache: Path | None) -> pd.DataFrame:
-    """Return what an earlier index says of files, without rows where there is none that can be read."""
+    """Return what an earlier index says of readable files, without rows where there is none that can be read.
+
+    A file that could not be read may be readable today: a disk that was ill, rights, a decoder.
+    """
     columns = ["path", "size", "modified", *SOUND_FIELDS]
     if cache is not None and cache.is_file():
         try:
-            return pd.read_csv(
+            found = pd.read_csv(
                 cache, keep_default_na=False, usecols=columns, dtype={"path": str, "digest": str, "error": str}
             )
+            return found[found["error"] == ""]
         except (ValueError, OSError) as error:
             logger.warning("The index %s is not readable and is made anew: %s", cache, error)
     return pd.DataFrame(columns=columns)

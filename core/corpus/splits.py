@@ -159,7 +159,7 @@ def split_by_speaker(index: pd.DataFrame, seed: int = 0, *, folds: Sequence[Sequ
     Raises
     ------
     CorpusError
-        If a fold would have fewer than three training speakers.
+        If fewer than three speakers are not evaluated in a fold, or all of them would choose the epoch.
     """
     speakers = index["speaker"].to_numpy(dtype=str)
     gender = dict(zip(speakers, index["gender"], strict=True))
@@ -169,11 +169,12 @@ def split_by_speaker(index: pd.DataFrame, seed: int = 0, *, folds: Sequence[Sequ
         if not test.any():
             continue
         others = np.unique(speakers[~test])
-        if len(others) < MIN_SPEAKERS:
-            raise CorpusError(
-                f"Only {len(others)} speakers remain to train on; protocols of speakers need {MIN_SPEAKERS}."
-            )
         chosen = _validation_speakers(others, gender, np.random.default_rng([seed, fold]))
+        if len(others) < MIN_SPEAKERS or len(chosen) == len(others):
+            raise CorpusError(
+                f"Only {len(others)} speakers remain to train on and to choose by; protocols of speakers need "
+                f"{max(MIN_SPEAKERS, len(chosen) + 1)}."
+            )
         validation = np.isin(speakers, chosen)
         splits.append(
             Split(fold, np.flatnonzero(~test & ~validation), np.flatnonzero(validation), np.flatnonzero(test))

@@ -218,10 +218,13 @@ def _by_corpus(
 
 
 def inner_folds(clips: pd.DataFrame, evaluated: pd.DataFrame, seed: int) -> NDArray[np.intp]:
-    """Return the inner fold of each training clip: by speaker, unless the evaluated clips are of the same speakers."""
+    """Return the inner fold of each training clip.
+
+    By speaker, unless the evaluated clips are of the same speakers, or there is one alone.
+    """
     rng = np.random.default_rng([seed, N_INNER])
     speakers = _people(clips)
-    if np.isin(_people(evaluated), speakers).any():
+    if np.isin(_people(evaluated), speakers).any() or len(np.unique(speakers)) < 2:
         inner = np.empty(len(clips), dtype=np.intp)
         n_folds = min(N_INNER, max(int(clips["emotion"].value_counts().min()), 2))
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)

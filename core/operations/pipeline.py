@@ -6,7 +6,7 @@ of their own there, and a model that is stored already is not trained again.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.config import Augmentation, configuration_hash, data_folder
+from core.config import Augmentation, data_folder
 from core.corpus.base import Corpus
 from core.corpus.catalogue import Place, find_place
-from core.corpus.index import corpus_digest, distinct_clips, scan
+from core.corpus.index import distinct_clips, scan
 from core.corpus.prints import load_prints, prints_path, write_prints
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
@@ -26,7 +26,7 @@ from core.learning.runs import TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
 from core.operations.spec import RUNS, TrainingSpec, check_corpora, check_studies, chosen_recipe
-from core.serving.publishing import model_name, publish_training
+from core.serving.publishing import model_name, publish_training, training_key
 from core.serving.registry import Registry, StoredModel
 from core.work.progress import Progress, Report, ignore, inside
 
@@ -86,13 +86,15 @@ def retrain(
         for name in (*spec.others, *spec.tried)
     ]
     if spec.feedback:
-        sources.append(_contributed(everything, corpus, root, n_jobs, report))
+        compared = [(everything, root), *((source.clips, source.root) for source in sources[1:])]
+        sources.append(_contributed(compared, corpus, n_jobs, report))
     index = pd.concat([source.clips for source in sources], ignore_index=True)
-    run = data_folder() / RUNS / f"{recipe.name}-{configuration_hash(recipe, corpus_digest(index))[:8]}"
+    key = training_key(recipe, corpus, index, spec.tried)
+    run = data_folder() / RUNS / f"{recipe.name}-{key[:8]}"
     plan = TrainingResult(recipe, plan_folds(corpus, index, spec.all_protocols, spec.seeds, run, tried=spec.tried))
     plan.deployed  # noqa: B018 - a plan that could not be published ends here, not after hours
 
-    registry, name = Registry(), model_name(plan, index)
+    registry, name = Registry(), model_name(plan, key)
     if name in registry.names():
         return registry.load(name)
     if began is not None:
@@ -100,10 +102,11 @@ def retrain(
     work = _Work(corpus, index, tuple(sources), run, n_jobs, report)
     result = work.train(plan)
     studies = work.study(result) if spec.studies else {}
-    if load_prints(corpus.name) is None:
+    prints = load_prints(corpus.name)
+    if prints is None or not set(everything["clip"]) <= set(prints.clips):
         write_prints(everything, root, prints_path(corpus.name), n_jobs=n_jobs, report=_phase(report, "publish"))
     _phase(report, "publish")(Progress(0, 0, "", "Storing the model"))
-    return publish_training(result, corpus, index, registry, studies=studies)
+    return publish_training(result, corpus, index, registry, tried=spec.tried, studies=studies)
 
 
 def read_index(place: Place, *, n_jobs: int = 2, report: Report = ignore) -> pd.DataFrame:
@@ -133,15 +136,17 @@ def _other(name: str, corpus: Corpus, n_jobs: int, report: Report, *, is_augment
     return _Source(clips, place.root, data_folder() / FEATURES, is_augmented)
 
 
-def _contributed(clips: pd.DataFrame, corpus: Corpus, root: Path, n_jobs: int, report: Report) -> "_Source":
-    """Return what users let us keep.
+def _contributed(
+    compared: Sequence[tuple[pd.DataFrame, Path]], corpus: Corpus, n_jobs: int, report: Report
+) -> "_Source":
+    """Return what users let us keep and no corpus of the training holds.
 
     Raises
     ------
     CorpusError
         If none of it can be trained on.
     """
-    found = collect_contributions(clips, corpus, root, n_jobs=n_jobs, report=_phase(report, "index"))
+    found = collect_contributions(corpus, compared, n_jobs=n_jobs, report=_phase(report, "index"))
     logger.info("%s", found)
     if found.clips.empty:
         raise CorpusError(f"There is nothing to add; {found}. Train without feedback.")

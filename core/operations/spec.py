@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core import parts
-from core.corpus.base import Corpus
+from core.corpus.base import Corpus, corpus_protocol
 from core.corpus.catalogue import find_corpus
 from core.corpus.known import default_corpus
 from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of
@@ -59,12 +59,17 @@ class TrainingSpec:
         return (*protocols, *([DEPLOYMENT] if deployed == DEPLOYMENT else []))
 
     @property
+    def folds_of(self) -> tuple[str, ...]:
+        """All that folds are trained for: the protocols, and each other corpus, which is evaluated too."""
+        return (*self.all_protocols, *map(corpus_protocol, (*self.others, *self.tried)))
+
+    @property
     def n_epochs(self) -> int:
         """Epochs over all folds of a whole corpus; a recipe that is solved in one step has one a fold."""
         corpus = find_corpus(self.corpus)
         folds = {name: len(folds) for name, folds in corpus.folds.items()} or {corpus.main_protocol: N_FOLDS}
         n_seeds = len(self.seeds)
-        n_folds = sum(folds.get(name, 1) * (1 if name == DEPLOYMENT else n_seeds) for name in self.all_protocols)
+        n_folds = sum(folds.get(name, 1) * (1 if name == DEPLOYMENT else n_seeds) for name in self.folds_of)
         return n_folds * (self.epochs or get_recipe(self.recipe).epochs)
 
     def to_json(self) -> dict[str, Any]:

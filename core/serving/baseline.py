@@ -144,7 +144,7 @@ def read_baseline(data: bytes) -> Baseline:
     try:
         fields = json.loads(data)
         return _parse(fields)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BaselineError("The file is not a baseline, or one of another version. Save it again.") from error
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.audio.decode import Waveform
 from core.audio.extraction import extract_each
 from core.audio.features.base import Picture
+from core.serving.prediction import Prediction
 from core.serving.predictor import Predictor
 
 N_STRETCHES: Final = 24
@@ -47,7 +48,14 @@ class Explanation:
         return float(start), float(end)
 
 
-def explain(predictor: Predictor, waveform: Waveform, emotion: str = "") -> Explanation:
+def explain(
+    predictor: Predictor,
+    waveform: Waveform,
+    prediction: Prediction,
+    *,
+    shift: NDArray[np.float32] | None = None,
+    emotion: str = "",
+) -> Explanation:
     """Find out which parts of a sound moved an answer, or speak for another emotion.
 
     Parameters
@@ -55,18 +63,23 @@ def explain(predictor: Predictor, waveform: Waveform, emotion: str = "") -> Expl
     predictor : Predictor
         The model.
     waveform : Waveform
-        A sound that ``Predictor.predict`` accepts.
+        The sound.
+    prediction : Prediction
+        Its answer for it; see ``answered_stretch``.
+    shift : np.ndarray, optional
+        As for ``Predictor.predict``.
     emotion : str
-        What the parts speak for; the answer by default.
+        What the parts speak for; the answer for the stretch by default.
 
     Returns
     -------
     Explanation
     """
     features = predictor.model.features
-    offset, waveform = answered_stretch(predictor, waveform)
-    stretches = _stretches(waveform.duration)
-    X, *silenced = extract_each([waveform, *(silence(waveform, start, end) for start, end in stretches)], features)
+    offset, voice = answered_stretch(predictor, waveform, prediction)
+    stretches = _stretches(voice.duration)
+    extracted = extract_each([voice, *(silence(voice, start, end) for start, end in stretches)], features)
+    X, *silenced = extracted if shift is None else extracted + shift
     y_proba = predictor.predict_features(X[np.newaxis])[0]
     best = predictor.labels.index(emotion) if emotion else int(y_proba.argmax())
     groups = features.groups
@@ -90,7 +103,7 @@ def silence(waveform: Waveform, start: float, end: float) -> Waveform:
     return Waveform.of_samples(waveform.y * gain)
 
 
-def picture(predictor: Predictor, waveform: Waveform) -> Picture:
+def picture(predictor: Predictor, waveform: Waveform, prediction: Prediction) -> Picture:
     """Return what a model reads of a sound.
 
     Parameters
@@ -98,7 +111,9 @@ def picture(predictor: Predictor, waveform: Waveform) -> Picture:
     predictor : Predictor
         The model.
     waveform : Waveform
-        A sound that ``Predictor.predict`` accepts.
+        The sound.
+    prediction : Prediction
+        Its answer for it; see ``answered_stretch``.
 
     Returns
     -------
@@ -106,19 +121,21 @@ def picture(predictor: Predictor, waveform: Waveform) -> Picture:
         As the model's feature set draws it.
     """
     features = predictor.model.features
-    waveform = answered_stretch(predictor, waveform)[1]
-    return features.picture(features.samples(waveform), waveform.sr, predictor.scale)
+    voice = answered_stretch(predictor, waveform, prediction)[1]
+    return features.picture(features.samples(voice), voice.sr, predictor.scale)
 
 
-def answered_stretch(predictor: Predictor, waveform: Waveform) -> tuple[float, Waveform]:
-    """Return the longest stretch of voice as the model hears it, and where it begins.
+def answered_stretch(predictor: Predictor, waveform: Waveform, prediction: Prediction) -> tuple[float, Waveform]:
+    """Return the stretch of voice that explains an answer, as the model hears it, and where it begins.
 
     Parameters
     ----------
     predictor : Predictor
         The model.
     waveform : Waveform
-        A sound that ``Predictor.predict`` accepts.
+        The sound.
+    prediction : Prediction
+        Its answer for it: of several stretches, the longest with the answered emotion is looked at.
 
     Returns
     -------
@@ -127,7 +144,7 @@ def answered_stretch(predictor: Predictor, waveform: Waveform) -> tuple[float, W
     Waveform
         The stretch, cleaned.
     """
-    stretch = max(predictor.hear(waveform), key=lambda found: len(found.y))
+    stretch = predictor.hear(waveform)[prediction.main_piece]
     return stretch.start / waveform.sr, Waveform.of_samples(stretch.y)
 
 

@@ -22,6 +22,7 @@ from core.audio.extraction import extract, extract_each
 from core.audio.functionals import FUNCTIONAL_NAMES
 from core.audio.retouching import Retouching
 from core.audio.traits import Measured, Trait
+from core.serving.explanation import answered_stretch
 from core.serving.prediction import Prediction
 from core.serving.predictor import Predictor
 
@@ -110,7 +111,7 @@ def find_grounds(
     waveform : Waveform
         The sound.
     prediction : Prediction
-        Its answer for it; of several stretches, the longest with the answered emotion is looked at.
+        Its answer for it; see ``core.serving.explanation.answered_stretch``.
     shift : np.ndarray, optional
         As for ``Predictor.predict``.
     emotion : str
@@ -124,14 +125,15 @@ def find_grounds(
     features, pieces = predictor.model.features, prediction.pieces
     if not features.traits or not pieces:
         return None
-    of_answer = [k for k, piece in enumerate(pieces) if piece.emotion == prediction.emotion] or list(range(len(pieces)))
-    chosen = max(of_answer, key=lambda k: pieces[k].duration)
-    voice = Waveform.of_samples(predictor.hear(waveform)[chosen].y)
+    chosen = pieces[prediction.main_piece]
+    voice = answered_stretch(predictor, waveform, prediction)[1]
 
     def moved(X: NDArray[np.float32]) -> NDArray[np.float32]:
         return X if shift is None else X + shift
 
-    measures = _measure(predictor, moved(extract(voice, features)))
+    plain = extract(voice, features)
+    # Without a voiced frame all statistics of pitch are 0, before a shift.
+    measures = _measure(predictor, moved(plain), is_voiced=bool(plain[FUNCTIONAL_NAMES.index("pitch.percentile_50")]))
     retouching = Retouching(voice.y, voice.sr)
     changed = [Waveform.of_samples(trait.make_usual(retouching, measured)) for trait, measured in measures]
     X = moved(extract_each([voice, *changed], features))
@@ -155,8 +157,8 @@ def find_grounds(
     return Grounds(
         emotion=predictor.labels[best],
         probability=float(y_proba[0, best]),
-        start=pieces[chosen].start,
-        end=pieces[chosen].end,
+        start=chosen.start,
+        end=chosen.end,
         heard=tuple(heard),
         told=tuple(told),
         probability_without=without,
@@ -186,11 +188,9 @@ def grounds_table(grounds: Grounds) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trait", "probability", "here", "usual", "unit"])
 
 
-def _measure(predictor: Predictor, X: NDArray[np.float32]) -> list[tuple[Trait, Measured]]:
+def _measure(predictor: Predictor, X: NDArray[np.float32], *, is_voiced: bool) -> list[tuple[Trait, Measured]]:
     """Return the traits that are away from the usual in a voice with these features."""
     usual, distance = predictor.usual_features, predictor.scale(X)
-    # Without a voiced frame all statistics of pitch are 0, this one too.
-    is_voiced = bool(X[FUNCTIONAL_NAMES.index("pitch.percentile_50")])
     return [
         (trait, Measured(float(X[trait.column]), float(usual[trait.column]), float(distance[trait.column])))
         for trait in predictor.model.features.traits

@@ -91,6 +91,12 @@ class Prediction:
         return self.unheard.answer if self.unheard else self.emotion
 
     @property
+    def main_piece(self) -> int:
+        """Number of the piece that explains the answer: the longest of its emotion; of all, where none has it."""
+        same = [k for k, piece in enumerate(self.pieces) if piece.emotion == self.emotion]
+        return max(same or range(len(self.pieces)), key=lambda k: self.pieces[k].duration)
+
+    @property
     def has_voice(self) -> bool:
         """Whether speech or song was found."""
         return not self.pieces or any(NO_VOICE not in piece.doubts for piece in self.pieces)

@@ -18,7 +18,7 @@ from core.audio.decode import AudioSource, Waveform, decode, read_bytes
 from core.audio.extraction import extract
 from core.audio.features.base import get_features
 from core.audio.network import open_network
-from core.audio.speech import Stretch, find_speech, loudest_stretch
+from core.audio.speech import SpeechFinder, Stretch, loudest_stretch
 from core.audio.stream import stream
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits, configuration_hash
 from core.corpus.prints import find_prints
@@ -169,8 +169,7 @@ class Predictor:
                 n += len(block)
                 yield block
 
-        stretches = find_speech(blocks(), SAMPLE_RATE, longest=self.analysed_duration)
-        pieces = [self.answer(stretch, shift=shift) for stretch in stretches]
+        pieces = [self.answer(stretch, shift=shift) for stretch in self.finder().find(blocks())]
         if not pieces:
             raise AudioError("No speech or song was found in this long recording.")
         return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
@@ -207,11 +206,12 @@ class Predictor:
         -------
         list of Stretch
         """
-        found = list(find_speech([waveform.y], waveform.sr, longest=self.analysed_duration))
-        is_short = len(found) == 1 and found[0].last <= OPENING_DURATION * waveform.sr
-        if is_short and not self.model.features.reads_stretches:
-            return [dataclasses.replace(found[0], start=0, y=waveform.y)]
-        return found
+        return list(self.finder().find([waveform.y]))
+
+    def finder(self) -> SpeechFinder:
+        """Return what finds the stretches of voice in a sound at ``core.config.SAMPLE_RATE``, for one sound."""
+        opening = 0.0 if self.model.features.reads_stretches else OPENING_DURATION
+        return SpeechFinder(SAMPLE_RATE, self.analysed_duration, opening=opening)
 
     def conclude(
         self,

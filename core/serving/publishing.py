@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from core.corpus.splits import other_corpora
 from core.labels import UNKNOWN_SPEAKER, labels_of, order_channels
 from core.learning.evaluation import decide, evaluate
 from core.learning.manifest import CorpusRecord, Decision, Manifest
+from core.learning.recipes.base import Recipe
 from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
 from core.serving.registry import Registry, StoredModel
@@ -26,6 +27,7 @@ def publish_training(
     index: pd.DataFrame,
     registry: Registry,
     *,
+    tried: Sequence[str] = (),
     studies: Mapping[str, pd.DataFrame] | None = None,
 ) -> StoredModel:
     """Store the deployed network of a training with its reports.
@@ -37,9 +39,11 @@ def publish_training(
     corpus : Corpus
         What it was trained on.
     index : pandas.DataFrame
-        The distinct clips it was trained on.
+        The distinct clips it was planned for.
     registry : Registry
         Where to store it. A reference model that is there and evaluated the same clips is compared with in the card.
+    tried : sequence of str
+        Corpora among them that train nowhere.
     studies : mapping of str to pandas.DataFrame, optional
         Predictions of ``core.learning.studies``, by name: ``robustness``, ``ablations``.
 
@@ -74,7 +78,9 @@ def publish_training(
             table.to_csv(folder / f"{name}.csv", index=False)
         (folder / "card.md").write_text(card)
 
-    return registry.publish(model_name(result, index), manifest, write_files)
+    return registry.publish(
+        model_name(result, training_key(result.recipe, corpus, index, tried)), manifest, write_files
+    )
 
 
 def evaluate_again(model: StoredModel) -> dict[str, dict[str, Any]]:
@@ -96,10 +102,15 @@ def evaluate_again(model: StoredModel) -> dict[str, dict[str, Any]]:
     return metrics
 
 
-def model_name(result: TrainingResult, index: pd.DataFrame) -> str:
+def training_key(recipe: Recipe, corpus: Corpus, index: pd.DataFrame, tried: Sequence[str]) -> str:
+    """Return a digest, in hex, of what decides the folds of a training: recipe, clips, and what each corpus is for."""
+    return configuration_hash(recipe, corpus.name, sorted(tried), corpus_digest(index))
+
+
+def model_name(result: TrainingResult, key: str) -> str:
     """Return the recipe's name and eight hex digits of everything that decides the model and its reports."""
     folds = [[fold.protocol, fold.seed] for fold in result.folds]
-    return f"{result.recipe.name}-{configuration_hash(result.recipe, corpus_digest(index), folds)[:8]}"
+    return f"{result.recipe.name}-{configuration_hash(key, folds)[:8]}"
 
 
 def _describe(result: TrainingResult, corpus: Corpus, index: pd.DataFrame, decision: Decision) -> Manifest:

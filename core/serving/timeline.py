@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from core.audio.assess import assess, level_of
 from core.audio.decode import Waveform
 from core.audio.pitch import median_pitch
-from core.audio.speech import SpeechFinder
 from core.config import SAMPLE_RATE
 from core.serving.prediction import Piece, Prediction, summarize
 from core.serving.predictor import Predictor
@@ -167,7 +166,7 @@ def follow(
         Without gaps. All windows of a stretch have its answer; the stretches are those of ``Predictor.predict``.
     """
     hop = (config or TimelineConfig()).hop_samples
-    finder = SpeechFinder(SAMPLE_RATE, predictor.analysed_duration)
+    finder = predictor.finder()
     kept, told = np.zeros(0, np.float32), 0
 
     def tell(until: int, piece: Piece | None) -> Iterator[Window]:

@@ -1,12 +1,12 @@
 """Sounds that users let us keep, as training data besides the corpus.
 
-They are of unknown people, so every fold trains on them and none is evaluated by them. A recording of the corpus that
+They are of unknown people, so every fold trains on them and none is evaluated by them. A recording of a corpus that
 somebody sent in would be evaluated by what trained on it: it is found by its sound and left out.
 """
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,22 +44,24 @@ class Contributions:
 
 
 def collect_contributions(
-    clips: pd.DataFrame, corpus: Corpus, root: Path, *, n_jobs: int = 2, report: Report = ignore
+    corpus: Corpus,
+    compared: Sequence[tuple[pd.DataFrame, Path]],
+    *,
+    n_jobs: int = 2,
+    report: Report = ignore,
 ) -> Contributions:
     """Return the sounds that users let us keep and that can be trained on, with the newest word on each.
 
     Parameters
     ----------
-    clips : pandas.DataFrame
-        All distinct clips of the corpus.
     corpus : Corpus
         The corpus; sounds with other labels than its own are left out.
-    root : path
-        Its folder.
+    compared : sequence of (pandas.DataFrame, path)
+        All distinct clips of this corpus, and of each other one of the training, with their folders.
     n_jobs : int
-        Processes that read the corpus.
+        Processes that read the corpora.
     report : callable
-        Called with the clips of the corpus that are compared with them.
+        Called with the clips that are compared with them, corpus by corpus.
 
     Returns
     -------
@@ -84,11 +86,13 @@ def collect_contributions(
             continue
         rows.append(_row(entry, path.name, waveform))
         sounds.append(fingerprint(waveform.y, waveform.sr))
-    known = find_recordings(sounds, clips, root, n_jobs=n_jobs, report=report) if sounds else []
-    usable = [row for row, clip in zip(rows, known, strict=True) if not clip]
+    usable = rows
+    if sounds:
+        known = [find_recordings(sounds, *of_corpus, n_jobs=n_jobs, report=report) for of_corpus in compared]
+        usable = [row for row, clips in zip(rows, zip(*known, strict=True), strict=True) if not any(clips)]
     if len(usable) < len(rows):
-        left_out["recordings of the corpus"] = len(rows) - len(usable)
-    found = pd.DataFrame(usable, columns=list(clips.columns))
+        left_out["recordings of a corpus"] = len(rows) - len(usable)
+    found = pd.DataFrame(usable, columns=list(compared[0][0].columns))
     own = [c for c in found.columns if c not in COLUMNS]  # fields of the corpus alone
     return Contributions(found.assign(**dict.fromkeys(own, "")), dict(left_out))
 

@@ -47,7 +47,7 @@ def read_curves(job: Job) -> "pd.DataFrame":
     parts = []
     if STORED_NAME.fullmatch(job.run):
         run = data_folder() / RUNS / job.run
-        for protocol in job.spec.all_protocols:
+        for protocol in job.spec.folds_of:
             for seed in job.spec.seeds:
                 for path in sorted((run / protocol / f"seed-{seed}").glob("fold-*/history.csv")):
                     history = mark_chosen(read_history(path))

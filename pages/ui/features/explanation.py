@@ -36,7 +36,7 @@ def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
     )
     st.markdown(f"This model answers **{headline(prediction)}** ({prediction.confidence:.2f}).")
     note_known(prediction.known)
-    picture, explanation = cache.explanation(sound, predictor, emotion)
+    picture, explanation = cache.explanation(sound, predictor, shift, emotion)
     start, end = explanation.most_important_stretch
     st.markdown(
         f"What speaks for **{emotion}**, which this model gives {explanation.probability:.2f}: most of all the sound "

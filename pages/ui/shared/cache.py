@@ -312,11 +312,15 @@ def analysis(sound: Sound, start: float) -> "Analysis":
 
 @kept()
 @in_turn("Asking the model about parts of the sound ...", LATEST)
-def explanation(sound: Sound, predictor: "Predictor", emotion: str) -> "tuple[Picture, Explanation]":
+def explanation(
+    sound: Sound, predictor: "Predictor", personal: "Shift | None", emotion: str
+) -> "tuple[Picture, Explanation]":
     """Find out what a model reads of a sound, and what speaks for an emotion."""
     from core.serving.explanation import explain, picture
 
-    return frozen(picture(predictor, waveform(sound))), frozen(explain(predictor, waveform(sound), emotion))
+    answer, shift = prediction(sound, predictor, personal), personal.values if personal else None
+    explained = explain(predictor, waveform(sound), answer, shift=shift, emotion=emotion)
+    return frozen(picture(predictor, waveform(sound), answer)), frozen(explained)
 
 
 @kept(SMALL)
