@@ -77,8 +77,10 @@ def test_stretches_cover_what_is_analysed(predictor, waveform):
     assert starts[0] == offset
     assert ends[-1] == pytest.approx(offset + heard.duration)
     assert (starts[1:] < ends[:-1]).all()
-    start, end = explanation.most_important_stretch
-    assert [start, end] in explanation.stretches.tolist()
+    assert list(explanation.most_important_stretch) in explanation.stretches.tolist()
+    against = dataclasses.replace(explanation, fall_by_stretch=-np.abs(explanation.fall_by_stretch))
+    assert against.most_important_stretch is None
+    assert not plots.occlusion_by_time(against, waveform.y, waveform.sr).layout.shapes
 
 
 def test_picture_of_a_reference_model_is_its_scaled_matrix(predictor, waveform):

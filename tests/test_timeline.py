@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import itertools
 import json
@@ -17,7 +18,7 @@ from core.corpus.samples import list_synthesized
 from core.errors import AudioError
 from core.labels import EMOTIONS
 from core.serving.exports import segment_table, timeline_json, window_table
-from core.serving.prediction import UNSURE, Prediction, share_of_time
+from core.serving.prediction import UNSURE, Piece, Prediction, share_of_time
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH, Segment, find_segments, smooth
 from core.serving.timeline import Listener, TimelineConfig, Window, follow
@@ -126,13 +127,24 @@ def window(k: int, **probabilities: float) -> Window:
 def test_smoothing_halves_in_its_half_life_and_ends_at_a_pause():
     readings = smooth([window(0, sad=1.0), window(1, angry=1.0), window(2), window(3, angry=1.0)], 0.5, half_life=1.0)
     assert readings[1].y_proba is not None
-    assert readings[1].y_proba[EMOTIONS.index("sad")] == pytest.approx(0.5)
+    assert readings[1].y_proba[EMOTIONS.index("sad")] == pytest.approx(1 / 3)  # counts half as much as the other
     assert readings[2].y_proba is None
     assert readings[3].confidence == 1.0
     assert [reading.emotion for reading in smooth([window(0, sad=1.0), window(1, angry=1.0)], 0.5, 0)] == [
         "sad",
         "angry",
     ]
+
+
+def test_the_first_moments_of_an_utterance_hardly_count():
+    def heard(k: int, duration: float, **probabilities: float) -> Window:
+        told = window(k, **probabilities)
+        piece = Piece(0, duration, told.prediction.emotion, told.prediction.probabilities, ())
+        return dataclasses.replace(told, prediction=dataclasses.replace(told.prediction, pieces=(piece,)))
+
+    readings = smooth([heard(0, 0.5, calm=1.0), heard(1, 1.0, angry=1.0)], 0.5, half_life=1.0)
+    assert readings[0].confidence == 1.0
+    assert readings[1].y_proba[EMOTIONS.index("calm")] == pytest.approx(0.125 / 1.125)
 
 
 def test_low_smoothed_confidence_is_unsure():

@@ -64,10 +64,10 @@ def occlusion_by_time(explanation: Explanation, y: NDArray[np.float32], sr: int)
         showlegend=False,
     )
     figure.add_trace(bars, row=2, col=1)
-    best = explanation.most_important_stretch
-    figure.add_vrect(x0=best[0], x1=best[1], fillcolor=MUTED_COLOR, opacity=0.2, line_width=0)
+    if best := explanation.most_important_stretch:
+        figure.add_vrect(x0=best[0], x1=best[1], fillcolor=MUTED_COLOR, opacity=0.2, line_width=0)
     figure.update_yaxes(title="amplitude", nticks=3, row=1, col=1)
-    figure.update_yaxes(title="fall of probability", nticks=5, row=2, col=1)
+    figure.update_yaxes(title="probability lost<br>without it", nticks=5, row=2, col=1)
     figure.update_xaxes(title="time (s)", row=2, col=1)
     title = f"Which moments speak for {explanation.emotion}"
     return frame(figure, title, 360, margin={"b": 44}, bargap=0)
@@ -95,7 +95,7 @@ def occlusion_by_group(explanation: Explanation) -> go.Figure:
         figure,
         f"Which features speak for {explanation.emotion}",
         360,
-        xaxis={"title": "fall of probability", "range": [low - (reach if low < 0 else 0), high + reach]},
+        xaxis={"title": "probability lost without it", "range": [low - (reach if low < 0 else 0), high + reach]},
         yaxis={"ticksuffix": " "},
         margin={"b": 44},
     )

@@ -22,6 +22,8 @@ from core.serving.predictor import Predictor
 
 N_STRETCHES: Final = 24
 """Stretches that are silenced in turn; each overlaps the next by half."""
+LEAST_FALL: Final = 0.01
+"""Fall of a probability that is worth telling."""
 FADE: Final = 0.005
 """Length of the fades at the edges of a silenced stretch, in seconds: a click would be a sound of its own."""
 
@@ -42,8 +44,13 @@ class Explanation:
     """Fall of the probability without each group of features."""
 
     @property
-    def most_important_stretch(self) -> tuple[float, float]:
-        """Beginning and end, in seconds, of the stretch without which the probability falls most."""
+    def most_important_stretch(self) -> tuple[float, float] | None:
+        """Beginning and end, in seconds, of the stretch without which the probability falls most.
+
+        None where it falls without none of them: then no moment of the sound speaks for the emotion.
+        """
+        if self.fall_by_stretch.max() < LEAST_FALL:
+            return None
         start, end = self.stretches[self.fall_by_stretch.argmax()]
         return float(start), float(end)
 

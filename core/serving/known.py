@@ -6,6 +6,7 @@ models of the same recipe that were trained without the clip's speaker: what a n
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 from core.audio.decode import Waveform
 from core.audio.fingerprint import MIN_OVERLAP, fingerprint
@@ -39,6 +40,8 @@ class KnownClip:
     """Mean over seeds of the probabilities that they gave."""
     is_uncertain: bool
     """Whether that answer is unsure."""
+    n_more: int = 0
+    """Other clips of the training that were found in the same sound."""
 
     @property
     def confidence(self) -> float:
@@ -52,14 +55,22 @@ class KnownClip:
 
     def __str__(self) -> str:
         doubt = "unsure, perhaps " if self.is_uncertain else ""
+        if self.n_more:
+            return (
+                f"it holds {self.n_more + 1} recordings of {self.corpus} that this model was trained on, {self.clip} "
+                f"({self.emotion}) first; its answers for them are memory: a model that never heard the speaker "
+                f"answers the first {doubt}{self.answer}, {self.confidence:.0%}"
+            )
         return (
             f"it holds a recording of {self.corpus} that this model was trained on ({self.clip}, {self.emotion}); "
             f"a model that never heard the speaker answers {doubt}{self.answer}, {self.confidence:.0%}"
         )
 
 
-def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
-    """Tell whether a sound is a recording that a model was trained on.
+def recognise(
+    waveform: Waveform, model: StoredModel, stretches: Sequence[tuple[float, float]] = ()
+) -> KnownClip | None:
+    """Tell whether a sound is a recording that a model was trained on, or holds some.
 
     Parameters
     ----------
@@ -67,6 +78,9 @@ def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
         As from ``core.audio.decode.decode``.
     model : StoredModel
         The model.
+    stretches : sequence of (float, float)
+        Beginnings and ends of its voices, in seconds, each of which is looked up; by default, the beginning of the
+        sound is, as a whole.
 
     Returns
     -------
@@ -77,10 +91,14 @@ def recognise(waveform: Waveform, model: StoredModel) -> KnownClip | None:
     prints = load_prints(model.manifest.corpus.name)
     if prints is None:
         return None
-    sound = fingerprint(waveform.y[: int(LISTENED * waveform.sr)], waveform.sr)
-    clip = prints.find(sound) if sound.shape[1] >= MIN_OVERLAP else ""
+    found: list[str] = []
+    for start, end in stretches or [(0.0, LISTENED)]:
+        sound = fingerprint(waveform.y[int(start * waveform.sr) : int(end * waveform.sr)], waveform.sr)
+        clip = prints.find(sound) if sound.shape[1] >= MIN_OVERLAP else ""
+        found += [clip] if clip and clip not in found else []
     try:
-        return _unheard(clip, model) if clip else None
+        first = _unheard(found[0], model) if found else None
+        return dataclasses.replace(first, n_more=len(found) - 1) if first else None
     except ModelError as error:
         logger.warning("A recording of the training is not said to be one: %s", error)
         return None

@@ -133,7 +133,9 @@ class Predictor:
         if assessment.refusal is not None:
             raise AudioError(assessment.refusal)
         prediction = self.conclude(self.hear(waveform), waveform, assessment, shift=shift)
-        return dataclasses.replace(prediction, known=recognise(waveform, self.model))
+        several = prediction.pieces if len(prediction.pieces) > 1 else ()
+        known = recognise(waveform, self.model, [(piece.start, piece.end) for piece in several])
+        return dataclasses.replace(prediction, known=known)
 
     def predict_file(
         self, source: AudioSource, *, part: str = "", shift: NDArray[np.float32] | None = None

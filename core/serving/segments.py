@@ -1,22 +1,28 @@
 """From windows to what people read: smoothed probabilities, segments, shares of time.
 
-Probabilities are smoothed exponentially: after ``half_life`` seconds, half of what is shown comes from newer windows.
-A pause ends the smoothing; behind it nothing is left of what was before.
+Probabilities are smoothed: what is shown is the mean over the utterance so far, in which a window counts half as much
+after ``half_life`` seconds. The first windows of an utterance hold little of a voice, and count accordingly. A pause
+ends the smoothing; behind it nothing is left of what was before.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.serving.prediction import UNSURE, Piece
+from core.serving.prediction import UNSURE, Piece, Prediction
 from core.serving.timeline import Window
 
 NO_SPEECH: Final = "no speech"
 HALF_LIFE: Final = 0.75
 """Half-life of the smoothing if nobody chooses another, in seconds."""
+FULLY_HEARD: Final = 1.0
+"""Time of voice from which a window counts in full, in seconds; with half of it, it counts a quarter."""
+LEAST_HEARD: Final = 0.1
+"""Time of voice that every window is taken to hold, in seconds."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +49,12 @@ class Reading:
     def confidence(self) -> float:
         """Smoothed probability of ``emotion``; 0 where nobody spoke."""
         return 0.0 if self.y_proba is None else float(self.y_proba.max())
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether a live stream holds little of a voice yet."""
+        answer = self.window.prediction
+        return isinstance(answer, Prediction) and 0 < answer.speech_duration < FULLY_HEARD
 
     @property
     def label(self) -> str:
@@ -74,6 +86,12 @@ class Segment:
         return self.end - self.start
 
 
+def utterances(windows: Iterable[Window]) -> tuple[tuple[float, float], ...]:
+    """Return beginning and end of each run of windows in which somebody speaks, in seconds."""
+    runs = [list(run) for is_voice, run in itertools.groupby(windows, lambda w: w.prediction is not None) if is_voice]
+    return tuple((run[0].start, run[-1].end) for run in runs)
+
+
 def smooth(windows: Iterable[Window], threshold: float | None, half_life: float = HALF_LIFE) -> list[Reading]:
     """Smooth the answers of a live stream's windows over time; those of a file's stretches stay as they are.
 
@@ -90,18 +108,23 @@ def smooth(windows: Iterable[Window], threshold: float | None, half_life: float 
     -------
     list of Reading
     """
-    readings, state = [], None
-    labels: tuple[str, ...] = ()
+    readings: list[Reading] = []
+    total, weight = np.zeros(0), 0.0
     for window in windows:
-        if window.prediction is None:
-            state, labels = None, ()
+        answer, mean, labels = window.prediction, None, ()
+        if answer is None:
+            total, weight = np.zeros(0), 0.0
         else:
-            labels = tuple(window.prediction.probabilities)
-            y_proba = np.fromiter(window.prediction.probabilities.values(), float, len(labels))
-            is_stretch = isinstance(window.prediction, Piece)
-            kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 and not is_stretch else 0.0
-            state = y_proba if state is None else kept * state + (1 - kept) * y_proba
-        readings.append(Reading(window, state, labels, threshold, _is_doubtful(window)))
+            labels = tuple(answer.probabilities)
+            y_proba = np.fromiter(answer.probabilities.values(), float, len(labels))
+            kept, counts = 0.0, 1.0
+            if isinstance(answer, Prediction):
+                kept = 0.5 ** ((window.end - window.start) / half_life) if half_life > 0 else 0.0
+                counts = (np.clip(answer.speech_duration, LEAST_HEARD, FULLY_HEARD) / FULLY_HEARD) ** 2
+            total = kept * total + counts * y_proba if weight else counts * y_proba
+            weight = kept * weight + counts
+            mean = total / weight
+        readings.append(Reading(window, mean, labels, threshold, _is_doubtful(window)))
     return readings
 
 

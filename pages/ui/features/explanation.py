@@ -28,20 +28,34 @@ def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
     prediction = cache.prediction(sound, predictor, shift)
     # Of a recording that it learned from, a model's own answer is memory: what is asked is why others hear it so.
     answered = prediction.told_emotion
+    whose = "answered by models that never heard the speaker" if prediction.unheard else "the answer"
     emotion = st.selectbox(
         "What speaks for",
         predictor.labels,
-        format_func=lambda label: f"{label} (the answer)" if label == answered else label,
+        format_func=lambda label: f"{label} ({whose})" if label == answered else label,
         **linked(emotion_key, one_of(predictor.labels, answered)),
     )
     st.markdown(f"This model answers **{headline(prediction)}** ({prediction.confidence:.2f}).")
     note_known(prediction.known)
+    if prediction.unheard and emotion != prediction.emotion:
+        st.caption(
+            f"Those models are not kept. What follows is what this one, which remembers the recording, hears for "
+            f"{emotion}: a hint at what they went by, no more."
+        )
+    if len(prediction.pieces) > 1:
+        piece = prediction.pieces[prediction.main_piece]
+        st.caption(
+            f"Looked at is the longest stretch that it answers so, from {piece.start:.1f} to {piece.end:.1f} s: "
+            f"{piece.emotion}, {piece.confidence:.2f}."
+        )
     picture, explanation = cache.explanation(sound, predictor, shift, emotion)
-    start, end = explanation.most_important_stretch
-    st.markdown(
-        f"What speaks for **{emotion}**, which this model gives {explanation.probability:.2f}: most of all the sound "
-        f"from **{start:.1f} to {end:.1f} s**."
+    most = explanation.most_important_stretch
+    what = (
+        f"most of all the sound from **{most[0]:.1f} to {most[1]:.1f} s**"
+        if most
+        else "no single moment; without any of them its probability is as high, or higher"
     )
+    st.markdown(f"What speaks for **{emotion}**, which this model gives {explanation.probability:.2f}: {what}.")
     place = st.container()
     waveform = cache.waveform(sound)
     charts = {

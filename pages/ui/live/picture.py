@@ -65,6 +65,8 @@ def _show_now(readings: list[Reading]) -> None:
     elif newest.label == newest.emotion:
         words = newest.emotion.capitalize()
         detail = f"{icon_of(newest.emotion)} **{newest.confidence:.0%}** confident"
+    elif newest.is_beginning:
+        words, detail = "Listening", ":material/hearing: A voice begins; there is too little of it yet."
     else:
         words = "Unsure"
         detail = f":material/help: perhaps {newest.emotion}, **{newest.confidence:.0%}** confident"

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from core.audio.sound import Sound
-from core.config import SAMPLE_RATE
+from core.config import SAMPLE_RATE, DecodeLimits
 from core.serving.exports import wav_bytes
-from core.serving.known import LISTENED
 from core.serving.live import TAKE_DURATION, LiveWorker
+from core.serving.segments import utterances
 from pages.ui.shared import cache, state
 from pages.ui.shared.answer import note_known
 from pages.ui.shared.timeline import show_timeline
@@ -18,8 +18,12 @@ def show_report(worker: LiveWorker) -> None:
     samples = worker.take
     sound = Sound("take.wav", wav_bytes(samples))
     player = st.container()
-    opening = Sound("opening.wav", wav_bytes(samples[: int(LISTENED * SAMPLE_RATE)]))
-    note_known(cache.known(opening, worker.predictor.model))
+    limit = DecodeLimits().max_duration
+    opening = sound
+    if len(samples) > limit * SAMPLE_RATE:
+        opening = Sound("opening.wav", wav_bytes(samples[: int(limit * SAMPLE_RATE)]))
+    spoken = tuple(stretch for stretch in utterances(worker.taken) if stretch[1] <= limit)
+    note_known(cache.known(opening, worker.predictor.model, spoken) if spoken else None)
     with st.container(horizontal=True):
         st.download_button("WAV", sound.data, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
         st.button("Remove the take", icon=":material/delete:", on_click=_remove)

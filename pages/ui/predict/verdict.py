@@ -28,7 +28,7 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
         label = st.selectbox(
             "What was it?",
             labels,
-            index=labels.index(prediction.emotion),
+            index=labels.index(prediction.told_emotion),
             key=f"{state.FEEDBACK_LABEL}-{sound.sha256}",
         )
         container = KEPT.get(waveform.container.split()[0])
@@ -47,8 +47,10 @@ def ask_verdict(sound: Sound, waveform: Waveform, prediction: Prediction) -> Non
 def _keep(label: str, prediction: Prediction, sound: Sound, container: str | None) -> bool:
     """Keep what was said, and the sound where a container is named; tell whether that worked."""
     kept = {"consented": sound, "container": container} if container else {}
+    # Of a recording that the model remembers, what people were told is the answer of those that do not.
+    told = (prediction.unheard or prediction).probabilities
     try:
-        entries.add(label, prediction.probabilities, model=prediction.model, clip=sound.sha256, **kept)
+        entries.add(label, told, model=prediction.model, clip=sound.sha256, **kept)
     except DatabaseError as error:
         logger.exception("Feedback was not kept.")  # where the database is, is nobody's business
         why = f": {error.reason}" if error.reason else ""

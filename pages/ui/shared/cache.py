@@ -288,11 +288,11 @@ def prediction(sound: Sound, predictor: "Predictor", personal: "Shift | None") -
 
 @kept(SMALL)
 @in_turn()
-def known(sound: Sound, model: StoredModel) -> "KnownClip | None":
-    """Look up a sound among the recordings that a model was trained on."""
+def known(sound: Sound, model: StoredModel, stretches: tuple[tuple[float, float], ...] = ()) -> "KnownClip | None":
+    """Look up a sound, or stretches of it, among the recordings that a model was trained on."""
     from core.serving.known import recognise
 
-    return recognise(waveform(sound), model)
+    return recognise(waveform(sound), model, stretches)
 
 
 @st.cache_resource(**own(4))

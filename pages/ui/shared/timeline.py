@@ -39,7 +39,7 @@ def choose_half_life() -> float:
             0.25,
             key=state.TIMELINE_HALF_LIFE,
             persist_state="session",
-            help="After this time, half of what is shown comes from newer windows. 0 shows every window as it is. A "
+            help="After this time, a window counts half as much in what is shown. 0 shows every window as it is. A "
             "pause ends the smoothing.",
         )
     )

@@ -95,5 +95,12 @@ def follow_visit() -> None:
         return
     for sound in here.go_on_with(other):
         uploads.keep(cache.session(), sound)
-    for key, source in here.chosen.items():
-        st.session_state[key] = source
+    is_named = [
+        keys
+        for keys in (state.SOUND, state.OTHER_SOUND)
+        if st.query_params.get(keys.linked) or st.query_params.get(keys.linked_sample)
+    ]
+    taken = tuple(key for keys in is_named for key in (keys.source, keys.sample, keys.clip))
+    for key, value in here.chosen.items():
+        if not key.startswith(taken):  # a sound that the address names is the one that is wanted
+            st.session_state[key] = value
