@@ -23,7 +23,7 @@ def show_report(worker: LiveWorker) -> None:
     if len(samples) > limit * SAMPLE_RATE:
         opening = Sound("opening.wav", wav_bytes(samples[: int(limit * SAMPLE_RATE)]))
     spoken = tuple(stretch for stretch in utterances(worker.taken) if stretch[1] <= limit)
-    note_known(cache.known(opening, worker.predictor.model, spoken) if spoken else None)
+    note_known(cache.known(opening, worker.predictor.model, spoken))
     with st.container(horizontal=True):
         st.download_button("WAV", sound.data, "take.wav", "audio/wav", icon=":material/download:", on_click="ignore")
         st.button("Remove the take", icon=":material/delete:", on_click=_remove)
