@@ -3,7 +3,16 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from core.audio.cleaning import CUTOFF, HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
+from core.audio.cleaning import (
+    CUTOFF,
+    HighPass,
+    find_lines,
+    find_mains,
+    lower_noise,
+    notch,
+    repair_clicks,
+    take_away_lines,
+)
 from core.audio.decode import decode
 from core.corpus.samples import list_synthesized
 
@@ -21,6 +30,11 @@ def noise(level: float, n: int = 2 * SR) -> np.ndarray:
 
 def level(y: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(np.square(y, dtype=float))))
+
+
+def weight_of(y: np.ndarray) -> np.ndarray:
+    """One over the power around each sample, as of a sound whose pauses hold faint noise."""
+    return 1 / (scipy.ndimage.uniform_filter1d(np.square(y, dtype=float), 700) + 1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +89,37 @@ def test_lines_of_a_pause_are_found_and_taken_away(voice):
     found = find_lines(pause, SR)
     assert sorted(found) == pytest.approx([50, 150, 8_000], abs=0.2)
     n = min(len(voice), len(hum))
-    cleaned = take_away_lines(voice[:n] + hum[:n], SR, found)
-    inner = slice(SR // 2, n - SR // 2)  # a notch needs a moment to settle
-    assert level((cleaned - voice[:n])[inner]) < level(hum) - 20
-    assert take_away_lines(voice, SR, []) is voice
+    cleaned = take_away_lines(voice[:n] + hum[:n], SR, found, weight_of(voice[:n]))
+    assert level(cleaned - voice[:n]) < level(hum) - 30
+    assert take_away_lines(voice, SR, [], np.ones(len(voice))) is voice
+
+
+def test_a_voice_keeps_its_partials_where_lines_are_taken_away(voice):
+    lines = [50.0 * k for k in range(2, 22)]
+    kept = take_away_lines(voice, SR, lines, weight_of(voice))
+    assert level(kept - voice) < level(voice) - 25
+    assert level(notch(voice, SR, lines) - voice) > level(voice) - 15, "this is why they are not notched"
+    assert notch(voice, SR, []) is voice
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.2])
+def test_lines_that_waver_are_followed(voice, drift):
+    t = np.arange(len(voice)) / SR
+    hum = (0.05 * np.sin(2 * np.pi * (500 * t + drift * np.sin(0.8 * t)))).astype(np.float32)
+    cleaned = take_away_lines(voice + hum, SR, [500.1], weight_of(voice))
+    assert level(cleaned - voice) < level(hum) - 15
+
+
+@pytest.mark.parametrize("mains", [50.1, 60.0])
+def test_hum_is_found_beneath_a_voice_and_a_voice_is_no_hum(voice, mains):
+    hum = sum(sine(k * mains, 0.02) for k in range(1, 9))
+    n = min(len(voice), len(hum))
+    found = find_mains(voice[:n] + hum[:n], SR)
+    assert found == pytest.approx([k * mains for k in range(1, 9)], abs=0.6)
+    assert find_mains(voice, SR) == []
+    assert find_mains(noise(0.1), SR) == []
+    assert find_mains(sine(300, 0.1), SR) == [], "one line is no hum of mains"
+    assert find_mains(hum[:SR], SR) == [], "too short to tell"
 
 
 def test_faint_lines_and_noise_are_no_lines():

@@ -6,7 +6,7 @@ import pytest
 
 from core.audio.decode import Waveform, decode
 from core.audio.features import extract_features
-from core.corpus.samples import list_synthesized
+from core.corpus.samples import list_samples, list_synthesized
 from core.errors import AudioError, ModelError
 from core.labels import EMOTIONS
 from core.learning.evaluation import choose_threshold
@@ -80,6 +80,19 @@ def test_a_voice_in_noise_is_unsure_and_says_why(published, monkeypatch):
     prediction = with_threshold(published, 0.0).predict(Waveform.of_samples(padded))
     assert prediction.is_uncertain
     assert any(reason.startswith("noisy") for reason in prediction.reasons)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("mains", "amplitude"), [(49.97, 0.01), (60.0, 0.03), (100.0, 0.03)])
+def test_hum_beneath_a_voice_changes_no_answer(mains, amplitude):
+    predictor = Predictor.load()
+    for sample in list_samples()[:4]:
+        waveform = decode(sample.path)
+        t = np.arange(len(waveform.y)) / waveform.sr
+        hum = sum(amplitude / k * np.sin(2 * np.pi * k * mains * t + k) for k in range(1, 13))
+        clean, hummed = (predictor.predict(Waveform.of_samples(y)) for y in (waveform.y, waveform.y + hum))
+        for emotion, probability in clean.probabilities.items():
+            assert hummed.probabilities[emotion] == pytest.approx(probability, abs=0.1)
 
 
 def test_threshold_in_use_is_chosen_on_unseen_speakers(published):

@@ -46,7 +46,23 @@ _CLICK_REACH: Final = 20
 _MIN_JUMP: Final = 1e-3
 _NEIGHBOURHOOD: Final = 120.0
 """Width of the neighbourhood of a line, in Hz."""
+FAINT_MAINS: Final = 1e-3
+"""Share of a sound's power from which hum of mains can mislead a detector of voices."""
+_N_MAINS: Final = 8_192
+_MIN_MAINS: Final = 1.5
+_MAINS_RANGE: Final = 2_000
+_MAINS_DRIFT: Final = 0.2
+"""How far mains may be from 50 or 60 Hz, in Hz."""
+_MAINS_BESIDE: Final = 45.0
+"""Width of what a harmonic is compared with, in Hz: less than the distance of two."""
 _NOTCH_WIDTH: Final = 3.0
+_LINE_BLOCK: Final = 128
+"""Samples over which what a sample counts in the fit of a line is one."""
+_LINE_STEPS: Final = 6
+_LINE_MEMORY: Final = 0.5
+"""Time over which a line may change in strength and phase, in seconds."""
+_MOST_DRIFT: Final = 2 * math.pi * 0.5
+"""How far a fit moves a line from where the pause had it, in radians a second."""
 _MOST_LINE: Final = 4.1
 """Power of a line over that of the whole pause, at most: twice the noise bandwidth of the window, by Cauchy-Schwarz."""
 
@@ -176,6 +192,45 @@ def find_lines(y: NDArray[np.float32], sr: int, *, least: float = 0.0) -> list[f
     return [_peak_frequency(power, k) * sr / size for k in found]
 
 
+def find_mains(y: NDArray[np.float32], sr: int) -> list[float]:
+    """Return the harmonics of mains in a sound with a voice in it: what a detector of voices would take for one.
+
+    Hum is there in all moments, a partial of a voice is not: what counts is the spectrum that is left in the quietest
+    fifth of the moments, bin by bin.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        A sound of seconds.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    list of float
+        In Hz; none where fewer than three of the first eight harmonics of 50 or 60 Hz stand out, or they are faint.
+    """
+    if len(y) < _MIN_MAINS * sr or not np.any(y):
+        return []
+    size = _N_MAINS
+    frames = np.lib.stride_tricks.sliding_window_view(y, size)[:: size // 2] * _blackman_harris(size)
+    power = np.square(np.abs(scipy.fft.rfft(frames, axis=1)))[:, : int(_MAINS_RANGE * size / sr)]
+    lasting = np.percentile(power, 20, axis=0)
+    beside = scipy.ndimage.percentile_filter(lasting, 30, size=round(_MAINS_BESIDE * size / sr))
+    is_peak = lasting > LINE_RATIO * beside
+    is_peak[1:-1] &= (lasting[1:-1] > lasting[:-2]) & (lasting[1:-1] >= lasting[2:])
+    peaks = np.flatnonzero(is_peak[:-1])
+    frequencies = np.array([_peak_frequency(lasting, k) * sr / size for k in peaks.tolist()])
+    best: list[float] = []
+    for mains in (50, 60):
+        order = np.round(frequencies / mains)
+        is_harmonic = (order > 0) & (np.abs(frequencies - order * mains) < _MAINS_DRIFT * order)
+        is_loud = lasting[peaks[is_harmonic]].sum() > FAINT_MAINS * power.mean(axis=0).sum()
+        if is_loud and (order[is_harmonic] <= 8).sum() >= 3 and is_harmonic.sum() > len(best):
+            best = frequencies[is_harmonic].tolist()
+    return best[:MAX_LINES]
+
+
 @functools.lru_cache(maxsize=4)
 def _blackman_harris(n: int) -> NDArray[np.float32]:
     """Return a Blackman-Harris window of a period of ``n`` samples, shape (n,)."""
@@ -185,8 +240,63 @@ def _blackman_harris(n: int) -> NDArray[np.float32]:
     return np.asarray(window, dtype=np.float32)
 
 
-def take_away_lines(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDArray[np.float32]:
-    """Return a sound without some frequencies: a notch of 3 Hz at each, which a moving voice hardly meets.
+def take_away_lines(
+    y: NDArray[np.float32], sr: int, lines: list[float], weight: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Return a sound without partials that stand still.
+
+    Sine waves are fitted and subtracted, by weighted least squares whose frequencies are refined as they go. So a voice
+    that crosses a line keeps what it has there; a notch would hollow out each of its partials that comes by.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform.
+    sr : int
+        Sampling rate, in Hz.
+    lines : list of float
+        Frequencies, in Hz.
+    weight : np.ndarray [shape=(n,)]
+        What a sample counts in the fit: one over the power around it, so that the pauses tell most.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+        The same array where there are no lines.
+    """
+    if not lines:
+        return y
+    n_blocks = -(-len(y) // _LINE_BLOCK)
+    padding = (0, n_blocks * _LINE_BLOCK - len(y))
+    blocks, by_block = (np.pad(x, padding).reshape(n_blocks, _LINE_BLOCK) for x in (y, weight))
+    w = by_block.mean(axis=1)
+    t = np.arange(n_blocks) * _LINE_BLOCK / sr
+    t = t - np.average(t, weights=w)
+    # Moments of time: those of a complex amplitude that grows linearly, which a wrong frequency looks like.
+    moments = np.sum(w) * _LINE_BLOCK, np.sum(w * t**2) * _LINE_BLOCK
+    told = 2 * np.pi * np.asarray(lines)
+    frequency, amplitude = told.copy(), np.zeros(len(told), np.complex128)
+    within = np.arange(_LINE_BLOCK) / sr
+    left = blocks
+    for _ in range(_LINE_STEPS):
+        inner, outer = np.exp(1j * np.outer(frequency, within)), np.exp(1j * np.outer(t, frequency))
+        demodulated = outer.conj() * (left @ inner.conj().T) * w[:, None]
+        step, growth = 2 * demodulated.sum(axis=0) / moments[0], 2 * (t @ demodulated) / max(moments[1], 1e-12)
+        amplitude += step
+        turned = np.imag(growth * amplitude.conj()) / np.maximum(np.square(np.abs(amplitude)), 1e-20)
+        frequency = np.clip(frequency + turned, told - _MOST_DRIFT, told + _MOST_DRIFT)
+        inner, outer = np.exp(1j * np.outer(frequency, within)), np.exp(1j * np.outer(t, frequency))
+        left = blocks - np.real((outer * amplitude) @ inner)
+    # What wavers is left: the amplitude of the moment, mostly that of the nearest pause.
+    demodulated = outer.conj() * (left @ inner.conj().T) * w[:, None]
+    near = functools.partial(scipy.ndimage.gaussian_filter1d, sigma=_LINE_MEMORY * sr / _LINE_BLOCK, axis=0)
+    of_moment = 2 / _LINE_BLOCK * near(demodulated) / near(w)[:, None]
+    left = left - np.real((outer * of_moment) @ inner)
+    return np.asarray(left.ravel()[: len(y)], dtype=np.float32)
+
+
+def notch(y: NDArray[np.float32], sr: int, lines: list[float]) -> NDArray[np.float32]:
+    """Return a sound without some frequencies and what lies within 1.5 Hz of them: for partials that waver.
 
     Parameters
     ----------

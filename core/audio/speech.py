@@ -16,7 +16,7 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from core.audio.cleaning import HighPass, find_lines, lower_noise, repair_clicks, take_away_lines
+from core.audio.cleaning import HighPass, find_lines, find_mains, lower_noise, notch, repair_clicks, take_away_lines
 from core.audio.gate import MIN_PROBABILITY, MIN_WINDOWS, REGION, WINDOW_DURATION, VoiceScan
 from core.audio.spectra import magnitudes, overlapping
 from core.config import SAMPLE_RATE
@@ -49,6 +49,8 @@ NARROW_FROM: Final = 4_200.0
 NARROW_SHARE: Final = 1e-5
 """Share of the power above it, from which a sound came through none."""
 _LOUD_SHARE: Final = 0.25
+_QUIETEST: Final = 1e-12
+"""Power that every window is taken to have at least."""
 _N_FFT: Final = 2_048
 _GAP_RANGE: Final = (300.0, 6_000.0)
 _GAP_BINS: Final = 38
@@ -161,6 +163,9 @@ class SpeechFinder:
     def _take(self, region: NDArray[np.float32]) -> None:
         """Clean a region and look for a voice in it."""
         y = self._high_pass(repair_clicks(region, self._sr))
+        if mains := find_mains(y, self._sr):
+            around = scipy.ndimage.uniform_filter1d(np.square(y), round(self._step))
+            y = take_away_lines(y, self._sr, mains, 1 / np.maximum(around, _QUIETEST))
         probability = self._scan.scan(y, self._sr, self._kept)
         edges = np.round(np.arange(len(probability) + 1) * self._step).astype(int)
         power = _power(y, edges)
@@ -221,7 +226,10 @@ class SpeechFinder:
         pause = slice(*edges[list(_longest_pause(probability))].tolist())
         least = float(np.mean(np.square(y[edges[begin - near.start] :]))) * 10 ** (LINE_LEVEL / 10)
         lines = find_lines(y[pause], self._sr, least=least)
-        y = take_away_lines(y, self._sr, lines)
+        if lines:
+            around = np.repeat(heard.power[near], np.diff(edges))
+            y = take_away_lines(y, self._sr, lines, 1 / np.maximum(around, _QUIETEST))
+            y = notch(y, self._sr, find_lines(y[pause], self._sr, least=least))
 
         first, last = int(edges[begin - near.start]), int(edges[end - near.start])
         power = _power(y, edges) if lines else heard.power[near]
