@@ -5,8 +5,9 @@ import pytest
 
 from core.audio.decode import decode
 from core.audio.gate import has_voice
-from core.audio.speech import MARGIN, Stretch, find_speech, loudest_stretch, snr_within
+from core.audio.speech import MARGIN, Stretch, find_gaps, find_speech, loudest_stretch, snr_within
 from core.corpus.samples import list_synthesized
+from core.serving.prediction import BROKEN
 
 SR = 22_050
 LONGEST = 6.5
@@ -69,6 +70,36 @@ def test_no_stretch_is_longer_than_a_model_reads_and_none_overlaps(voice, longes
     assert all(a.last <= b.first for a, b in itertools.pairwise(found))
     spoken = sum(stretch.last - stretch.first for stretch in found)
     assert spoken > 0.8 * sum(s.last - s.first for s in find(voice)) * 6
+
+
+def test_where_a_recording_is_broken_off_is_said(voice):
+    (whole,) = find(place(voice, 1.0, 1.0, 1e-4))
+    loud = np.flatnonzero(np.abs(voice) > 0.3 * np.abs(voice).max())
+    for n in (100, 1_500, 3_000):
+        broken = place(voice, 1.0, 1.0, 1e-4)
+        first = SR + int(loud[len(loud) // 2])
+        broken[first : first + n] = 0
+        gap = sum(stretch.gap for stretch in find(broken))
+        assert gap == pytest.approx(n / SR if n > 1_000 else 0, abs=0.01)
+    assert whole.gap == 0
+    # A synthesizer's closures of consonants are as silent, but short.
+    assert all(stretch.gap < BROKEN for stretch in find(np.concatenate([voice, silence(0.3), voice])))
+    assert find_gaps(np.zeros(SR, np.float32), SR) == []
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_what_sounds_beside_a_voice_is_no_noise_beneath_it(voice, is_before):
+    t = np.arange(2 * SR) / SR
+    ring = 0.3 * np.sin(2 * np.pi * np.cumsum(np.where((20 * t) % 1 < 0.5, 1_000, 1_250)) / SR)
+    quiet = place(voice, 1.0, 1.0, 1e-4)
+    (alone,), (beside,) = find(quiet), find(np.concatenate([ring, quiet] if is_before else [quiet, ring]))
+    assert beside.snr == pytest.approx(alone.snr, abs=3)
+    (steady,) = find(place(voice, 3.0, 1.0, 0.01))
+    assert steady.snr < alone.snr - 20
+
+
+def test_digital_silence_is_no_noise(voice):
+    assert [stretch.snr for stretch in find(np.concatenate([silence(1), voice, silence(1)]))] == [np.inf]
 
 
 def test_a_quiet_voice_beside_a_loud_one_is_heard(voice):

@@ -40,6 +40,10 @@ LINE_LEVEL: Final = -40.0
 """Level of a steady partial relative to the voice from which it is taken away, in dB."""
 LOWERED_FROM: Final = 35.0
 """How far a voice must stand above the noise for it to be left as it is, in dB."""
+OTHER_NOISE: Final = 10.0
+"""Power over that of another noise around a voice from which the two are not one noise."""
+MIN_GAP: Final = 0.025
+"""Shortest gap in a recording that is one, in seconds: the closures of consonants are not silent."""
 MIN_NOISE: Final = 5
 """Windows without a voice that are needed to measure the noise."""
 
@@ -49,6 +53,10 @@ NARROW_FROM: Final = 4_200.0
 NARROW_SHARE: Final = 1e-5
 """Share of the power above it, from which a sound came through none."""
 _LOUD_SHARE: Final = 0.25
+_NOTHING: Final = 1e-6
+_GAP_EDGE: Final = 0.01
+_NO_NOISE: Final = 1e-10
+"""Share of the voice's power below which there is no noise, but digital silence."""
 _QUIETEST: Final = 1e-12
 """Power that every window is taken to have at least."""
 _N_FFT: Final = 2_048
@@ -74,6 +82,8 @@ class Stretch:
     """How far the voice stands above the noise around it, in dB; infinite where there is none."""
     has_voice: bool = True
     """Whether a voice was found in it; a whisper can be missed."""
+    gap: float = 0.0
+    """Time in the midst of the voice in which the recording is broken off, in seconds."""
 
     @property
     def is_narrow(self) -> bool:
@@ -119,6 +129,8 @@ class SpeechFinder:
         self._waiting = np.zeros(0, np.float32)
         self._heard = _Heard(0, np.zeros(0, np.float32), np.zeros(0))
         self._told = 0
+        self._gaps: list[tuple[int, int]] = []
+        self._n_taken = 0
 
     @property
     def settled(self) -> int:
@@ -162,6 +174,8 @@ class SpeechFinder:
 
     def _take(self, region: NDArray[np.float32]) -> None:
         """Clean a region and look for a voice in it."""
+        self._gaps += [(first + self._n_taken, last + self._n_taken) for first, last in find_gaps(region, self._sr)]
+        self._n_taken += len(region)
         y = self._high_pass(repair_clicks(region, self._sr))
         if mains := find_mains(y, self._sr):
             around = scipy.ndimage.uniform_filter1d(np.square(y), round(self._step))
@@ -223,7 +237,8 @@ class SpeechFinder:
         edges, origin = edges - edges[0], int(edges[0])
 
         probability = heard.probability[near]
-        pause = slice(*edges[list(_longest_pause(probability))].tolist())
+        is_noise = _is_noise_of_voice(heard.power[near], probability < NO_VOICE, begin - near.start, end - near.start)
+        pause = slice(*edges[list(_longest_run(is_noise))].tolist())
         least = float(np.mean(np.square(y[edges[begin - near.start] :]))) * 10 ** (LINE_LEVEL / 10)
         lines = find_lines(y[pause], self._sr, least=least)
         if lines:
@@ -233,7 +248,8 @@ class SpeechFinder:
 
         first, last = int(edges[begin - near.start]), int(edges[end - near.start])
         power = _power(y, edges) if lines else heard.power[near]
-        noise = power[probability < NO_VOICE]
+        is_noise = _is_noise_of_voice(power, probability < NO_VOICE, begin - near.start, end - near.start)
+        noise = power[is_noise]
         of_voice = float(power[begin - near.start : end - near.start].mean())
         snr = _ratio(of_voice, float(np.median(noise))) if len(noise) >= MIN_NOISE else snr_within(y, self._sr)
         margin = int(MARGIN * self._sr)
@@ -241,7 +257,8 @@ class SpeechFinder:
         voice = y[start : last + margin]
         if snr < LOWERED_FROM:
             voice = lower_noise(voice, y[pause])
-        return Stretch(origin + first, origin + last, origin + start, voice, snr)
+        gap = sum(b - a for a, b in self._gaps if origin + first <= a and b <= origin + last) / self._sr
+        return Stretch(origin + first, origin + last, origin + start, voice, snr, gap=gap)
 
     def _forget(self, settled: int) -> None:
         """Keep what stretches to come can need: their margins, and the noise before them."""
@@ -322,20 +339,69 @@ def _power(y: NDArray[np.float32], edges: NDArray[np.intp]) -> NDArray[np.float6
     return np.where(lengths > 0, sums / np.maximum(lengths, 1), 0.0)
 
 
-def _longest_pause(probability: NDArray[np.float32]) -> tuple[int, int]:
-    """Return the longest stretch of windows without a voice."""
+def _longest_run(is_noise: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the longest run of windows without a voice."""
     best, begin = (0, 0), None
-    for k, p in enumerate([*probability.tolist(), 1.0]):
-        if p < NO_VOICE:
+    for k, is_one in enumerate([*is_noise.tolist(), False]):
+        if is_one:
             begin = k if begin is None else begin
         elif begin is not None:
             best, begin = max(best, (begin, k), key=lambda run: run[1] - run[0]), None
     return best
 
 
+def _is_noise_of_voice(
+    power: NDArray[np.float64], is_noise: NDArray[np.bool_], begin: int, end: int
+) -> NDArray[np.bool_]:
+    """Return which windows hold the noise that a voice, windows ``begin`` to ``end``, stands in.
+
+    A telephone that rings before the voice is no noise beneath it: where what stands before, within and behind the
+    voice differs by far, the quietest of these tells.
+    """
+    k = np.arange(len(power))
+    sides = [is_noise & side for side in (k < begin, (k >= begin) & (k < end), k >= end)]
+    measured = [(float(np.median(power[side])), side) for side in sides if side.sum() >= MIN_NOISE]
+    if len(measured) < 2:
+        return is_noise
+    quietest, loudest = min(measured, key=lambda m: m[0]), max(measured, key=lambda m: m[0])
+    return quietest[1] if loudest[0] > OTHER_NOISE * quietest[0] else is_noise
+
+
+def find_gaps(y: NDArray[np.float32], sr: int) -> list[tuple[int, int]]:
+    """Return where a recording is broken off in the midst of a sound: nothing at all, between two loud moments.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Waveform, not filtered.
+    sr : int
+        Sampling rate, in Hz.
+
+    Returns
+    -------
+    list of (int, int)
+        First sample of each gap, and the one behind its last.
+    """
+    is_nothing = np.abs(y) < _NOTHING
+    least, beside = int(MIN_GAP * sr), int(_GAP_EDGE * sr)
+    if is_nothing.sum() < least:
+        return []
+    edges = np.flatnonzero(np.diff(np.pad(is_nothing, 1).astype(np.int8))).reshape(-1, 2)
+    loud = 0.25 * float(np.sqrt(np.mean(np.square(y[~is_nothing])))) if not is_nothing.all() else np.inf
+
+    def is_loud(part: NDArray[np.float32]) -> bool:
+        return len(part) == beside and float(np.sqrt(np.mean(np.square(part)))) > loud
+
+    return [
+        (first, last)
+        for first, last in edges[np.diff(edges, axis=1)[:, 0] >= least].tolist()
+        if is_loud(y[max(first - beside, 0) : first]) and is_loud(y[last : last + beside])
+    ]
+
+
 def _ratio(power: float, noise: float) -> float:
     """Return how far what a power holds beside its noise stands above the noise, in dB."""
-    return 10 * float(np.log10(max(power / noise - 1, 1e-3))) if noise > 0 else float("inf")
+    return 10 * float(np.log10(max(power / noise - 1, 1e-3))) if noise > _NO_NOISE * power else float("inf")
 
 
 def snr_within(y: NDArray[np.float32], sr: int) -> float:

@@ -14,6 +14,8 @@ from core.serving.known import KnownClip
 UNSURE: Final = "unsure"
 NO_VOICE: Final = "no speech or song was found in it: what the model makes of other sounds means nothing"
 """Why the answer for a sound without a voice is unsure."""
+BROKEN: Final = 0.05
+"""Time in the midst of a voice for which nothing was recorded, from which an answer is unsure, in seconds."""
 NOISY: Final = 17.0
 """How far a voice must stand above the noise around it for an answer to be sure, in dB."""
 

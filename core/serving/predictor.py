@@ -25,7 +25,7 @@ from core.corpus.prints import find_prints
 from core.errors import AudioError, ModelError
 from core.files import sha256_of_file
 from core.serving.known import recognise
-from core.serving.prediction import NO_VOICE, NOISY, Piece, Prediction, summarize
+from core.serving.prediction import BROKEN, NO_VOICE, NOISY, Piece, Prediction, summarize
 from core.serving.registry import Registry, StoredModel
 from core.work.turns import turns
 
@@ -302,6 +302,8 @@ class Predictor:
             distance = math.sqrt(score)
             unlike = f"unlike the recordings that the model learned from: {distance:.1f} times as far away as they are"
             doubts = (unlike, *doubts)
+        if stretch.gap >= BROKEN:
+            doubts = (f"broken: for {stretch.gap:.2f} s in its midst the recording holds nothing", *doubts)
         if stretch.snr < NOISY:
             doubts = (f"noisy: the voice stands only {max(stretch.snr, 0):.0f} dB above the noise around it", *doubts)
         return doubts
