@@ -13,6 +13,8 @@ from core.compiled import place_kernels
 
 # Before anything imports ONNX Runtime, which else looks up its maker's host ten seconds after a model was loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# TensorFlow greets with a dozen lines on processors and graphics cards that nobody asked for.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 place_kernels()
 
 __version__ = "0.2.0"

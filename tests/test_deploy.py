@@ -35,6 +35,15 @@ def locked(name: str) -> dict[str, str]:
     return {name[1]: name[2] for name in found if name}
 
 
+def test_no_secret_of_a_deployment_is_committed_by_accident():
+    require(shutil.which("git") is not None and (PROJECT_ROOT / ".git").exists(), "this is no checkout")
+    secret = [".streamlit/secrets.toml", "deploy/.env", "deploy/secrets.toml", "deploy/tls/privkey.pem"]
+    done = subprocess.run(
+        ["git", "check-ignore", *secret], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == secret
+
+
 def test_the_linter_finds_nothing_in_the_dockerfile():
     program = Path(sys.executable).with_name("hadolint")
     require(program.exists(), "hadolint is not installed")

@@ -263,14 +263,16 @@ def test_console_commands(database):
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, input=text, check=False)
 
     if database == "sqlite":
-        refused = run("enter")
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert "no database at" in refused.stderr
+        for command in ("enter", "reset"):
+            refused = run(command)
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert "no database at" in refused.stderr
     encoded = run("hash", text=f"{PASSWORD}\n").stdout.strip()
     assert is_password(PASSWORD, encoded)
     assert run("hash", text="short\n").returncode == 2
+    before = ensure_unlock_code()
     code = run("reset").stdout.strip().removeprefix("Unlock code: ")
-    assert code == ensure_unlock_code()
+    assert before != code == ensure_unlock_code()
     set_password(code, PASSWORD)
     assert run("reset").stdout.strip() == f"Unlock code: {ensure_unlock_code()}"
     entered = run("enter")

@@ -39,13 +39,13 @@ class Lines:
     """A line at the beginning and the end of each piece of work, and now and then between."""
 
     def __init__(self) -> None:
-        self.title, self.last = "", 0.0
+        self.title, self.last, self.written = "", 0.0, ""
 
     def __call__(self, progress: Progress) -> None:
         """Write a line where one is due."""
         is_due = progress.title != self.title or progress.share == 1
-        if is_due or time.monotonic() - self.last >= LINE_INTERVAL:
-            self.title, self.last = progress.title, time.monotonic()
+        if (is_due or time.monotonic() - self.last >= LINE_INTERVAL) and str(progress) != self.written:
+            self.title, self.last, self.written = progress.title, time.monotonic(), str(progress)
             print(progress, file=sys.stderr, flush=True)
 
 

@@ -92,9 +92,11 @@ def predict(
             write_answers(Path(files[0]), output, model=model, part=part, n_jobs=jobs)
 
 
-@commands.command(epilog=f"Example: {PROGRAM} export champion exported")
+@commands.command(epilog=f"Example: {PROGRAM} export reference-402dca03 exported")
 def export(
-    model: Annotated[str, typer.Argument(help="Name of the model, or 'champion' for the one in use.")],
+    model: Annotated[
+        str, typer.Argument(help="Name of the model, or 'champion' for the one in use; its recipe must be 'reference'.")
+    ],
     folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
     *,
     form: Annotated[Literal["reference"], typer.Option("--format", help="model.h5 and scaler.pkl.")] = "reference",

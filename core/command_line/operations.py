@@ -34,7 +34,9 @@ def job(
 def reset() -> None:
     """Forget the password, print a new unlock code."""
     from core.operations.access import sign_in
+    from core.operations.database import require_database
 
+    print(f"Database: {require_database()}", file=sys.stderr)
     code = sign_in.reset()
     print(f"Unlock code: {code}" if code else f"{sign_in.HASH_VARIABLE} is set and holds: change it there.")
 

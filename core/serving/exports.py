@@ -118,7 +118,7 @@ def prediction_fields(file: str, answer: Prediction | SoundWebError) -> dict[str
         "unheard": known.answer if known else "",
         "unheard_confidence": known.confidence if known else None,
         **answer.probabilities,
-        "error": "",
+        "error": None,
     }
 
 

@@ -7,6 +7,7 @@ nothing: the scheduler gives its tasks to others.
 import collections
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -159,6 +160,7 @@ def _same(thing: object) -> object:
 
 
 _LOST: Final = "The cluster's scheduler was lost. What came back is kept: start it again, and go on."
+_ADDRESS: Final = re.compile(r"([a-z]+://)?[^/]+:\d{1,5}")
 _NO_WORKERS: Final = (
     "The cluster has no workers. Start some, on as many machines as there are: python -m dask worker ADDRESS"
 )
@@ -187,14 +189,17 @@ def connected(address: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError as error:
         raise ClusterError("Work on several machines needs a package more: pip install 'dask[distributed]'.") from error
+    unreachable = ClusterError(
+        f"No scheduler answers at {address!r}. Start one by 'python -m dask scheduler', and use the address that it "
+        "shows, such as tcp://host:8786."
+    )
+    if _ADDRESS.fullmatch(address) is None:
+        raise unreachable
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGEST}):
         try:
             client = Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise ClusterError(
-                f"No scheduler answers at {address!r}. Start one by 'python -m dask scheduler', and use the address "
-                "that it shows."
-            ) from error
+            raise unreachable from error
         with client:
             try:
                 client.wait_for_workers(1, PATIENCE)
