@@ -57,8 +57,9 @@ class Api:
     def get(self, path: str) -> requests.Response:
         return requests.get(self._address + path, headers=self._headers, timeout=60)
 
-    def post(self, path: str, sound: bytes | None = None, **more) -> requests.Response:
-        return requests.post(self._address + path, sound, headers=self._headers, timeout=60, **more)
+    def post(self, path: str, sound: bytes | None = None, content_type: str = "", **more) -> requests.Response:
+        headers = self._headers | ({"Content-Type": content_type} if content_type else {})
+        return requests.post(self._address + path, sound, headers=headers, timeout=60, **more)
 
 
 @pytest.fixture
@@ -144,6 +145,22 @@ def test_models_are_listed_with_the_one_in_use_first(api, predictor):
 def test_what_cannot_be_answered_is_a_problem_with_a_sentence(api, call, status, words):
     assert is_problem(call(api), status, words)
     assert str(status) in PROBLEMS
+
+
+FIELD = b'--x\r\nContent-Disposition: form-data; name="f\xff-"\r\n\r\na-b\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "undefined", "zlib", "PUNYCODE", "none-such"])
+def test_a_form_is_read_in_a_plain_charset_alone(api, charset):
+    response = api.post("/predict", FIELD, f"multipart/form-data; boundary=x; charset={charset}")
+    assert is_problem(response, 415, "UTF-8 or Latin-1")
+    assert "415" in PROBLEMS
+
+
+@pytest.mark.parametrize("parameter", ["", "; charset=UTF-8", "; charset=iso-8859-1"])
+def test_names_of_fields_may_hold_any_bytes(api, parameter):
+    response = api.post("/predict", FIELD, f"multipart/form-data; boundary=x{parameter}")
+    assert is_problem(response, 400, "holds no file")
 
 
 def test_a_sound_of_exactly_the_limit_passes_and_one_byte_more_does_not(api):

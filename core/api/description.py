@@ -24,6 +24,7 @@ PROBLEMS: Final = {
     "405": "The address takes another method.",
     "411": "A form came without its length.",
     "413": "The sound file, or the form, is too large.",
+    "415": "A form is in another charset than UTF-8 or Latin-1.",
     "422": "The sound cannot be used: unreadable, too long, too short or silent.",
     "429": "The key had as many sounds answered as it may; Retry-After says when to come back, if ever.",
     "500": "Something went wrong; the number stands in the server's log.",

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
@@ -11,9 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
+from core.api.forms import is_form
 from core.config import DecodeLimits, UploadLimits
 from core.errors import BusyError
 from core.settings import read_number
+from core.work.intake import Intake
 
 MIB: Final = 2**20
 
@@ -32,8 +33,7 @@ class Reception:
     """Counts what programs send until they are answered; safe to share among threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: dict[object, tuple[str, int]] = {}
+        self._intake = Intake()
 
     @contextlib.asynccontextmanager
     async def received(self, request: Request, key: str, at_most: int) -> AsyncIterator[tuple[list[Sent], bool]]:
@@ -58,12 +58,12 @@ class Reception:
         Raises
         ------
         HTTPException
-            If there are none, too many, or too large ones.
+            If there are none, too many, or too large ones, or the form is in a charset that is not read.
         BusyError
             If the server, or the key, has too much to receive already.
         """
         with self._counted(request, key) as counted:
-            if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            if not is_form(request.headers):
                 yield [await _body(counted)], False
                 return
             stated, largest = read_number(request.headers.get("content-length", "")), UploadLimits.read().per_session
@@ -92,18 +92,15 @@ class Reception:
         try:
             yield Request(request.scope, receive)
         finally:
-            with self._lock:
-                self._held.pop(mark, None)
+            self._intake.release(mark)
 
     def _take_in(self, mark: object, key: str, size: int) -> None:
         limits = UploadLimits.read()
-        with self._lock:
-            of_key = sum(held for owner, held in self._held.values() if owner == key)
-            if of_key + size > limits.per_session:
-                raise BusyError("This key sends more at once than may lie here. Wait for answers, then go on.")
-            if sum(held for _, held in self._held.values()) + size > limits.in_all:
-                raise BusyError("The server receives as much as it can hold.")
-            self._held[mark] = (key, self._held.get(mark, (key, 0))[1] + size)
+        if self._intake.take(mark, key, size, of_owner=limits.per_session, in_all=limits.in_all):
+            return
+        if self._intake.of(key) + size > limits.per_session:
+            raise BusyError("This key sends more at once than may lie here. Wait for answers, then go on.")
+        raise BusyError("The server receives as much as it can hold.")
 
 
 async def _body(request: Request) -> Sent:
