@@ -208,7 +208,9 @@ def test_the_proxy_passes_pages_and_streams_on_and_nothing_else(proxy):
     context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
     stream = address.replace("https", "wss") + "/_stcore/stream"
-    with connect(stream, ssl=context, origin="https://voice.example.org", subprotocols=["streamlit"]) as socket:
-        assert socket.protocol.state.name == "OPEN"
-    with pytest.raises(InvalidStatus, match="403"):
-        connect(stream, ssl=context, origin="https://evil.example.org", subprotocols=["streamlit"])
+    for origin in ("https://voice.example.org", address):
+        with connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"]) as socket:
+            assert socket.protocol.state.name == "OPEN"
+    for origin in ("https://evil.example.org", "https://127.0.0.1"):
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"])

@@ -152,6 +152,12 @@ def test_pages_of_another_port_of_the_same_host_are_refused(server):
     assert requests.put(path, files={"f": b"RIFF"}, headers=headers, timeout=60).status_code == 403
 
 
+def handshake(origin: str | None, host: str, scheme: str = "ws") -> dict:
+    headers = {"host": host} | ({} if origin is None else {"origin": origin})
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "websocket", "scheme": scheme, "headers": raw}
+
+
 @pytest.mark.parametrize(
     ("origin", "host", "scheme", "is_own"),
     [
@@ -176,13 +182,28 @@ def test_pages_of_another_port_of_the_same_host_are_refused(server):
     ],
 )
 def test_a_page_is_the_servers_own_by_host_and_port_or_by_name(monkeypatch, origin, host, scheme, is_own):
-    options = {"browser.serverAddress": "named.example", "browser.serverPort": 443}
+    options = {"browser.serverAddress": "named.example", "browser.serverPort": 8501}
     options |= {"server.corsAllowedOrigins": ["http://other.example:81"]}
     monkeypatch.setattr(config, "get_option", options.__getitem__)
-    monkeypatch.setattr(config, "is_manually_set", options.__contains__)
-    headers = {"host": host} | ({} if origin is None else {"origin": origin})
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert is_at_home({"type": "websocket", "scheme": scheme, "headers": raw}) == is_own
+    monkeypatch.setattr(config, "is_manually_set", lambda _: False)
+    assert is_at_home(handshake(origin, host, scheme)) == is_own
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "accepted"),
+    [
+        ("localhost", None, set()),
+        ("localhost", 444, {"https://localhost:444"}),
+        ("named.example", None, {"https://named.example"}),
+        ("named.example", 444, {"https://named.example:444"}),
+    ],
+)
+def test_an_address_is_named_with_its_port_or_means_that_of_its_scheme(monkeypatch, address, port, accepted):
+    options = {"browser.serverAddress": address, "browser.serverPort": port, "server.corsAllowedOrigins": []}
+    monkeypatch.setattr(config, "get_option", options.__getitem__)
+    monkeypatch.setattr(config, "is_manually_set", lambda name: options[name] is not None)
+    origins = [f"https://{host}{end}" for host in ("localhost", "named.example") for end in ("", ":444", ":8501")]
+    assert {origin for origin in origins if is_at_home(handshake(origin, "127.0.0.1:8501"))} == accepted
 
 
 def received(*messages: bytes) -> list[float]:

@@ -45,6 +45,8 @@ FILE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FILE_SIZE: Final = 1_024
 """What a file takes besides its content, name and type, in bytes: a bound."""
 PORTS: Final = {"http": 80, "https": 443}
+DEFAULT: Final = "localhost"
+"""Address that names no server: other servers of the same machine have it too."""
 FULL: Final = "There is no room for this file at the moment. Remove others, or try again in a few minutes."
 MANY: Final = f"A visit holds {MAX_FILES} files at most. Remove others first."
 UNKNOWN: Final = "A file is uploaded as a form, to the address that the server gave."
@@ -294,8 +296,11 @@ def place_of(address: str, scheme: str) -> tuple[str | None, int | None]:
 
 
 def _named() -> list[str]:
-    """Return the addresses that Streamlit's configuration names."""
+    """Return the addresses that Streamlit's configuration names; without a port, that of the scheme is meant."""
     named = [origin.strip() for origin in config.get_option("server.corsAllowedOrigins")]
-    if config.is_manually_set("browser.serverAddress"):
-        named.append(f"{config.get_option('browser.serverAddress')}:{config.get_option('browser.serverPort')}")
+    address, port = config.get_option("browser.serverAddress"), config.get_option("browser.serverPort")
+    if config.is_manually_set("browser.serverPort"):
+        named.append(f"{address}:{port}")
+    elif address != DEFAULT:
+        named.append(address)
     return named
