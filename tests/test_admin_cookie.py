@@ -6,6 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
 
+from core.errors import BusyError, DatabaseError
+from core.operations.access import sessions
 from core.operations.access.sign_in import sign_out
 from pages.ui.admin import cookie
 from pages.ui.admin import sign_in as page
@@ -51,6 +53,16 @@ def test_other_words_get_no_cookie(database, word, status):
     answer = post(word)
     assert answer.status_code == status
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("error", [DatabaseError("gone"), BusyError("busy")])
+def test_where_the_database_cannot_be_asked_a_word_gets_a_sentence(token, monkeypatch, error):
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(sessions, "require_admin", fail)
+    answer = post(handovers.give(token))
+    assert (answer.status_code, answer.body.decode()) == (503, error.told)
 
 
 def test_a_session_that_was_ended_gets_no_cookie(token):

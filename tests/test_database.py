@@ -1,12 +1,16 @@
+import contextlib
 import datetime
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
 from core.errors import DatabaseError, NotSignedIn
+from core.operations import database as module
 from core.operations.access import audit, sessions
 from core.operations.access.sessions import open_session, require_admin
 from core.operations.database import close_database, database_url, describe_database, now, reading, writing
@@ -125,6 +129,57 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "file" / "data"))
     with pytest.raises(DatabaseError, match="cannot be written"), reading():
         pass
+
+
+def test_a_lock_that_another_one_keeps_is_a_sentence(database, monkeypatch):
+    monkeypatch.setattr(module, "BUSY_TIMEOUT", 1)
+    insert_job("queued")
+    touch = sa.update(jobs).values(actor="somebody")
+    with writing() as first:
+        first.execute(touch)
+        with pytest.raises(DatabaseError, match="cannot be used"), writing() as second:
+            second.execute(touch)
+    insert_job("done")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_where_all_connections_are_taken_that_is_a_sentence(database, monkeypatch):
+    monkeypatch.setattr(module, "BUSY_TIMEOUT", 1)
+    with contextlib.ExitStack() as stack:
+
+        def take_all() -> None:
+            for _ in range(50):
+                stack.enter_context(reading())
+
+        with pytest.raises(DatabaseError, match="cannot be used") as error:
+            take_all()
+    assert "Pool" not in error.value.told
+
+
+def test_an_opening_that_does_not_end_keeps_others_no_longer_than_it_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr(module, "OPEN_TIMEOUT", 0.1)
+    came, go_on = threading.Event(), threading.Event()
+
+    def upgrade(_: sa.Connection) -> None:
+        came.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(module, "update_schema", upgrade)
+
+    def open_it() -> None:
+        with reading():
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(open_it)
+        came.wait(20)
+        with pytest.raises(DatabaseError, match="opening or upgrading"):
+            open_it()
+        go_on.set()
+        first.result()
+    close_database()
 
 
 def test_sessions_end_by_a_long_pause_but_not_by_use(database, monkeypatch, token):

@@ -292,7 +292,7 @@ def test_of_servers_that_start_at_once_one_upgrades(old, tmp_path):
 
 @only_sqlite
 def test_a_start_that_waits_too_long_for_another_one_says_so(old, monkeypatch):
-    monkeypatch.setattr(database_module, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(database_module, "OPEN_TIMEOUT", 0.1)
     path = Path(database_url().database)
     with FileLock(path.with_name(f"{path.name}.lock")), pytest.raises(DatabaseError, match="Another process"):
         open_database()

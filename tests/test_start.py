@@ -67,6 +67,33 @@ def test_routes_are_made_when_one_of_them_is_asked_for():
     assert made == [1]
 
 
+def test_while_routes_are_made_no_more_wait_than_the_server_can_bear():
+    go_on = threading.Event()
+
+    def routes() -> list[Mount]:
+        go_on.wait(20)
+        return [Mount("/api", Starlette(routes=[Route("/{name}", say_path)]))]
+
+    programs, said = start.OnDemand("/api/", routes), []
+
+    async def receive() -> dict:
+        return {"type": "http.request"}
+
+    async def send(message: dict) -> None:
+        said.append(message.get("status", message.get("code")))
+
+    async def ask_all() -> None:
+        common = {"path": "/api/hello", "headers": [], "query_string": b""}
+        async with anyio.create_task_group() as group:
+            for kind in 100 * ["http"] + ["websocket"]:
+                group.start_soon(programs.handle, {"type": kind, "method": "GET", **common}, receive, send)
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+
+    anyio.run(ask_all)
+    assert {200, 503, 1013} <= set(said)
+
+
 @pytest.mark.parametrize(("query", "root", "address"), [("clip=a%20b", "", "/?clip=a%20b"), ("", "/voice", "/voice/")])
 def test_the_first_page_has_one_address(query, root, address):
     scope = {"type": "http", "method": "GET", "path": "/predict", "headers": [], "root_path": root}

@@ -1,11 +1,15 @@
 """Who calls: the key in the header of a request, or of the handshake of a WebSocket."""
 
 import functools
+from typing import Final
 
-import anyio.to_thread
 from starlette.requests import HTTPConnection
 
 from core.operations.access.keys import use_key
+from core.work.places import Places
+
+places: Final = Places(threads=8, most_waiting=64)
+"""Threads that wait for the database; fewer than its connections, which pages need too."""
 
 
 async def charge(connection: HTTPConnection, n_sounds: int, *, is_counted: bool = True) -> str:
@@ -28,9 +32,13 @@ async def charge(connection: HTTPConnection, n_sounds: int, *, is_counted: bool 
         If there is no key that works.
     TooManyRequests
         If it has had as many sounds answered as it may.
+    DatabaseError
+        If the database cannot be used.
+    BusyError
+        If too many wait for it already.
     """
     key = bearer(connection.headers.get("authorization", ""))
-    return await anyio.to_thread.run_sync(functools.partial(use_key, key, n_sounds, is_counted=is_counted))
+    return await places.run(functools.partial(use_key, key, n_sounds, is_counted=is_counted))
 
 
 def bearer(header: str) -> str | None:

@@ -23,8 +23,12 @@ from core.operations.schema import update_schema
 from core.settings import read_text
 
 SQLITE_FILE: Final = "soundweb.db"
-BUSY_TIMEOUT: Final = 15
-"""Longest wait for another process's write, in seconds."""
+BUSY_TIMEOUT: Final = 5
+"""Longest wait for a connection, or for another one's write, in seconds: people wait for what waits for it."""
+STATEMENT_TIMEOUT: Final = 60
+"""Longest time that a statement takes in PostgreSQL, in seconds."""
+OPEN_TIMEOUT: Final = 15
+"""Longest wait for another process, or thread, that opens or upgrades the database, in seconds."""
 SCHEMA_LOCK: Final = 7_685_221
 """Number of the advisory lock under which one process makes or changes the tables in PostgreSQL."""
 
@@ -136,7 +140,7 @@ def _said_plainly() -> Iterator[None]:
     """Turn what a user can mend into a sentence; broken constraints are the callers' business."""
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
         original = getattr(error, "orig", error)
         if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError) or _is_wrong_statement(error):
             raise
@@ -157,34 +161,55 @@ def _engine() -> sa.Engine:
     """Return the engine of the configured database, with its tables up to date."""
     url = database_url()
     key = url.render_as_string(hide_password=False)
-    with _engines_lock:
+    if not _engines_lock.acquire(timeout=OPEN_TIMEOUT):
+        raise _opened_elsewhere(url)
+    try:
         if key not in _engines:
             make = _sqlite_engine if url.drivername == "sqlite" else _postgres_engine
             try:
                 _engines[key] = make(url)
             except Timeout as error:
-                raise DatabaseError(
-                    f"Another process has been opening or upgrading {url.database!r} for {BUSY_TIMEOUT} s. "
-                    "Try again in a minute."
-                ) from error
+                raise _opened_elsewhere(url) from error
             except OSError as error:
                 raise DatabaseError(f"The file {url.database!r} cannot be written: {error.strerror}.") from error
         return _engines[key]
+    finally:
+        _engines_lock.release()
+
+
+def _opened_elsewhere(url: sa.URL) -> DatabaseError:
+    return DatabaseError(
+        f"Another process or thread has been opening or upgrading {url.database!r} for {OPEN_TIMEOUT} s. "
+        "Try again in a minute."
+    )
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_TIMEOUT})
+        engine = sa.create_engine(
+            url, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT, connect_args={"connect_timeout": BUSY_TIMEOUT}
+        )
     except ModuleNotFoundError as error:
         raise DatabaseError("PostgreSQL needs psycopg. Install it with: pip install 'psycopg[binary]'") from error
+    sa.event.listen(engine, "connect", _prepare_postgres)
     try:
         with engine.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{OPEN_TIMEOUT}s'")
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
             update_schema(connection)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _prepare_postgres(connection: Any, record: object) -> None:
+    """Bound what statements wait for, and take; a pooler before the server may refuse this as a connection's option."""
+    del record
+    connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT}s'")
+    connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
+    connection.commit()
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -199,7 +224,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     # Switching to the write-ahead log does not wait for other processes, so they take turns.
-    with FileLock(path.with_name(f"{path.name}.lock"), timeout=BUSY_TIMEOUT):
+    with FileLock(path.with_name(f"{path.name}.lock"), timeout=OPEN_TIMEOUT):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with engine.connect() as connection:
             connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]

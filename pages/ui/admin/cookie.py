@@ -10,13 +10,13 @@ import threading
 import time
 from typing import Final
 
-import anyio.to_thread
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.errors import NotSignedIn
+from core.errors import NotSignedIn, SoundWebError
+from core.work.places import Places
 from pages.ui.shared import state
 
 COOKIE: Final = "soundweb-admin"
@@ -56,6 +56,8 @@ class Handovers:
 
 handovers: Final = Handovers()
 """Those of this server."""
+places: Final = Places(threads=2, most_waiting=16)
+"""Threads that wait for the database."""
 
 
 def ask_for_cookie(word: str | None) -> None:
@@ -78,13 +80,17 @@ async def set_cookie(request: Request) -> Response:
         if len(body) > MAX_WORD:
             return Response(status_code=413)
     token = handovers.take(body.decode("latin-1"))
+    if token is None:
+        return Response(status_code=403)
     try:
-        await anyio.to_thread.run_sync(require_admin, token)
+        await places.run(require_admin, token)
     except NotSignedIn:
         return Response(status_code=403)
+    except SoundWebError as error:  # the database cannot be used, or too many wait for it
+        return Response(error.told, 503)
     response = Response(status_code=204)
     is_secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
-    response.set_cookie(COOKIE, token or "", httponly=True, samesite="strict", secure=is_secure, path="/")
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=is_secure, path="/")
     return response
 
 

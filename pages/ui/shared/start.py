@@ -18,17 +18,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Match, Route, Router, get_route_path
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 from streamlit import net_util
 from streamlit.runtime.pages_manager import PagesManager
 
 from core import logs
 from core.api.health import Health
+from core.api.problems import problem_of
 from core.compiled import place_temporary_files
 from core.config import check_settings, metrics_address
 from core.corpus.catalogue import list_places
-from core.errors import SoundWebError, log_unexpected
+from core.errors import BusyError, SoundWebError, log_unexpected
 from core.operations import measures
 from core.work.imports import imports
+from core.work.places import Places
 from pages.ui.admin.cookie import session_routes
 from pages.ui.shared.protection import Protection
 from pages.ui.shared.strangers import Guard
@@ -56,6 +59,8 @@ drawn: Final = threading.Event()
 """Set once a visitor has a page."""
 PROGRAMS: Final = "/api/"
 """Beginning of the addresses that programs ask."""
+BUSY: Final = 1013
+"""Code with which a WebSocket is closed that may be tried again later."""
 
 
 class OnDemand(BaseRoute):
@@ -71,7 +76,9 @@ class OnDemand(BaseRoute):
 
     def __init__(self, beginning: str, routes: Callable[[], Sequence[BaseRoute]]) -> None:
         self._beginning = beginning
-        self._router = functools.cache(lambda: Router(routes()))
+        self._routes = routes
+        self._router: Router | None = None
+        self._places = Places(threads=1, most_waiting=64)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether an address is one of them."""
@@ -80,12 +87,18 @@ class OnDemand(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as they do."""
-        router = await anyio.to_thread.run_sync(self._make)
-        await router(scope, receive, send)
+        try:
+            router = self._router or await self._places.run(self._make)
+        except BusyError as error:
+            refuse = problem_of(error) if scope["type"] == "http" else WebSocketClose(BUSY, error.told)
+            await refuse(scope, receive, send)
+        else:
+            await router(scope, receive, send)
 
     def _make(self) -> Router:
         with imports.alone():
-            return self._router()
+            self._router = self._router or Router(self._routes())
+            return self._router
 
 
 @contextlib.asynccontextmanager
