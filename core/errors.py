@@ -46,6 +46,10 @@ class ModelError(SoundWebError):
     """A stored model cannot be used: missing, altered, or made for other features or labels."""
 
 
+class AnotherInUse(ModelError):  # noqa: N818 - a state, said as one
+    """Which models are in use, or were before, was changed by somebody else since it was looked at."""
+
+
 class ClusterError(SoundWebError):
     """The other machines cannot be given work: no scheduler, no workers, or others than this project's."""
 

@@ -74,7 +74,7 @@ def test_a_better_model_is_put_in_use_and_taken_back(registry, published, token)
     assert registry.previous() == published.name
     with pytest.raises(ModelError, match="in use already"):
         promote(token, OTHER, registry=registry)
-    assert roll_back(token, registry=registry) == published.name
+    assert roll_back(token, published.name, registry=registry) == published.name
     assert registry.champion() == published.name
     assert [entry.action for entry in audit.list_entries(token)] == ["roll back", "promote"]
 
@@ -103,6 +103,78 @@ def test_a_model_that_was_evaluated_on_fewer_clips_needs_confirmation(registry, 
     assert promote_by_job("admin", OTHER, registry=registry).startswith("Not put in use")
 
 
+def meanwhile(monkeypatch, act):
+    """Let somebody else act once, when a gate has compared and nothing is written yet."""
+    record = audit.record
+
+    def act_first(*args, **kwargs):
+        monkeypatch.setattr(audit, "record", record)
+        act()
+        return record(*args, **kwargs)
+
+    monkeypatch.setattr(audit, "record", act_first)
+
+
+@pytest.mark.parametrize("confirmation", [None, OTHER])
+def test_a_model_is_not_put_in_use_instead_of_one_that_the_gate_did_not_see(
+    registry, published, token, monkeypatch, confirmation
+):
+    better = copy_model(registry, published, "reference-22222222", **with_recall(published, 0.2)).name
+    copy_model(registry, published, **with_recall(published, 0.1 if confirmation is None else -0.1))
+    meanwhile(monkeypatch, lambda: registry.promote(better))
+    with pytest.raises(ModelError, match=f"{better}, not {published.name}, is in use"):
+        promote(token, OTHER, confirmation, registry=registry)
+    assert registry.champion() == better
+    assert audit.list_entries(token) == []
+
+
+def test_a_job_compares_its_model_with_the_one_that_was_put_in_use_meanwhile(registry, published, token, monkeypatch):
+    better = copy_model(registry, published, "reference-22222222", **with_recall(published, 0.2)).name
+    copy_model(registry, published, **with_recall(published, 0.1))
+    meanwhile(monkeypatch, lambda: registry.promote(better))
+    said = promote_by_job("admin", OTHER, registry=registry)
+    assert said.startswith("Not put in use")
+    assert better in said
+    assert registry.champion() == better
+    assert [entry.action for entry in audit.list_entries(token)] == ["promotion by job refused"]
+
+
+@pytest.mark.parametrize("used", ["none", "a damaged one"])
+def test_where_no_model_answers_another_one_that_is_put_in_use_meanwhile_counts(
+    registry, published, token, monkeypatch, used
+):
+    better = copy_model(registry, published, "reference-22222222", **with_recall(published, 0.2)).name
+    copy_model(registry, published)
+    if used == "none":
+        (registry.root / "champion.json").unlink()
+    else:
+        (registry.root / published.name / "network.onnx").write_bytes(b"")
+    meanwhile(monkeypatch, lambda: registry.promote(better))
+    with pytest.raises(ModelError, match="was put in use meanwhile"):
+        promote(token, OTHER, registry=registry)
+    assert registry.champion() == better
+    assert promote_by_job("admin", OTHER, registry=registry).startswith("Not put in use")
+
+
+def test_a_model_that_is_damaged_is_replaced(registry, published, token):
+    copy_model(registry, published)
+    (registry.root / published.name / "network.onnx").write_bytes(b"")
+    assert promote(token, OTHER, registry=registry).recorded == published.name
+    assert registry.champion() == OTHER
+
+
+def test_two_who_go_back_at_once_go_back_once(registry, published, token):
+    newest = copy_model(registry, published, "reference-22222222").name
+    copy_model(registry, published)
+    for name in (OTHER, newest):
+        promote(token, name, registry=registry)
+    assert roll_back(token, OTHER, registry=registry) == OTHER
+    with pytest.raises(ModelError, match=f"before it {published.name} was, not {OTHER}"):
+        roll_back(token, OTHER, registry=registry)
+    assert registry.champion() == OTHER
+    assert [entry.action for entry in audit.list_entries(token)].count("roll back") == 1
+
+
 @pytest.mark.parametrize("act", ["promote", "promote_by_job", "roll_back", "delete"])
 def test_nothing_is_done_that_can_not_be_noted(registry, published, token, monkeypatch, act):
     copy_model(registry, published)
@@ -117,7 +189,7 @@ def test_nothing_is_done_that_can_not_be_noted(registry, published, token, monke
     acts = {
         "promote": lambda: promote(token, OTHER, registry=registry),
         "promote_by_job": lambda: promote_by_job("admin", OTHER, registry=registry),
-        "roll_back": lambda: roll_back(token, registry=registry),
+        "roll_back": lambda: roll_back(token, published.name, registry=registry),
         "delete": lambda: delete(token, OTHER, OTHER, registry=registry),
     }
     with pytest.raises(DatabaseError):
@@ -129,7 +201,7 @@ def test_what_was_not_done_is_not_noted(registry, published, token):
     with pytest.raises(ModelError, match="is in use"):
         delete(token, published.name, published.name, registry=registry)
     with pytest.raises(ModelError, match="No model was in use before"):
-        roll_back(token, registry=registry)
+        roll_back(token, published.name, registry=registry)
     assert audit.list_entries(token) == []
 
 
@@ -187,7 +259,7 @@ def test_the_model_in_use_is_never_deleted(registry, published, token):
     assert registry.names() == [OTHER]
     assert sorted(path.name for path in registry.root.iterdir() if path.is_dir()) == [OTHER]
     with pytest.raises(ModelError, match="No model was in use before"):
-        roll_back(token, registry=registry)
+        roll_back(token, published.name, registry=registry)
     for name in ("../artifacts", "reference-00000000", ""):
         with pytest.raises(ModelError, match="There is no model"):
             delete(token, name, name, registry=registry)
@@ -197,7 +269,7 @@ def test_nobody_acts_on_models_without_signing_in(registry, published, database)
     name = published.name
     for act in (
         lambda: promote("guess", name, registry=registry),
-        lambda: roll_back("", registry=registry),
+        lambda: roll_back("", name, registry=registry),
         lambda: delete("guess", name, name, registry=registry),
         lambda: export_model("guess", name, registry=registry),
         lambda: import_model("guess", b"", registry=registry),

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from core.config import STORED_NAME, artifacts_folder, configuration_hash
 from core.corpus.base import is_label_set
 from core.corpus.known import load_corpus
-from core.errors import ModelError
+from core.errors import AnotherInUse, ModelError
 from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
 from core.learning.manifest import FIRST_FORMAT, Manifest
 from core.settings import PROGRAM
@@ -339,11 +339,20 @@ class Registry:
         if (self.root / name).exists() and not (mends and self._is_damaged(name)):
             raise ModelError(f"The model {name!r} is stored already, and models are never overwritten.")
 
-    def promote(self, name: str) -> None:
+    def promote(self, name: str, *, instead_of: str | None = None) -> None:
         """Put a model in use, after checking its files.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        instead_of : str, optional
+            Name of the model that must be in use still, empty where none may be; any by default.
 
         Raises
         ------
+        AnotherInUse
+            If another model is in use.
         ModelError
             If the model cannot be loaded, or the choice not be written.
         """
@@ -355,14 +364,31 @@ class Registry:
             except ModelError as error:
                 logger.warning("The record of models in use starts anew: %s", error)
                 before = []
+            used = before[-1] if before else ""
+            if instead_of is not None and used != instead_of:
+                raise AnotherInUse(
+                    f"Another model was put in use meanwhile: {used or 'none'}, not {instead_of or 'none'}, is in use. "
+                    "Look at it before changing that."
+                )
             stored = self.names()
             self._write_used([*(used for used in before if used != name and used in stored), name])
 
-    def roll_back(self) -> str:
+    def roll_back(self, expected: str | None = None) -> str:
         """Put the model in use that was so before, and return its name.
+
+        Parameters
+        ----------
+        expected : str, optional
+            Name of the model that this must be; any by default.
+
+        Returns
+        -------
+        str
 
         Raises
         ------
+        AnotherInUse
+            If it is another model.
         ModelError
             If there was none, or it cannot be loaded.
         """
@@ -370,6 +396,11 @@ class Registry:
             used = self._used()
             if len(used) < 2:
                 raise ModelError("No model was in use before this one.")
+            if expected is not None and used[-2] != expected:
+                raise AnotherInUse(
+                    f"The models in use were changed meanwhile: {used[-1]} is in use, and before it {used[-2]} was, "
+                    f"not {expected}. Look at them before going back."
+                )
             self.load(used[-2])
             self._write_used(used[:-1])
         return used[-2]

@@ -3,11 +3,12 @@
 An action is noted in the transaction in which it is done: nothing is done that cannot be noted.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from core.errors import ModelError
+from core.errors import AnotherInUse, ModelError
 from core.learning.evaluation import ALL_CLIPS, subsets_of
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
@@ -42,6 +43,8 @@ class Gate:
     """Name of the corpus that the model was evaluated by."""
     used_corpus: str = ""
     """The same of the model in use."""
+    recorded: str = ""
+    """Name of the model in use, even where it cannot answer; empty where there is none."""
 
     @property
     def objection(self) -> str:
@@ -136,7 +139,8 @@ def evaluate_promotion(name: str, registry: Registry | None = None) -> Gate:
     recall, n_clips = _speaker_independent_recall(model)
     gate = Gate(name, recall, None, None, n_clips, main_protocol=model.main_protocol, corpus=model.manifest.corpus.name)
     try:
-        used = registry.load()
+        gate = dataclasses.replace(gate, recorded=registry.champion())
+        used = registry.load(gate.recorded)
     except ModelError:  # none, or one that cannot answer: any model is better
         return gate
     used_recall, used_n_clips = _speaker_independent_recall(used)
@@ -178,6 +182,8 @@ def promote(token: str, name: str, confirmation: str | None = None, *, registry:
     ------
     NotSignedIn
         If nobody is signed in with the token.
+    AnotherInUse
+        If another model was put in use while the gate compared.
     ModelError
         If the model cannot be loaded, is in use, or the gate's objection is not answered.
     """
@@ -189,6 +195,8 @@ def promote_from_console(name: str, confirmation: str | None = None, *, registry
 
     Raises
     ------
+    AnotherInUse
+        If another model was put in use while the gate compared.
     ModelError
         If the model cannot be loaded, is in use, or the gate's objection is not answered.
     """
@@ -205,12 +213,14 @@ def _promote(actor: str, name: str, confirmation: str | None, registry: Registry
     detail = f"instead of {gate.used}" + (f"; confirmed although {gate.objection}" if gate.objection else "")
     with writing() as connection:
         audit.record(actor, "promote", name, detail, within=connection)
-        registry.promote(name)
+        registry.promote(name, instead_of=gate.recorded)
     return gate
 
 
 def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -> str:
     """Put the model of a job in use where the gate has no objection, or none is in use yet; return what was done.
+
+    Where another model is put in use meanwhile, the gate compares with that one.
 
     Parameters
     ----------
@@ -227,6 +237,12 @@ def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -
         A sentence for the job.
     """
     registry = registry or Registry()
+    while True:
+        with contextlib.suppress(AnotherInUse):
+            return _promote_by_job(actor, name, registry)
+
+
+def _promote_by_job(actor: str, name: str, registry: Registry) -> str:
     gate = evaluate_promotion(name, registry)
     if gate.used == name:
         return f"{name} was in use already."
@@ -235,25 +251,40 @@ def promote_by_job(actor: str, name: str, *, registry: Registry | None = None) -
         return f"Not put in use: {gate.objection}."
     with writing() as connection:
         audit.record(actor, "promote by job", name, f"instead of {gate.used}", within=connection)
-        registry.promote(name)
+        registry.promote(name, instead_of=gate.recorded)
     return f"{name} is in use."
 
 
-def roll_back(token: str, *, registry: Registry | None = None) -> str:
+def roll_back(token: str, expected: str, *, registry: Registry | None = None) -> str:
     """Put the model in use that was so before, and return its name.
+
+    Parameters
+    ----------
+    token : str
+        Of an administrator who is signed in.
+    expected : str
+        Name of that model, as it was shown: somebody else may have gone back to it since.
+    registry : Registry, optional
+        Where models are stored.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     NotSignedIn
         If nobody is signed in with the token.
+    AnotherInUse
+        If it is another model by now.
     ModelError
         If there was none, or it cannot be loaded.
     """
     actor = require_admin(token)
     registry = registry or Registry()
     with writing() as connection:
-        audit.record(actor, "roll back", registry.previous() or "", within=connection)
-        return registry.roll_back()
+        audit.record(actor, "roll back", expected, within=connection)
+        return registry.roll_back(expected)
 
 
 def delete(token: str, name: str, confirmation: str, *, registry: Registry | None = None) -> None:

@@ -84,10 +84,11 @@ def _show_roll_back(token: str) -> None:
     """Offer to take the last promotion back."""
     previous = Registry().previous()
     label = f"Roll back to {previous}" if previous else "Roll back"
-    if st.button(
+    is_clicked = st.button(
         label, icon=":material/undo:", disabled=previous is None, help="Puts the model in use that was so before."
-    ):
-        say_done(f"{roll_back(token)} is in use.")
+    )
+    if is_clicked and previous is not None:
+        say_done(f"{roll_back(token, previous)} is in use.")
 
 
 def _show_model(token: str, models: list[Overview]) -> None:
