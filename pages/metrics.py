@@ -45,7 +45,7 @@ def _show_tabs(evaluated: Evaluated) -> None:
         if tab.open:
             with tab:
                 if name in NEED_ROWS and evaluated.rows.empty:
-                    show_not_evaluated(evaluated)
+                    st.caption("There are no answers to draw here. Choose another protocol or other clips above.")
                 else:
                     show(evaluated)
 

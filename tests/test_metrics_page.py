@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -7,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 from core.corpus.ravdess import RAVDESS, parse_name
 from core.labels import EMOTIONS
 from core.learning.reports.tables import rank_cells, select, tabulate_confusion
-from core.serving.registry import Registry
+from core.serving.registry import MODEL_FILES, PREDICTIONS_FILE, Registry
 from pages.ui.shared import state
 from tests.conftest import ROOT, players
+from tests.test_model_operations import OTHER
 
 PAGE = "pages/metrics.py"
 NAMES = list(EMOTIONS)
@@ -139,6 +141,32 @@ def test_a_protocol_that_the_files_lack_is_named(published, monkeypatch):
     assert "reference, speaker-emobox" in app.info[0].value
     for name in ("Groups", "Calibration", "Models", "Card and files"):
         open_tab(app, name)
+
+
+def test_the_page_opens_on_a_protocol_that_the_model_was_evaluated_by(registry, published, monkeypatch):
+    def write_files(folder):
+        for file in MODEL_FILES:
+            shutil.copy(published.folder / file, folder / file)
+        (folder / "metrics.json").write_text(json.dumps({"reference": published.metrics()["reference"]}))
+        predictions = published.predictions()
+        predictions[predictions["protocol"] == "reference"].to_csv(folder / PREDICTIONS_FILE, index=False)
+
+    registry.publish(OTHER, published.manifest, write_files)
+    registry.promote(OTHER)
+    app = start(registry.root, monkeypatch)
+    assert not app.exception
+    assert app.selectbox(key=state.METRICS_PROTOCOL).value == "reference"
+    assert len(listed(app))
+    assert not app.info
+    app.selectbox(key=state.METRICS_PROTOCOL).set_value("speaker-emobox").run()
+    assert len(app.info) == 1
+
+
+@pytest.mark.parametrize("protocol", ["random", "speaker-emobox"])
+def test_that_there_are_no_answers_is_said_once(published, monkeypatch, protocol):
+    app = start(published.folder.parent, monkeypatch, **{state.METRICS_PROTOCOL: protocol})
+    for name in ("Groups", "Calibration"):
+        assert len(open_tab(app, name).info) == (protocol == "random")
 
 
 def test_the_open_tab_alone_is_drawn(app):

@@ -72,7 +72,10 @@ class Evaluated:
 
 
 def choose_evaluated() -> Evaluated | None:
-    """Show the four pickers, which are links too; return None where no model is stored."""
+    """Show the four pickers, which are links too; return None where no model is stored.
+
+    Until somebody chooses, the protocol is one that the model was evaluated by.
+    """
     registry = cache.VerifiedModels()
     names = registry.names()
     if not names:
@@ -93,23 +96,26 @@ def choose_evaluated() -> Evaluated | None:
         # Those that count for new users first, other corpora last.
         backwards = list(reversed(trained.protocols))
         protocols = tuple(sorted(backwards, key=lambda name: name.startswith(CORPUS_PREFIX)))
+        reports = model.metrics()
+        evaluated_by = next((name for name in protocols if name in reports), protocols[0])
         protocol = st.selectbox(
             "Protocol",
             protocols,
             help="How clips for training and for evaluation are told apart.\n\n"
             + "\n".join(f"- `{name}`: {plain(trained.protocols[name])}" for name in protocols),
             width=170,
-            **linked(state.METRICS_PROTOCOL, one_of(protocols, protocols[0])),
+            **linked(state.METRICS_PROTOCOL, one_of(protocols, evaluated_by)),
         )
         subsets = (ALL_CLIPS, *trained.channels)
+        has_speech = "speech" in reports.get(protocol, subsets) and "speech" in subsets
         subset = st.selectbox(
             "Clips",
             subsets,
             help="Evaluated clips that count here: all, or those of a channel.",
             width=120,
-            **linked(state.METRICS_SUBSET, one_of(subsets, "speech" if "speech" in subsets else ALL_CLIPS)),
+            **linked(state.METRICS_SUBSET, one_of(subsets, "speech" if has_speech else ALL_CLIPS)),
         )
-        seeds = [str(seed) for seed in model.metrics().get(protocol, {}).get("seeds", [])]
+        seeds = [str(seed) for seed in reports.get(protocol, {}).get("seeds", [])]
         seed = st.selectbox(
             "Seed",
             [ALL_SEEDS, *seeds],
