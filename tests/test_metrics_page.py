@@ -1,5 +1,6 @@
 import json
 import shutil
+from urllib.parse import parse_qs
 
 import pandas as pd
 import pytest
@@ -101,7 +102,11 @@ def test_with_a_corpus_the_chosen_clip_plays(published, generated, monkeypatch, 
     assert len(players(app)) == 1
     links = {link.proto.label: link.proto for link in app.get("page_link")}
     assert {"Explain", "Open in Dataset"} <= set(links)
-    assert listed(app)["clip"].iloc[0] in links["Explain"].query_string
+    clip = listed(app)["clip"].iloc[0]
+    assert clip in links["Explain"].query_string
+    named = parse_name(clip)
+    told = parse_qs(links["Open in Dataset"].query_string)
+    assert told == {name: [named[name]] for name in ("emotion", "speaker", "channel")} | {"clip": [clip]}
 
 
 def test_a_corpus_that_is_gone_costs_the_player_alone(published, monkeypatch, tmp_path):
@@ -117,6 +122,37 @@ def test_links_choose_what_is_evaluated(published, monkeypatch):
     app = start(published.folder.parent, monkeypatch, **chosen)
     assert {key: app.selectbox(key=key).value for key in chosen} == chosen
     assert {parse_name(clip)["channel"] for clip in listed(app)["clip"]} == {"song"}
+
+
+def test_chance_is_that_of_the_emotions_that_the_clips_have(published, monkeypatch):
+    app = start(published.folder.parent, monkeypatch, **{state.METRICS_SUBSET: "song"})
+    rows = select(published.predictions(), "speaker-emobox", "song")
+    chance = next(metric for metric in app.main.metric if metric.label == "Chance")
+    assert rows["y_true"].nunique() == 6
+    assert (chance.value, chance.delta) == ("16.7%", "one of 6")
+
+
+def test_that_a_cell_of_the_address_has_no_clips_is_said(published, monkeypatch):
+    told = {state.METRICS_CELL: "disgust as sad"}
+    assert "no clips here" not in texts(start(published.folder.parent, monkeypatch, **told))
+    app = start(published.folder.parent, monkeypatch, **told, **{state.METRICS_SUBSET: "song"})
+    assert "disgust as sad: no clips here" in texts(app)
+    app.selectbox(key=state.METRICS_CELL).set_value("sad as sad").run()
+    assert "no clips here" not in texts(app)
+
+
+@pytest.mark.parametrize(
+    "parameter", [state.METRICS_MODEL, state.METRICS_PROTOCOL, state.METRICS_SUBSET, state.METRICS_SEED]
+)
+def test_that_what_the_address_names_is_not_here_is_said(published, monkeypatch, parameter):
+    assert "is not here" not in texts(start(published.folder.parent, monkeypatch))
+    assert "is not here" in texts(start(published.folder.parent, monkeypatch, **{parameter: "gone"}))
+
+
+def test_what_finds_a_clip_stands_first_and_sentences_are_short(app):
+    table = listed(app)
+    assert table.columns[:2].tolist() == ["clip", "speaker"]
+    assert set(table["statement"]) <= {"kids", "dogs"}
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "<script>alert(1)</script>", "9" * 999])

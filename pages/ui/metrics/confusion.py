@@ -1,19 +1,25 @@
 """The confusion matrix, and the clips of a cell to listen to."""
 
+from collections import Counter
+from collections.abc import Collection, Sequence
+
 import pandas as pd
 import streamlit as st
 
+from core.corpus.browsing import fields_of
 from core.errors import SoundWebError
 from core.learning.reports.tables import find_right, list_cell, rank_cells, tabulate_cell, tabulate_confusion
 from core.plots import metrics as plots
-from pages.ui.metrics.evaluated import Evaluated
+from pages.ui.metrics.evaluated import Evaluated, say_missing
 from pages.ui.shared import cache, links, state
 from pages.ui.shared.charts import picture_button, show_chart
-from pages.ui.shared.corpus import address, find_corpus
+from pages.ui.shared.corpus import address, find_corpus, plain
 from pages.ui.shared.player import show_player
 
 CELL_FIELDS = {"speaker": "Speaker", "intensity": "Intensity", "statement": "Sentence"}
 """What the clips of a cell are told apart by."""
+FINDING = ("speaker", "channel")
+"""What a clip has in common with those among which it is shown, beside the emotion."""
 
 
 def show_confusion(evaluated: Evaluated) -> None:
@@ -23,7 +29,7 @@ def show_confusion(evaluated: Evaluated) -> None:
     counts = answers / evaluated.rows["seed"].nunique()  # of clips, as means over seeds
     matrix_place, list_place = st.columns([6, 5], gap="medium")
     with list_place:
-        cell = _choose_cell(cells)
+        cell = _choose_cell(cells, evaluated.model.manifest.labels)
         _show_cell(evaluated, counts, *cell)
     with matrix_place:
         st.plotly_chart(
@@ -48,7 +54,7 @@ def _take_click(cells: dict[str, tuple[str, str]]) -> None:
         links.choose({state.METRICS_CELL: name, state.METRICS_CLIP: None})
 
 
-def _choose_cell(cells: dict[str, tuple[str, str]]) -> tuple[str, str]:
+def _choose_cell(cells: dict[str, tuple[str, str]], labels: Sequence[str]) -> tuple[str, str]:
     """Show the picker of a cell; until somebody chooses, it is the most frequent wrong answer."""
     default = next(iter(cells))
     chosen = st.selectbox(
@@ -59,6 +65,11 @@ def _choose_cell(cells: dict[str, tuple[str, str]]) -> tuple[str, str]:
         help="Or click a cell of the matrix. The most frequent wrong answers stand first.",
         **links.linked(state.METRICS_CELL, links.one_of(cells)),
     )
+    told = st.query_params.get(state.METRICS_CELL)
+    if told in {f"{true} as {answered}" for true in labels for answered in labels} - set(cells):
+        st.caption(f":material/link_off: {plain(told)}: no clips here. Another cell is shown.")
+    else:
+        say_missing(state.METRICS_CELL, cells, "cell")
     return cells[chosen or default]
 
 
@@ -73,31 +84,43 @@ def _show_cell(evaluated: Evaluated, counts: pd.DataFrame, true: str, answered: 
     if clips.empty:
         st.caption("No clip was answered so. Click another cell.")
         return
-    agreement = {"n_answered": "Seeds"} if n_seeds > 1 else {}
+    agreement = ["n_answered"] if n_seeds > 1 else []
     channel = ["channel"] if clips["channel"].nunique() > 1 else []  # else the page says it above
+    sentences = first_words(sorted(evaluated.rows["statement"].unique()))
     names, told = clips["clip"].tolist(), st.query_params.get(state.METRICS_CLIP)
     shown = told if told in names else names[0]
     st.dataframe(
-        clips[["speaker", "intensity", "statement", "confidence", *agreement, *channel, "clip"]],
+        # What finds a clip and weighs it stands first: on a small screen the others are scrolled to.
+        clips.assign(statement=clips["statement"].map(sentences))[
+            ["clip", "speaker", *agreement, "confidence", "intensity", "statement", *channel]
+        ],
         hide_index=True,
         height=min(36 * len(clips) + 38, 322),
         column_config={
+            "clip": st.column_config.TextColumn("Clip", width=152),
             "speaker": st.column_config.TextColumn("Speaker", width=60),
+            "n_answered": st.column_config.NumberColumn("Seeds", help=f"Of {n_seeds} trainings answered so", width=50),
+            "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=46),
             "intensity": st.column_config.TextColumn("Intensity", width=66),
-            "statement": st.column_config.TextColumn("Sentence", width=105),
-            "confidence": st.column_config.NumberColumn("Sure", help="Mean confidence", format="%.2f", width=50),
+            "statement": st.column_config.TextColumn("Sentence", help=" · ".join(filter(None, sentences))),
             "channel": "Channel",
-            "clip": "Clip",
-            **{
-                column: st.column_config.NumberColumn(title, help=f"Of {n_seeds} trainings answered so", width=54)
-                for column, title in agreement.items()
-            },
         },
         **links.linked_row(
             f"{state.METRICS_CLIP}-{evaluated.words}-{true}-{answered}", state.METRICS_CLIP, names, shown
         ),
     )
     _play(evaluated, clips.iloc[names.index(shown)], true, answered)
+
+
+def first_words(sentences: Collection[str]) -> dict[str, str]:
+    """Return sentences by the first word of each, whole where others begin with it too.
+
+    >>> first_words(["Dogs are sitting by the door", "Kids are talking", "Kids play"])
+    {'Dogs are sitting by the door': 'dogs', 'Kids are talking': 'Kids are talking', 'Kids play': 'Kids play'}
+    """
+    first = {sentence: sentence.partition(" ")[0].lower() for sentence in sentences}
+    common = Counter(first.values())
+    return {sentence: word if common[word] == 1 else sentence for sentence, word in first.items()}
 
 
 def _show_groups(evaluated: Evaluated, true: str, answered: str) -> None:
@@ -133,7 +156,12 @@ def _play(evaluated: Evaluated, clip: pd.Series, true: str, answered: str) -> No
         explain = where | {state.FEATURES_TAB: "Model", state.FEATURES_MODEL: evaluated.model.name}
         explain |= {state.FEATURES_EMOTION: answered}
         st.page_link("pages/features.py", label="Explain", icon=":material/troubleshoot:", query_params=explain)
-        st.page_link("pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=where)
+        # With as few others that the chosen row is in sight there.
+        alike = {corpus.key(field): str(clip[field]) for field in FINDING if field in fields_of(corpus.corpus)}
+        alike[corpus.key("emotion")] = true
+        st.page_link(
+            "pages/dataset.py", label="Open in Dataset", icon=":material/library_music:", query_params=alike | where
+        )
         right = "" if true == answered else cache.report(find_right, evaluated.key, true, clip["speaker"])
         if right:
             st.page_link(

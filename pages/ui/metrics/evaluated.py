@@ -1,6 +1,7 @@
 """Choosing whose answers are looked at: model, protocol, clips, seed; and the figures of the choice."""
 
 import dataclasses
+from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
@@ -50,9 +51,14 @@ class Evaluated:
         return " and ".join(self.model.manifest.corpus.channels) if self.subset == ALL_CLIPS else self.subset
 
     @property
+    def n_emotions(self) -> int:
+        """How many emotions occur in the rows; all that the model knows where there are none."""
+        return self.rows["y_true"].nunique() or len(self.model.manifest.labels)
+
+    @property
     def chance(self) -> float:
-        """Unweighted average recall of answers drawn at random."""
-        return 1 / len(self.model.manifest.labels)
+        """Unweighted average recall of answers drawn at random from the emotions that occur."""
+        return 1 / self.n_emotions
 
     @property
     def listeners(self) -> Listeners | None:
@@ -123,12 +129,23 @@ def choose_evaluated() -> Evaluated | None:
             width=120,
             **linked(state.METRICS_SEED, one_of([ALL_SEEDS, *seeds], ALL_SEEDS)),
         )
+    say_missing(state.METRICS_MODEL, names, "model")
+    say_missing(state.METRICS_PROTOCOL, protocols, "protocol")
+    say_missing(state.METRICS_SUBSET, subsets, "kind of clips")
+    say_missing(state.METRICS_SEED, [ALL_SEEDS, *seeds], "seed")
     evaluated = Evaluated((model, protocol, subset, int(seed) if seed in seeds else None))
     st.caption(
         f"{plain(trained.title)}, {evaluated.subset_name}: {evaluated.rows['clip'].nunique():,} clips · "
         f"{plain(trained.protocols[protocol])} · all figures are computed from the model's files"
     )
     return evaluated
+
+
+def say_missing(parameter: str, options: Collection[str], kind: str) -> None:
+    """Say so where the address names something that is not here, and another one is shown."""
+    told = st.query_params.get(parameter)
+    if told and told not in options:
+        st.caption(f":material/link_off: The address names a {kind} that is not here. Another one is shown.")
 
 
 def show_headline(evaluated: Evaluated) -> None:
@@ -146,9 +163,9 @@ def show_headline(evaluated: Evaluated) -> None:
         st.metric(
             "Chance",
             f"{evaluated.chance:.1%}",
-            f"one of {len(evaluated.model.manifest.labels)}",
+            f"one of {evaluated.n_emotions}",
             **muted,
-            help="UAR of answers drawn at random.",
+            help="UAR of answers drawn at random from the emotions that these clips have.",
         )
         listeners = evaluated.listeners
         if listeners is not None:
