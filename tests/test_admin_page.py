@@ -410,9 +410,8 @@ def test_a_model_travels_as_a_zip_file(models, registry, published, token):
 @pytest.fixture
 def answered(fresh) -> tuple[AppTest, bytes]:
     """A sound that was answered on Predict."""
-    data = encode(tone(250), 48_000)
-    fresh.run().file_uploader(key=state.SOUND.uploads).upload("tone.wav", data)
-    return checked(fresh), data
+    fresh.run().file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY)
+    return checked(fresh), LIVELY
 
 
 def key(prefix: str, data: bytes) -> str:
@@ -428,7 +427,7 @@ def test_a_visitor_says_what_a_sound_was_once(answered, token, published, consen
     assert "Thank you" in texts(checked(app))
     assert "Send" not in labels(app)
     (entry,) = list_feedback(token)
-    assert (entry.label, entry.model, entry.container) == ("sad", published.name, "wav" if consents else "")
+    assert (entry.label, entry.model, entry.container) == ("sad", published.name, "flac" if consents else "")
     assert (entry.path is not None and entry.path.read_bytes() == data) == consents
 
 
@@ -451,7 +450,7 @@ def test_an_app_without_a_database_still_answers(registry, database, monkeypatch
     monkeypatch.setenv("DATABASE_URL", "mysql://nowhere")
     monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(registry.root))
     app = checked(AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60))
-    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000))
+    app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY)
     assert "confident" in texts(checked(app))
     app.switch_page("pages/admin.py")
     assert "DATABASE_URL" in texts(checked(app))

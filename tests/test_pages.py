@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,7 +12,8 @@ from core.serving.predictor import Predictor
 from pages.ui.shared import state
 from pages.ui.shared.answer import headline
 from pages.ui.shared.corpus import plain
-from tests.conftest import ROOT, encode, tone
+from tests.conftest import ROOT, encode, players, tone
+from tests.test_contributions import LIVELY
 
 
 @pytest.fixture
@@ -39,9 +42,8 @@ def test_model_and_its_honest_figure_stand_in_the_sidebar(app, published):
 
 
 def test_upload_is_answered_as_the_predictor_does(app, published):
-    data = encode(tone(250), 48_000)
-    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", data).run()
-    expected = Predictor(published).predict(decode(data))
+    app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY).run()
+    expected = Predictor(published).predict(decode(LIVELY))
     assert not app.exception
     assert f"## {headline(expected)}" in texts(app)
     assert f"**{expected.confidence:.1%}** confident" in texts(app)
@@ -50,11 +52,11 @@ def test_upload_is_answered_as_the_predictor_does(app, published):
 
 def test_several_files_give_a_table_with_what_failed(app):
     uploader = app.file_uploader(key=state.SOUND.uploads)
-    uploader.upload("a.wav", encode(tone(250), 48_000))
+    uploader.upload("a.flac", LIVELY)
     uploader.upload("b.wav", b"no sound")
     app.run()
     table = app.dataframe[0].value
-    assert table["file"].tolist() == ["a.wav", "b.wav"]
+    assert table["file"].tolist() == ["a.flac", "b.wav"]
     assert table["answer"].tolist()[1] == "not answered"
     assert table["answer"].tolist()[0].removeprefix("unsure, perhaps ") in EMOTIONS
     assert not app.exception
@@ -183,11 +185,42 @@ def test_what_moved_an_answer_comes_with_the_honest_one_for_a_recording_of_the_t
     assert plain(f"that this model was trained on ({list_samples()[0].path.stem}") in texts(app)
 
 
-def test_what_is_no_voice_is_headed_so(app):
-    noise = np.random.default_rng(0).normal(0, 0.1, 96_000)
-    app.file_uploader(key=state.SOUND.uploads).upload("noise.wav", encode(noise, 48_000)).run()
-    assert "## No speech or song" in [element.value for element in app.markdown]
-    assert "What moved it" not in texts(app)
+def noise() -> bytes:
+    return encode(np.random.default_rng(0).normal(0, 0.1, 96_000), 48_000)
+
+
+def regions(app: AppTest) -> list[str]:
+    """What the player marks."""
+    return [region["label"] for region in json.loads(players(app)[0].proto.json)["regions"]]
+
+
+def test_what_is_no_voice_has_no_emotion_anywhere(app):
+    app.file_uploader(key=state.SOUND.uploads).set_value(
+        [("noise.wav", noise(), ""), ("lively.flac", LIVELY, "")]
+    ).run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert table["answer"].tolist()[0] == "no speech"
+    assert table["confidence"].isna().tolist() == [True, False]
+    assert regions(app) == ["no speech"]
+    assert "## No speech" in [element.value for element in app.markdown]
+    told = texts(app)
+    assert "No speech or song was found in it" in told
+    assert not any(words in told for words in ("confident", "What moved it", "What speaks for"))
+    assert not app.get("plotly_chart")
+    assert "Why this answer" not in [link.proto.label for link in app.get("page_link")]
+    assert not app.selectbox
+    visit = app.dataframe[-1].value
+    assert visit.loc[visit["file"] == "noise.wav", list(EMOTIONS)].isna().all(axis=None)
+
+
+def test_a_stretch_without_a_voice_has_no_emotion(app):
+    data = np.concatenate([np.random.default_rng(0).normal(0, 0.1, 96_000), tone(250, duration=2)])
+    sound = Sound("both.wav", encode(data, 48_000))
+    app.query_params[state.STRETCH] = f"{sound.sha256[:12]}:0.000-1.900"
+    app.file_uploader(key=state.SOUND.uploads).upload(sound.name, sound.data).run()
+    assert not app.exception
+    assert "**No speech**" in [element.value for element in app.markdown]
 
 
 def test_a_silent_sound_is_explained_by_a_sentence(features_page):

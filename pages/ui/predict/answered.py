@@ -9,9 +9,10 @@ from core.audio.decode import Waveform
 from core.audio.sound import Sound
 from core.config import DecodeLimits
 from core.errors import SoundWebError
+from core.plots.timeline import NO_EMOTION_COLORS
 from core.serving.exports import file_stem, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
-from core.serving.segments import find_segments, smooth
+from core.serving.segments import NO_SPEECH, find_segments, smooth
 from core.serving.timeline import summarize_windows
 from pages.ui.predict.answers import choose_among, note_answer, show_answers
 from pages.ui.predict.verdict import ask_verdict
@@ -54,11 +55,14 @@ def _show_answer(sound: Sound, waveform: Waveform, place: DeltaGenerator) -> Non
         note_answer(sound, prediction)
         why = st.container()
         _show_ways_on(sound, prediction)
-        ask_verdict(sound, waveform, prediction)
+        if answer.is_answered(prediction):
+            ask_verdict(sound, waveform, prediction)
     if len(prediction.pieces) > 1:
         with shown_errors():
             show_upload_timeline(sound, waveform.duration)
     show_answers()
+    if not prediction.has_voice:
+        return
     with why:
         # Last: the answer and all that stands around it wait for nothing.
         grounds = cache.grounds(sound, cache.predictor(), personal_shift(), prediction.told_emotion)
@@ -72,6 +76,9 @@ def _answered(sound: Sound) -> list[Region]:
     except SoundWebError:
         return []
     pieces, known = prediction.pieces, prediction.unheard
+    if not answer.is_answered(prediction):
+        color = NO_EMOTION_COLORS[NO_SPEECH]
+        return [Region(piece.start, piece.end, NO_SPEECH, color) for piece in pieces]
     if known is not None:  # as the page's answer says
         pieces = (dataclasses.replace(pieces[0], emotion=known.answer, doubts=known.doubts),)
     return regions_of(pieces)
@@ -100,12 +107,13 @@ def _show_ways_on(sound: Sound, prediction: Prediction) -> None:
         return spreadsheet_csv(prediction_table([(sound.name, prediction)]))
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            "pages/features.py",
-            label="Why this answer",
-            icon=":material/troubleshoot:",
-            query_params=named_sound() | {state.FEATURES_TAB: "Model"},
-        )
+        if answer.is_answered(prediction):
+            st.page_link(
+                "pages/features.py",
+                label="Why this answer",
+                icon=":material/troubleshoot:",
+                query_params=named_sound() | {state.FEATURES_TAB: "Model"},
+            )
         st.page_link(
             "pages/features.py",
             label="Pitch and voice",

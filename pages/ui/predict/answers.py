@@ -10,7 +10,9 @@ from core.audio.sound import Sound
 from core.errors import AudioError, SoundWebError
 from core.serving.exports import harmless, prediction_json, prediction_table, spreadsheet_csv
 from core.serving.prediction import Prediction
+from core.serving.segments import NO_SPEECH
 from pages.ui.shared import cache, state
+from pages.ui.shared.answer import is_answered
 from pages.ui.shared.baseline import personal_shift
 from pages.ui.shared.links import chosen_row
 from pages.ui.shared.sounds import looked_at_among
@@ -23,8 +25,8 @@ ROW: Final = 35
 SHARE: Final = {"min_value": 0, "max_value": 1, "format": "%.2f"}
 COLUMNS: Final[dict[str, Any]] = {
     "file": st.column_config.TextColumn("File", width=150),
-    "answer": st.column_config.TextColumn("Answer", width=130),
-    "confidence": st.column_config.ProgressColumn("Confidence", width=110, **SHARE),
+    "answer": st.column_config.TextColumn("Answer", width=170),
+    "confidence": st.column_config.ProgressColumn("Confidence", width=96, **SHARE),
     "model": "Model",
 }
 
@@ -84,6 +86,7 @@ def show_answers() -> None:
         st.dataframe(
             table[["file", "answer", *labels, *(["model"] if table["model"].nunique() > 1 else [])]],
             hide_index=True,
+            placeholder="",
             column_config=COLUMNS
             | {label: st.column_config.NumberColumn(label.capitalize(), format="%.2f", width=66) for label in labels},
         )
@@ -104,6 +107,9 @@ def _verdict(answer: Prediction | SoundWebError) -> dict[str, object]:
     """Return what a table says of an answer."""
     if isinstance(answer, SoundWebError):
         return {"answer": "not answered", "confidence": None, "model": ""}
+    if not is_answered(answer):
+        nothing = dict.fromkeys(answer.probabilities)
+        return {"answer": NO_SPEECH, "confidence": None, "model": answer.model, **nothing}
     known, said = answer.unheard, answer.told_emotion
     is_uncertain = known.is_uncertain if known else answer.is_uncertain
     return {

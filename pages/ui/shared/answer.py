@@ -10,6 +10,7 @@ from core.serving.exports import heard_text
 from core.serving.grounds import Grounds
 from core.serving.known import KnownClip
 from core.serving.prediction import Prediction
+from core.serving.segments import NO_SPEECH
 from pages.ui.shared.corpus import plain
 from pages.ui.shared.frame import DOMAIN_NOTICE
 
@@ -35,6 +36,11 @@ def icon_of_answer(emotion: str, is_uncertain: bool) -> str:  # noqa: FBT001 - a
     return ":material/help:" if is_uncertain else icon_of(emotion)
 
 
+def is_answered(prediction: Prediction) -> bool:
+    """Tell whether there is an emotion to tell: of what is no voice there is none."""
+    return prediction.has_voice or prediction.unheard is not None
+
+
 def show_answer(prediction: Prediction) -> None:
     """Show the emotion large, its confidence and probabilities; of a known clip the honest answer first."""
     known = prediction.unheard
@@ -46,14 +52,15 @@ def show_answer(prediction: Prediction) -> None:
         with st.container(border=True):
             st.caption("The model in use, which remembers this recording, answers")
             _show_own(prediction, "####")
-    show_probabilities((known or prediction).probabilities)
+    if is_answered(prediction):
+        show_probabilities((known or prediction).probabilities)
     st.caption(DOMAIN_NOTICE)
 
 
 def headline(prediction: Prediction) -> str:
     """Return an answer in few words: the emotion, what it perhaps is, or why none of them is one."""
     if not prediction.has_voice:
-        return "No speech or song"
+        return NO_SPEECH.capitalize()
     if len(prediction.pieces) > 1 and max(prediction.shares.values()) < 0.5:
         return "Mixed"
     return _words(prediction.emotion, prediction.is_uncertain)
@@ -67,7 +74,8 @@ def _show_own(prediction: Prediction, level: str) -> None:
     """Show what the model answers, under a heading of a level, and what speaks against it."""
     # Icons stand beside headings, not in them: they would be read out.
     st.markdown(f"{level} {headline(prediction)}")
-    _show_certainty(prediction)
+    if prediction.has_voice:
+        _show_certainty(prediction)
     for reason in prediction.reasons:
         st.caption(f":material/info: {_sentence(reason)}")
 
@@ -121,7 +129,7 @@ def show_probabilities(probabilities: Mapping[str, float]) -> None:
 
 def show_grounds(grounds: Grounds | None, prediction: Prediction) -> None:
     """Say in a person's words what moved an answer of a model, and of which stretch where there are several."""
-    if grounds is None or not prediction.has_voice:
+    if grounds is None:
         return
     where = f" ({grounds.start:.1f} to {grounds.end:.1f} s)" if len(prediction.pieces) > 1 else ""
     words = "What moved it to" if grounds.emotion == prediction.emotion else "What speaks for"
@@ -137,12 +145,15 @@ def show_short_answer(prediction: Prediction) -> None:
     """Show an answer in few lines: the emotion, its confidence, the next ones, and what speaks against it."""
     name = headline(prediction)
     icon = icon_of_answer(prediction.emotion, prediction.is_uncertain)
-    if len(prediction.pieces) > 1:
+    if not prediction.has_voice:
+        st.markdown(f"**{name}**")
+    elif len(prediction.pieces) > 1:
         shares = " · ".join(f"{label} {share:.0%}" for label, share in prediction.shares.items())
         st.markdown(f"{icon} **{name}** · of {prediction.speech_duration:.1f} s of speech: {shares}")
     else:
         st.markdown(f"{icon} **{name}** · {prediction.confidence:.1%} confident")
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    st.caption(" · ".join(f"{emotion} {p:.2f}" for emotion, p in ranked if p >= LEAST_SHOWN))
+    if prediction.has_voice:
+        ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+        st.caption(" · ".join(f"{emotion} {p:.2f}" for emotion, p in ranked if p >= LEAST_SHOWN))
     for reason in prediction.reasons:
         st.caption(f":material/info: {_sentence(reason)}")
