@@ -17,6 +17,7 @@ from core.work.once import Once, Renewed
 from core.work.turns import TELL_INTERVAL, turns
 from pages.ui.shared import cache, state
 from tests.conftest import ROOT, encode, tone
+from tests.test_contributions import LIVELY
 from tests.test_pages import app, texts  # noqa: F401 - a fixture
 
 
@@ -183,7 +184,7 @@ def compute(seconds: float) -> None:
 
 def test_who_waits_sees_their_number_and_then_the_answer(app):  # noqa: F811
     with all_places_taken(3 * TELL_INTERVAL):
-        app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+        app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY).run()
     assert not app.exception
     assert {toast.value for toast in app.toast} == {"Busy: you are number 1. It goes on by itself."}
     assert "confident" in texts(app)
@@ -193,7 +194,7 @@ def test_who_waits_sees_their_number_and_then_the_answer(app):  # noqa: F811
 def test_where_too_many_wait_a_sentence_says_so_and_the_next_run_answers(app, monkeypatch):  # noqa: F811
     monkeypatch.setattr(turns, "most_waiting", 0)
     with all_places_taken(2.0):
-        app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
+        app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY).run()
     assert "waiting for their turn" in app.error[0].value
     app.run()
     assert not app.error

@@ -31,6 +31,7 @@ from core.serving.predictor import Predictor
 from core.serving.registry import Registry, StoredModel
 from pages.ui.shared import cache, state
 from tests.conftest import ROOT
+from tests.test_contributions import LIVELY
 from tests.test_pages import texts
 
 FIVE = ("angry", "bored", "happy", "neutral", "sad")
@@ -272,11 +273,10 @@ def app(five, both, monkeypatch) -> AppTest:
     return AppTest.from_file(str(ROOT / "soundwebapp.py"), default_timeout=60).run()
 
 
-def test_predict_answers_with_the_labels_of_the_model(app, five, both):
-    data = (both[0] / "clips/1001/happy 0.wav").read_bytes()
-    app.file_uploader(key=state.SOUND.uploads).upload("happy.wav", data).run()
+def test_predict_answers_with_the_labels_of_the_model(app, five):
+    app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY).run()
     assert not app.exception
-    expected = Predictor(five).predict(decode(data))
+    expected = Predictor(five).predict(decode(LIVELY))
     assert f"**{expected.confidence:.1%}** confident" in texts(app)
 
 

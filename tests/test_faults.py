@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.operations.database import BUSY_TIMEOUT, SQLITE_FILE
 from core.serving.registry import CHAMPION_FILE, Registry
 from pages.ui.shared import state
-from tests.conftest import ROOT, encode, tone
+from tests.conftest import ROOT
+from tests.test_contributions import LIVELY
 
 pytestmark = [pytest.mark.heavy, pytest.mark.parametrize("database", ["sqlite"], indirect=True)]
 
@@ -37,7 +38,7 @@ def visit(app: AppTest, page: str) -> str:
 def answered(app: AppTest) -> str:
     """Upload a sound on Predict and return what the page says."""
     visit(app, "predict")
-    app.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(251), 48_000)).run()
+    app.file_uploader(key=state.SOUND.uploads).upload("lively.flac", LIVELY).run()
     assert not app.exception
     return texts(app)
 
