@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.audio.decode import decode
-from core.audio.stream import stream
+from core.audio.stream import Stream
 from core.corpus.samples import list_synthesized
 from tests.conftest import encode, encode_av
 
@@ -51,7 +51,7 @@ def test_different_voices_on_the_sides_are_said_and_can_be_chosen(voices):
     for name, voice in zip(first.parts, voices, strict=True):
         chosen = decode(data, part=name)
         assert (chosen.part, likeness(chosen.y, voice) > 0.99) == (name, True)
-        followed = np.concatenate(list(stream(data, part=name)))
+        followed = np.concatenate(list(Stream(data, part=name)))
         assert likeness(followed, voice) > 0.99
     assert decode(data, part="no such part").part == first.part
 

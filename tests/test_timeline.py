@@ -12,7 +12,7 @@ import soundfile as sf
 from core.audio import gate
 from core.audio.containers import duration_of
 from core.audio.decode import Waveform, decode
-from core.audio.stream import LONG_LIMITS, stream
+from core.audio.stream import LONG_LIMITS, Stream
 from core.config import SAMPLE_RATE
 from core.corpus.samples import list_synthesized
 from core.errors import AudioError
@@ -179,7 +179,7 @@ def test_exports_hold_segments_and_windows(windows, talk):
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 8_000])
 def test_blocks_are_the_decoded_sound(rate):
     data = encode(tone(300, sr=rate, duration=7.3), rate)
-    whole, blocks = decode(data).y, list(stream(data))
+    whole, blocks = decode(data).y, list(Stream(data))
     assert len(blocks) > 2 or rate == 8_000
     together = np.concatenate(blocks)
     assert len(together) == pytest.approx(len(whole), abs=1)
@@ -194,7 +194,7 @@ def test_an_hour_is_decoded_with_flat_memory():
     data = buffer.getvalue()
     assert duration_of(data) == 3_600
     tracemalloc.start()
-    total = sum(len(block) for block in stream(data))
+    total = sum(len(block) for block in Stream(data))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert total == pytest.approx(3_600 * SAMPLE_RATE, abs=2)
@@ -203,12 +203,12 @@ def test_an_hour_is_decoded_with_flat_memory():
 
 def test_bad_and_too_long_sounds_are_refused_while_they_are_read():
     with pytest.raises(AudioError, match="not a sound"):
-        list(stream(b"no sound"))
+        list(Stream(b"no sound"))
     with pytest.raises(AudioError, match="larger"):
-        list(stream(b"0" * (LONG_LIMITS.max_bytes + 1)))
+        list(Stream(b"0" * (LONG_LIMITS.max_bytes + 1)))
     short = type(LONG_LIMITS)(max_duration=1.0)
     with pytest.raises(AudioError, match="longer"):
-        list(stream(encode(tone(duration=1.5), 48_000), limits=short))
+        list(Stream(encode(tone(duration=1.5), 48_000), limits=short))
 
 
 def test_length_of_what_a_browser_records_is_found():

@@ -24,7 +24,7 @@ from core.api.live import LiveStream
 from core.api.problems import show_error
 from core.api.reception import Reception, Sent
 from core.api.requests import Requests
-from core.audio.stream import stream
+from core.audio.stream import Stream
 from core.errors import AudioError, ModelError, SoundWebError
 from core.operations import measures
 from core.serving.exports import prediction_json, timeline_json
@@ -152,7 +152,7 @@ class Interface:
     def _follow(self, data: bytes, model: str, part: str) -> bytes:
         predictor = self._predictor(model or None)
         with measures.answering(measures.PROGRAM):
-            readings = smooth(follow(stream(data, part=part), predictor), predictor.model.threshold, 0.0)
+            readings = smooth(follow(Stream(data, part=part), predictor), predictor.model.threshold, 0.0)
             if not readings:
                 raise AudioError("The sound is too short to be followed over time.")
         return timeline_json(find_segments(readings), readings, predictor.model.name)

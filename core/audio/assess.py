@@ -4,6 +4,7 @@ Levels are in dBFS of the root mean square: 0 dBFS is the RMS of a full-scale sq
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,60 @@ class Assessment:
     """What lowers the trust in an answer."""
 
 
+class Gauge:
+    """Levels of a sound that comes block by block.
+
+    Parameters
+    ----------
+    sr : int
+        Sampling rate, in Hz.
+    """
+
+    def __init__(self, sr: int) -> None:
+        self._sr, self._frame = sr, max(int(_FRAME * sr), 1)
+        self._n, self._power, self._peak = 0, 0.0, 0.0
+        self._begun = np.zeros(0, np.float32)
+
+    def add(self, y: NDArray[np.float32]) -> None:
+        """Measure the next samples, shape (n,)."""
+        self._n += len(y)
+        self._power += float(np.sum(np.square(y, dtype=np.float64)))
+        y = np.concatenate([self._begun, y])
+        whole = len(y) // self._frame * self._frame
+        self._begun = y[whole:]
+        self._peak = max(self._peak, _loudest_power(y[:whole], self._frame))
+
+    def assess(self, clipped_share: float, notes: Sequence[str], *, gain: float = 1.0) -> Assessment:
+        """Judge whether what was measured can be answered.
+
+        Parameters
+        ----------
+        clipped_share : float
+            Share of samples at full scale.
+        notes : sequence of str
+            What a reader must know of the file.
+        gain : float
+            What the samples are multiplied by before they are answered.
+
+        Returns
+        -------
+        Assessment
+            With a refusal for a sound that is too short or silent, and warnings for one that is very quiet or clipped.
+        """
+        peak_level = _decibels(gain**2 * max(self._peak, _loudest_power(self._begun, self._frame)))
+        duration, refusal, warnings = self._n / self._sr, None, []
+        if duration < MIN_DURATION:
+            refusal = f"The recording is {duration:.2f} s long; at least {MIN_DURATION} s are needed. Record more."
+        elif peak_level < SILENCE_LEVEL:
+            refusal = "The recording is silent. Choose one with a voice; of a microphone, check that it is not muted."
+        elif peak_level < QUIET_LEVEL:
+            warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")
+        if clipped_share >= CLIPPED_SHARE:
+            warnings.append(f"clipped: {clipped_share:.1%} of the samples are at full scale; lower the recording level")
+        level = _decibels(gain**2 * self._power / max(self._n, 1))
+        return Assessment(level, peak_level, clipped_share, refusal, (*warnings, *notes))
+
+
 def assess(waveform: Waveform) -> Assessment:
     """Judge whether a sound can be answered.
 
@@ -50,21 +105,11 @@ def assess(waveform: Waveform) -> Assessment:
     Returns
     -------
     Assessment
-        With a refusal for a sound that is too short or silent, and warnings for one that is very quiet or clipped.
+        As ``Gauge.assess`` gives it.
     """
-    level, peak_level = level_of(waveform.y), _loudest_level(waveform.y, waveform.sr)
-    clipped_share = waveform.clipped_share
-    refusal = None
-    if waveform.duration < MIN_DURATION:
-        refusal = f"The recording is {waveform.duration:.2f} s long; at least {MIN_DURATION} s are needed. Record more."
-    elif peak_level < SILENCE_LEVEL:
-        refusal = "The recording is silent. Choose one with a voice; of a microphone, check that it is not muted."
-    warnings = []
-    if refusal is None and peak_level < QUIET_LEVEL:
-        warnings.append(f"very quiet: {peak_level:.0f} dBFS at its loudest; come closer to the microphone")
-    if clipped_share >= CLIPPED_SHARE:
-        warnings.append(f"clipped: {clipped_share:.1%} of the samples are at full scale; lower the recording level")
-    return Assessment(level, peak_level, clipped_share, refusal, (*warnings, *waveform.notes))
+    gauge = Gauge(waveform.sr)
+    gauge.add(waveform.y)
+    return gauge.assess(waveform.clipped_share, waveform.notes)
 
 
 def level_of(y: NDArray[np.float32]) -> float:
@@ -83,11 +128,11 @@ def level_of(y: NDArray[np.float32]) -> float:
     return _decibels(float(np.mean(np.square(y, dtype=np.float64))))
 
 
-def _loudest_level(y: NDArray[np.float32], sr: int) -> float:
-    """Return the level of the loudest 50 ms in dBFS."""
-    starts = np.arange(0, len(y), max(int(_FRAME * sr), 1))
-    sums = np.add.reduceat(np.square(y, dtype=np.float64), starts)
-    return _decibels(float((sums / np.diff(starts, append=len(y))).max()))
+def _loudest_power(y: NDArray[np.float32], frame: int) -> float:
+    """Return the mean square of the loudest frame of some length, in samples; 0 where there is none."""
+    starts = np.arange(0, len(y), frame)
+    sums = np.add.reduceat(np.square(y, dtype=np.float64), starts) if len(y) else np.zeros(0)
+    return float((sums / np.diff(starts, append=len(y))).max(initial=0))
 
 
 def _decibels(power: float) -> float:

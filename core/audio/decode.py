@@ -1,6 +1,7 @@
 """Bytes to waveform: one way in for every sound, with its limits enforced before they cost memory.
 
-``core.audio.containers`` opens the file, ``core.audio.mixdown`` makes one channel of all that it holds.
+``core.audio.containers`` opens the file, ``core.audio.mixdown`` makes one channel of all that it holds, and
+``core.audio.scale`` brings its samples to [-1, 1]. ``core.audio.stream`` gives the same sound block by block.
 
 Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.config.SAMPLE_RATE``.
 """
@@ -8,15 +9,18 @@ Conventions: waveforms are mono, float32, nominally within [-1, 1], at ``core.co
 import dataclasses
 import functools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.containers import opened
-from core.audio.mixdown import choose_mix
+from core.audio.containers import Track, opened
+from core.audio.mixdown import Mix, choose_mix
 from core.audio.resampling import resample
+from core.audio.scale import Scale
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits
 from core.errors import AudioError
 
@@ -29,13 +33,6 @@ class Readable(Protocol):
 
 
 AudioSource: TypeAlias = bytes | str | os.PathLike[str] | Readable
-
-LOUDEST_SAMPLE = 1e10
-"""Sample beyond which a file holds no sound: 32-bit numbers that were written as they are stay below."""
-LOUD_SAMPLE = 4.0
-"""Sample beyond which the sound is scaled down; codecs go a little above 1, and mixes in floating point more."""
-FULL_SCALE = 0.999
-"""Sample from which a sound counts as clipped."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,13 +78,15 @@ class Waveform:
     @classmethod
     def of_samples(cls, y: NDArray[np.float32]) -> "Waveform":
         """Return samples at ``core.config.SAMPLE_RATE`` as ``decode`` gives a file of them."""
+        scale = Scale()
+        scale.add(y)
         return cls(
             y,
             SAMPLE_RATE,
             file_rate=SAMPLE_RATE,
             channels=1,
             container="samples",
-            clipped_share=clipped_share(y),
+            clipped_share=scale.clipped_share,
         )
 
 
@@ -126,11 +125,10 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
     limits = limits or DecodeLimits()
     data = read_bytes(source, limits)
     mix = choose_mix(data, limits, part)
-    with opened(data, limits, mix.track) as track:
-        mono = np.concatenate([mix.apply(block) for block in track.read(limits)])
-        rate, channels, coding, notes = track.rate, track.channels, track.coding, track.notes
-    share = clipped_share(mono, is_float=any(word in coding.upper() for word in ("FLOAT", "DOUBLE", "PCM_F")))
-    mono, gain_note = _at_scale(mono)
+    with opened_mix(data, limits, mix) as sound:
+        mono = np.concatenate(list(sound.blocks()))
+        rate, channels, coding = sound.track.rate, sound.track.channels, sound.track.coding
+    mono = sound.scale.apply(mono)
     n_head = int(OPENING_DURATION * rate)
     return Waveform(
         y=resample(mono, rate, SAMPLE_RATE),
@@ -138,8 +136,8 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
         file_rate=rate,
         channels=channels,
         container=coding,
-        clipped_share=share,
-        notes=(*notes, *gain_note, *mix.notes),
+        clipped_share=sound.scale.clipped_share,
+        notes=sound.notes,
         parts=mix.parts,
         part=mix.part,
         # A copy: a view would keep the whole sound at the file's rate.
@@ -147,30 +145,63 @@ def decode(source: AudioSource, *, limits: DecodeLimits | None = None, part: str
     )
 
 
-def clipped_share(y: NDArray[np.float32], *, is_float: bool = False) -> float:
-    """Return the share of samples at full scale, shape (n,); those in floating point that go above it clip nothing."""
-    peak = _peak(y)
-    if peak < FULL_SCALE or (is_float and peak > 1):
-        return 0.0
-    return float((np.abs(y) >= FULL_SCALE).mean())
+@dataclasses.dataclass(eq=False)
+class MixedTrack:
+    """A track that is open for reading, once, as one channel."""
+
+    track: Track
+    """The track."""
+    mix: Mix
+    """What becomes of its channels."""
+    limits: DecodeLimits
+    """Bounds on its length."""
+    scale: Scale
+    """What was measured of the samples that were read."""
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples, (n,), at the file's rate, as the file has them.
+
+        Raises
+        ------
+        AudioError
+            As ``core.audio.containers.Track.read``, or if they are no sound.
+        """
+        for block in self.track.read(self.limits):
+            y = self.mix.apply(block)
+            self.scale.add(y)
+            yield y
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the answer must know of the file; complete when all blocks were read."""
+        return (*self.track.notes, *self.scale.notes, *self.mix.notes)
 
 
-def _peak(y: NDArray[np.float32]) -> float:
-    """Return the largest size of a sample, (n,); 0 where there is none."""
-    return float(max(y.max(initial=0), -y.min(initial=0)))
+@contextmanager
+def opened_mix(data: bytes, limits: DecodeLimits, mix: Mix) -> Iterator[MixedTrack]:
+    """Open what is heard of a file.
 
+    Parameters
+    ----------
+    data : bytes
+        The encoded sound.
+    limits : DecodeLimits
+        Bounds on length, channels and rate.
+    mix : Mix
+        As from ``core.audio.mixdown.choose_mix``.
 
-def _at_scale(mono: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]]:
-    """Return samples within [-1, 1], and a note where they were far outside; absurd ones are refused.
+    Yields
+    ------
+    MixedTrack
 
-    Floating-point files may go above full scale, which clips nothing.
+    Raises
+    ------
+    AudioError
+        As ``core.audio.containers.opened``.
     """
-    peak = _peak(mono)
-    if peak > LOUDEST_SAMPLE:
-        raise AudioError(f"The file holds numbers that are no sound (up to {peak:.0e}). Export it again.")
-    if peak <= LOUD_SAMPLE:
-        return mono, []
-    return mono / np.float32(peak), [f"its samples went up to {peak:.3g} times full scale and were scaled down"]
+    with opened(data, limits, mix.track) as track:
+        is_float = any(word in track.coding.upper() for word in ("FLOAT", "DOUBLE", "PCM_F"))
+        yield MixedTrack(track, mix, limits, Scale(is_float=is_float))
 
 
 def read_bytes(source: AudioSource, limits: DecodeLimits) -> bytes:
@@ -190,9 +221,20 @@ def read_bytes(source: AudioSource, limits: DecodeLimits) -> bytes:
             raise AudioError(f"The file cannot be opened: {error.strerror}. Check its name.") from error
     if not data:
         raise AudioError("The file is empty. Record or export it again.")
+    refuse_large(data, limits)
+    return data
+
+
+def refuse_large(data: bytes, limits: DecodeLimits) -> None:
+    """Refuse a file beyond the limit on its size.
+
+    Raises
+    ------
+    AudioError
+        If it is.
+    """
     if len(data) > limits.max_bytes:
         raise AudioError(f"The file is larger than {limits.max_bytes / 2**20:.0f} MB. Cut it or save it compressed.")
-    return data
 
 
 def _read(source: str | os.PathLike[str] | Readable, size: int) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.audio.features.reference import ReferenceFeatures
 from core.audio.sound import Sound
-from core.audio.stream import stream
+from core.audio.stream import Stream
 from core.config import SAMPLE_RATE
 from core.errors import AudioError, ModelError, SoundWebError
 from core.serving.prediction import Prediction, share_of_time
@@ -216,7 +216,7 @@ def cut(sound: Sound, start: float, end: float) -> Sound:
     Parameters
     ----------
     sound : Sound
-        The sound; of a long one, what lies behind the stretch is not read.
+        The sound.
     start, end : float
         Ends of the stretch, in seconds.
 
@@ -238,7 +238,7 @@ def cut(sound: Sound, start: float, end: float) -> Sound:
     """
     first, last, told = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), 0
     kept = []
-    for block in stream(sound.data, part=sound.part):
+    for block in Stream(sound.data, part=sound.part):
         kept.append(block[max(first - told, 0) : max(last - told, 0)])
         told += len(block)
         if told >= last:

@@ -19,7 +19,7 @@ from core.audio.extraction import extract
 from core.audio.features.base import get_features
 from core.audio.network import open_network
 from core.audio.speech import SpeechFinder, Stretch, loudest_stretch
-from core.audio.stream import stream
+from core.audio.stream import Stream
 from core.config import OPENING_DURATION, SAMPLE_RATE, DecodeLimits, configuration_hash
 from core.corpus.prints import find_prints
 from core.errors import AudioError, ModelError
@@ -163,18 +163,21 @@ class Predictor:
         data = read_bytes(source, DecodeLimits())
         if duration_of(data) <= DecodeLimits().max_duration:
             return self.predict(decode(data, part=part), shift=shift)
+        sound = Stream(data, part=part)
+        if sound.assessment.refusal is not None:
+            raise AudioError(sound.assessment.refusal)
         n = 0
 
         def blocks() -> Iterator[NDArray[np.float32]]:
             nonlocal n
-            for block in stream(data, part=part):
+            for block in sound:
                 n += len(block)
                 yield block
 
         pieces = [self.answer(stretch, shift=shift) for stretch in self.finder().find(blocks())]
         if not pieces:
             raise AudioError("No speech or song was found in this long recording.")
-        return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name)
+        return summarize(pieces, duration=n / SAMPLE_RATE, model=self.model.name, notes=sound.assessment.warnings)
 
     def warm_up(self) -> None:
         """Answer for a tone, so that nobody waits for what a first answer loads."""

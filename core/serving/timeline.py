@@ -152,7 +152,7 @@ def follow(
     Parameters
     ----------
     blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
-        The sound at ``core.config.SAMPLE_RATE``, as from ``core.audio.stream.stream``.
+        The sound at ``core.config.SAMPLE_RATE``, as from ``core.audio.stream.Stream``.
     predictor : Predictor
         The model.
     config : TimelineConfig, optional
@@ -191,7 +191,7 @@ def follow(
     yield from tell(told + len(kept), None)
 
 
-def summarize_windows(windows: Sequence[Window], model: str) -> Prediction:
+def summarize_windows(windows: Sequence[Window], model: str, *, notes: Sequence[str] = ()) -> Prediction:
     """Return the answer for a whole file from its windows.
 
     Parameters
@@ -200,6 +200,8 @@ def summarize_windows(windows: Sequence[Window], model: str) -> Prediction:
         As from ``follow``, with at least one answer among them.
     model : str
         Name of the model.
+    notes : sequence of str
+        What was wrong with the recording.
 
     Returns
     -------
@@ -207,4 +209,4 @@ def summarize_windows(windows: Sequence[Window], model: str) -> Prediction:
         As ``Predictor.predict_file`` gives it.
     """
     pieces = {w.prediction.start: w.prediction for w in windows if isinstance(w.prediction, Piece)}
-    return summarize(list(pieces.values()), duration=windows[-1].end, model=model)
+    return summarize(list(pieces.values()), duration=windows[-1].end, model=model, notes=notes)

@@ -93,7 +93,8 @@ def _show_long(sound: Sound, duration: float) -> None:
     windows = show_upload_timeline(sound, duration)
     if any(window.prediction for window in windows):
         with place:
-            answer.show_answer(summarize_windows(windows, cache.predictor().model.name))
+            notes = cache.assessment(sound).warnings
+            answer.show_answer(summarize_windows(windows, cache.predictor().model.name, notes=notes))
 
 
 def _show_ways_on(sound: Sound, prediction: Prediction) -> None:

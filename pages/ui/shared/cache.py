@@ -269,7 +269,10 @@ def stretch(sound: Sound, start: float, end: float) -> Sound:
 def assessment(sound: Sound) -> "Assessment":
     """Evaluate the quality of a sound."""
     from core.audio.assess import assess
+    from core.audio.stream import Stream
 
+    if duration(sound) > DecodeLimits().max_duration:
+        return Stream(sound.data, part=sound.part).assessment
     return assess(waveform(sound))
 
 

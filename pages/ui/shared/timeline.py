@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.audio.sound import Sound
-from core.audio.stream import stream
+from core.audio.stream import Stream
 from core.config import DecodeLimits
 from core.plots import timeline as plots
 from core.plots.style import SAVING
@@ -69,8 +69,9 @@ def show_upload_timeline(sound: Sound, duration: float) -> list[Window]:
 
     def listen() -> list[Window]:
         windows, bar = [], place.progress(0.0, text="Listening ...")
-        blocks, shift = stream(sound.data, part=sound.part), personal.values if personal else None
+        shift = personal.values if personal else None
         with cache.in_turn(behind=LATEST):
+            blocks = Stream(sound.data, part=sound.part)
             for window in follow(blocks, predictor, shift=shift):
                 windows.append(window)
                 share = min(window.end / duration, 1.0) if duration else 0.0
