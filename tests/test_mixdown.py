@@ -1,8 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from core.audio.decode import decode
+from core.audio.mixdown import choose_mix
 from core.audio.stream import Stream
+from core.config import DecodeLimits
 from core.corpus.samples import list_synthesized
 from tests.conftest import encode, encode_av
 
@@ -54,6 +58,32 @@ def test_different_voices_on_the_sides_are_said_and_can_be_chosen(voices):
         followed = np.concatenate(list(Stream(data, part=name)))
         assert likeness(followed, voice) > 0.99
     assert decode(data, part="no such part").part == first.part
+
+
+@pytest.mark.parametrize("container", ["sides", "tracks"])
+def test_a_voice_is_found_however_late_it_begins(voices, container):
+    y = np.stack([noise(200 * SR, 0.003), np.zeros(200 * SR)])
+    y[1, 190 * SR : 190 * SR + len(voices[1])] = voices[1]
+    data = encode(y.T, SR) if container == "sides" else encode_av(y, SR, "matroska", "flac")
+    waveform = decode(data)
+    assert likeness(waveform.y[190 * SR :], y[1, 190 * SR :]) > 0.99
+    assert waveform.parts == ()
+
+
+def test_a_second_voice_that_begins_late_is_said(voices):
+    y = np.zeros((2, 200 * SR))
+    y[0, : len(voices[0])] = voices[0]
+    y[1, 190 * SR : 190 * SR + len(voices[1])] = voices[1]
+    assert decode(encode(y.T, SR)).parts == ("left side", "right side")
+
+
+def test_channels_of_a_long_sound_are_listened_to_with_flat_memory():
+    data = encode(np.stack([noise(600 * 8_000, 0.1), np.zeros(600 * 8_000)], axis=1), 8_000, format="FLAC")
+    tracemalloc.start()
+    choose_mix(data, DecodeLimits())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 def test_the_track_with_the_voice_is_found(voices):
