@@ -1,5 +1,7 @@
+import io
 import struct
 
+import av
 import numpy as np
 import pytest
 
@@ -77,6 +79,12 @@ def test_a_track_that_begins_midway_is_passed_over():
     assert decode(bytes(data)).duration > 0.2
 
 
+def id3(title: str) -> bytes:
+    """Return a tag with a title."""
+    frame = b"TIT2" + struct.pack(">I", len(title) + 1) + bytes(3) + title.encode()
+    return b"ID3\x03" + bytes(5) + bytes([len(frame)]) + frame
+
+
 MP3 = encode_av(SOUND, SR, "mp3", "libmp3lame", write_xing="0", id3v2_version="0")
 AAC = encode_av(SOUND, SR, "adts", "aac")
 
@@ -103,6 +111,44 @@ def test_tags_padding_and_junk_around_the_sound_are_passed_over(data):
 def test_of_joined_recordings_all_are_read(container, codec):
     data = encode_av(SOUND, SR, container, codec)
     assert_is_the_sound(data + data, 3.0)
+
+
+@pytest.mark.parametrize("codec", ["libopus", "flac", "libvorbis"])
+@pytest.mark.parametrize(("rate", "channels"), [(SR, 1), (24_000, 1), (SR, 2), (24_000, 2)])
+def test_links_of_a_chained_ogg_may_differ(codec, rate, channels):
+    def link(rate: int, channels: int) -> bytes:
+        y = tone(330, sr=rate, duration=1.5)
+        if codec == "libvorbis":
+            return encode(np.stack([y] * channels, axis=1), rate, format="OGG", subtype="VORBIS")
+        return encode_av(y, rate, "ogg", codec, "mono" if channels == 1 else "stereo")
+
+    assert_is_the_sound(link(SR, 1) + link(rate, channels) + link(SR, 1), 4.5)
+
+
+@pytest.mark.parametrize("form", ["FLAC", "WAV"])
+@pytest.mark.parametrize(("rate", "channels"), [(SR, 1), (16_000, 2)])
+def test_of_joined_files_with_a_length_in_their_header_all_are_read(form, rate, channels):
+    other = encode(np.stack([tone(330, sr=rate, duration=1.5)] * channels, axis=1), rate, format=form)
+    assert_is_the_sound(encode(SOUND, SR, format=form) + other, 3.0)
+
+
+def test_what_is_joined_and_cannot_be_read_is_said():
+    data = encode(SOUND, SR, format="FLAC")
+    assert_is_the_sound(data + b"fLaC\x00\x00\x00\x22" + bytes(5_000), note="another recording")
+
+
+def test_sound_in_several_chunks_of_a_wav_is_read_whole():
+    data = encode(SOUND, SR)
+    second = b"LIST" + struct.pack("<I", 4) + b"INFO" + data[36:]
+    assert_is_the_sound(data[:4] + struct.pack("<I", len(data + second) - 8) + data[8:] + second, 3.0)
+
+
+def test_packets_that_cannot_be_decoded_are_said():
+    data = bytearray(encode_av(tone(330, duration=4.0), SR, "mp4", "aac"))
+    with av.open(io.BytesIO(data)) as file:
+        for packet in list(file.demux(audio=0))[30:60]:
+            data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    assert "the file is damaged: some of its sound cannot be read" in decode(bytes(data)).notes
 
 
 def test_flac_of_unknown_length_is_read():
@@ -154,6 +200,77 @@ def test_other_headers_of_dead_recorders_are_repaired():
     au = bytearray(encode(SOUND, SR, format="AU"))
     struct.pack_into(">I", au, 8, 0)
     assert_is_the_sound(bytes(au), note="never finished")
+
+
+def with_numbers(data: bytes, *numbers: tuple[int, str, int]) -> bytes:
+    """Return a file with numbers written over its own: position, form, number."""
+    changed = bytearray(data)
+    for position, form, number in numbers:
+        struct.pack_into(form, changed, position, number)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "distance", "order"),
+    [("RF64", b"ds64", 16, "<Q"), ("W64", b"data", 16, "<Q"), ("CAF", b"data", 4, ">Q")],
+)
+def test_large_formats_of_dead_recorders_are_read_with_a_note(form, name, distance, order):
+    data = encode(SOUND, SR, format=form, subtype="PCM_16")
+    position = data.index(name) + distance
+    for size in (0, 2**63) if form == "CAF" else (0, 2**64 - 1):
+        assert_is_the_sound(with_numbers(data, (position, order, size)), note="never finished")
+
+
+@pytest.mark.parametrize("form", ["RF64", "W64", "CAF"])
+def test_large_formats_that_are_cut_off_are_called_so(form):
+    data = encode(SOUND, SR, format=form, subtype="PCM_16")
+    assert_is_the_sound(data)
+    assert_is_the_sound(data[: len(data) - 48_000], 1.0, note="cut off")
+
+
+TITLES = {name: id3(name) for name in ("Infos der Woche", "InfoWars", "Xing", "Information")}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_words_of_a_tag_promise_nothing_and_hide_nothing(title):
+    assert_is_the_sound(TITLES[title] + MP3)
+    counted = encode_av(SOUND, SR, "mp3", "libmp3lame", id3v2_version="0")
+    assert_is_the_sound(TITLES[title] + counted)
+    assert_is_the_sound(TITLES[title] + counted[: len(counted) // 2], 0.75, note="cut off: it promises 1.5 s")
+
+
+@pytest.mark.parametrize("frames", [0, 20, 200, 2**32 - 1])
+def test_a_count_of_frames_that_the_bytes_belie_is_no_promise(frames):
+    data = encode_av(SOUND, SR, "mp3", "libmp3lame", id3v2_version="0")
+    assert_is_the_sound(with_numbers(data, (data.index(b"Info") + 8, ">I", frames)))
+
+
+def test_a_flac_that_is_damaged_in_the_middle_is_not_called_cut_off():
+    y = np.random.default_rng(0).normal(0, 0.1, 4 * SR)
+    data = encode(y, SR, format="FLAC")
+    middle = len(data) // 2
+    notes = decode(data[:middle] + bytes(20_000) + data[middle + 20_000 :]).notes
+    assert len(notes) == 1
+    assert "damaged: of 4.0 s" in notes[0]
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("AIFF", "DWVW_16"), ("AIFF", "DWVW_24")])
+def test_what_no_library_can_decode_is_refused_in_words(form, subtype):
+    data = encode(SOUND, SR, format=form, subtype=subtype)
+    with pytest.raises(AudioError, match="nothing of its sound can be decoded"):
+        decode(data)
+
+
+def test_what_breaks_in_a_format_of_one_library_alone_is_read_so_far():
+    data = encode(tone(330, duration=4.0), SR, format="SDS", subtype="PCM_16")
+    assert "cut off" in decode(data[: len(data) // 2]).notes[0]
+
+
+@pytest.mark.parametrize("container", ["mp4", "ipod", "3gp"])
+def test_a_recording_without_its_index_is_named_as_such(container):
+    data = encode_av(SOUND, SR, container, "aac")
+    with pytest.raises(AudioError, match="never finished"):
+        decode(data[: data.index(b"moov") - 4])
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ alone and no protocol at all, so that a playlist or another text format cannot m
 
 A recorder that died leaves a header that promises nothing, or too little: what is there is read, and said in a note.
 A file that ends before what its own header promises is cut off, and that is said too; formats without such a promise
-are never called cut off.
+are never called cut off. Recordings that were joined to one file are read as one, at the rate of the first.
 """
 
 import dataclasses
+import functools
 import io
-import struct
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -21,7 +22,9 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from core.audio.headers import repair
+from core.audio.frames import blocks_of
+from core.audio.headers import behind_tag, lacks_index, promised_frames, repair
+from core.audio.joined import split
 from core.config import DecodeLimits
 from core.errors import AudioError
 
@@ -36,9 +39,15 @@ BLOCK_FRAMES: Final = 65_536
 END_TOLERANCE: Final = 2_304
 """Samples that may be missing at the end: an MP3 header can count two frames more than a decoder gives."""
 
+UNDECODABLE: Final = (
+    "The recording is damaged or cut off: nothing of its sound can be decoded. Record or export it again."
+)
+
+LOST_DURATION: Final = 0.25
+"""Sound that could not be decoded from which that is said, in seconds."""
 _MPEG_SAMPLES: Final = 1_152
 _OPTIONS: Final = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
-_SOUNDFILE_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"fLaC", b"caff", b"riff")
+_SOUNDFILE_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"fLaC", b"caff", b"riff")
 CONTAINER_NAMES: Final = {"WAVEX": "WAV", "OGG": "Ogg", "MATROSKA": "WebM", "MOV": "MP4", "MPEG": "MP3"}
 """What people call containers, where the decoder calls them otherwise."""
 CODEC_NAMES: Final = {
@@ -75,6 +84,8 @@ class Track:
     """Decoded blocks of shape (channels, n)."""
     promised: int = 0
     """Samples of a channel that the header promises; 0 where it says nothing, or what is not to be relied on."""
+    reaches_end: Callable[[], bool] = lambda: False
+    """Tells, where samples are missing, whether the end is there all the same."""
     notes: list[str] = dataclasses.field(default_factory=list)
     """What is wrong with the file; complete when all blocks were read."""
 
@@ -95,15 +106,23 @@ class Track:
             if not np.isfinite(block).all():
                 raise AudioError("The file holds samples that are not numbers (NaN or infinite). Export it again.")
             yield block
+        if n == 0 and self.promised:
+            raise AudioError(UNDECODABLE)
         if n == 0:
             raise AudioError("The file holds no sound: it has a header but no samples. Record or export it again.")
         if n < self.promised - END_TOLERANCE:
-            self.notes.append(cut_off(self.promised / self.rate, n / self.rate))
+            tell = damaged if self.reaches_end() else cut_off
+            self.notes.append(tell(self.promised / self.rate, n / self.rate))
 
 
 def cut_off(promised: float, found: float) -> str:
     """Return the note on a file that ends before it should; both in seconds."""
     return f"the file is cut off: it promises {promised:.1f} s of sound, {found:.1f} s are there"
+
+
+def damaged(promised: float, found: float) -> str:
+    """Return the note on a file that lacks something, but not its end; both in seconds."""
+    return f"the file is damaged: of {promised:.1f} s of sound, {found:.1f} s can be read"
 
 
 @contextmanager
@@ -128,18 +147,17 @@ def opened(data: bytes, limits: DecodeLimits, track: int = 0) -> Iterator[Track]
     AudioError
         If the file is not a sound, damaged beyond reading, or beyond the limits.
     """
-    if _is_for_soundfile(data):
-        repaired, notes = repair(data)
-        file = _try_soundfile(repaired)
+    first, *others = split(data)
+    notes: list[str] = []
+    if _is_for_soundfile(first):
+        first, notes = repair(first)
+        file = None if others else _try_soundfile(first)
         if file is not None:
             with file:
-                yield _soundfile_track(file, repaired, notes, limits)
+                yield _soundfile_track(file, first, notes, limits)
                 return
-        data = repaired
-    else:
-        notes = []
     try:
-        with _opened_pyav(data, limits, track) as found:
+        with _opened_pyav(first, others, limits, track) as found:
             found.notes[:0] = notes
             yield found
     except av.FFmpegError as error:  # while the blocks are read
@@ -171,13 +189,17 @@ def duration_of(data: bytes) -> float:
     float
         A hint, since a hostile file can say what it likes; 0 where the file cannot be read.
     """
+    return sum(map(_duration_of_one, split(data)))
+
+
+def _duration_of_one(data: bytes) -> float:
     if _is_for_soundfile(data):
         file = _try_soundfile(repair(data)[0])
         if file is not None:
             with file:
                 return float(file.frames / file.samplerate)
     try:
-        with av.open(io.BytesIO(data), options=_OPTIONS, metadata_errors="replace") as container:
+        with _open_pyav(data) as container:
             stream = container.streams.audio[0]
             lasting = sum(packet.duration or 0 for packet in container.demux(stream))
             return float((lasting or stream.duration or 0) * (stream.time_base or 0))
@@ -204,8 +226,19 @@ def _soundfile_track(file: sf.SoundFile, data: bytes, notes: list[str], limits: 
     rate, channels = int(file.samplerate), int(file.channels)
     check_format(rate, channels, limits)
     coding = f"{file.format} {file.subtype}"
-    blocks = _soundfile_blocks(file, data, limits)
-    return Track(rate, channels, coding, 1, blocks, 0 if notes else file.frames, notes)
+    blocks, frames = _soundfile_blocks(file, data, limits), int(file.frames)
+    reaches_end = functools.partial(_reaches, data, (frames - END_TOLERANCE) / rate)
+    return Track(rate, channels, coding, 1, blocks, 0 if notes else frames, reaches_end, notes)
+
+
+def _reaches(data: bytes, end: float) -> bool:
+    """Tell whether what stands at a time, in seconds, is in a file, by the times that its packets have."""
+    try:
+        with _open_pyav(data) as file:
+            packets = file.demux(file.streams.audio[0])
+            return any((p.pts or 0) + (p.duration or 0) >= end / p.time_base for p in packets if p.size)
+    except (av.FFmpegError, ValueError, IndexError):
+        return False
 
 
 def _soundfile_blocks(file: sf.SoundFile, data: bytes, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
@@ -226,66 +259,80 @@ def _soundfile_blocks(file: sf.SoundFile, data: bytes, limits: DecodeLimits) -> 
 def _from_sample(n: int, data: bytes, limits: DecodeLimits) -> Iterator[NDArray[np.float32]]:
     """Yield what FFmpeg decodes from a sample on; nothing where it knows no more either."""
     try:
-        with _opened_pyav(data, limits, 0) as track:
-            for block in track.blocks:
+        with _open_pyav(data) as file:
+            for block in _pyav_track(file, data, [], limits, 0).blocks:
                 skipped, n = min(n, block.shape[1]), max(n - block.shape[1], 0)
                 if skipped < block.shape[1]:
                     yield block[:, skipped:]
-    except AudioError:
+    except (AudioError, av.FFmpegError, ValueError):
         return
 
 
-@contextmanager
-def _opened_pyav(data: bytes, limits: DecodeLimits, track: int) -> Iterator[Track]:
-    """Open by FFmpeg; where it knows no container, libsndfile has the last word."""
+def _open_pyav(data: bytes) -> av.container.InputContainer:
+    """Open by FFmpeg; raises ``av.FFmpegError`` or ``ValueError`` where it knows no such container."""
     forced = "aac" if _holds_adts(data) else None
+    return av.open(io.BytesIO(data), format=forced, options=_OPTIONS, metadata_errors="replace")
+
+
+@contextmanager
+def _opened_pyav(data: bytes, others: Sequence[bytes], limits: DecodeLimits, track: int) -> Iterator[Track]:
+    """Open by FFmpeg; where it knows no container, libsndfile has the last word."""
     try:
-        file = av.open(io.BytesIO(data), format=forced, options=_OPTIONS, metadata_errors="replace")
+        file = _open_pyav(data)
     except (av.FFmpegError, ValueError) as error:
         late = _try_soundfile(data)
         if late is not None and late.format not in ("RAW", "MP3", "OGG"):
             with late:
                 yield _soundfile_track(late, data, [], limits)
                 return
+        if lacks_index(data):
+            raise AudioError(
+                "The recording was never finished: the index that says where its sound is (moov) is missing, as when a "
+                "phone dies or a copy is cut off. Copy it again, or let the app that recorded it repair it."
+            ) from error
         raise AudioError(
             "The file is not a sound that can be read, or its beginning is damaged. "
             "Use WAV, MP3, M4A, OGG, FLAC or WebM."
         ) from error
     with file:
-        yield _pyav_track(file, data, limits, track)
+        yield _pyav_track(file, data, others, limits, track)
 
 
 def _holds_adts(data: bytes) -> bool:
     """Tell whether AAC frames stand at the beginning or behind an ID3 tag, which FFmpeg takes for a sign of MP3."""
-    start = 10 + _syncsafe(data[6:10]) if data[:3] == b"ID3" and len(data) > 10 else 0
+    start = behind_tag(data)
     # Twelve sync bits, then layer bits 00, which no MPEG audio layer uses.
     return len(data) > start + 1 and data[start] == 0xFF and data[start + 1] & 0xF6 == 0xF0
 
 
-def _syncsafe(size: bytes) -> int:
-    """Return a number written in seven bits a byte."""
-    number = 0
-    for byte in size:
-        number = number << 7 | byte & 0x7F
-    return number
-
-
-def _pyav_track(file: av.container.InputContainer, data: bytes, limits: DecodeLimits, track: int) -> Track:
+def _pyav_track(
+    file: av.container.InputContainer, data: bytes, others: Sequence[bytes], limits: DecodeLimits, track: int
+) -> Track:
     streams = list(file.streams.audio)[:MAX_TRACKS]
     if track >= len(streams) or streams[track].codec_context is None:
         raise AudioError("The file holds no audio track that can be read. Choose a recording with sound.")
     stream = streams[track]
     notes: list[str] = []
-    frames = _decoded(file, stream, data, notes)
+    frames = itertools.chain(_decoded(file, stream, data, notes), _decoded_others(others, track, notes))
     first = next(frames, None)
     if first is None:
-        raise AudioError(
-            "The recording is damaged or cut off: nothing of its sound can be decoded. Record or export it again."
-        )
+        raise AudioError(UNDECODABLE)
     rate, channels = int(first.sample_rate), int(first.layout.nb_channels)
     check_format(rate, channels, limits)
     coding = f"{file.format.name.split(',')[0].upper()} {stream.codec_context.name}"
-    return Track(rate, channels, coding, len(streams), _pyav_blocks(first, frames), _promised(file, data), notes)
+    promised = promised_frames(data) * (_MPEG_SAMPLES if rate >= 32_000 else 576) if file.format.name == "mp3" else 0
+    return Track(rate, channels, coding, len(streams), blocks_of(first, frames), promised, notes=notes)
+
+
+def _decoded_others(others: Iterable[bytes], track: int, notes: list[str]) -> Iterator[av.AudioFrame]:
+    """Yield the frames of the recordings that are joined to the first one."""
+    for data in others:
+        try:
+            repaired = repair(data)[0]
+            with _open_pyav(repaired) as file:
+                yield from _decoded(file, file.streams.audio[track], repaired, notes)
+        except (av.FFmpegError, ValueError, IndexError):
+            notes.append("another recording stands behind this one in the file and cannot be read")
 
 
 def _decoded(
@@ -297,6 +344,7 @@ def _decoded(
         # These containers do not keep frames apart, and cut them anywhere.
         yield from _unframed(stream, b"".join(map(bytes, packets)))
         return
+    lost = 0
     while True:
         try:
             packet = next(packets, None)
@@ -307,8 +355,11 @@ def _decoded(
         try:
             frames = packet.decode()
         except av.FFmpegError:
+            lost += packet.duration or 0
             continue
         yield from frames
+    if lost * (stream.time_base or 0) >= LOST_DURATION:
+        notes.append("the file is damaged: some of its sound cannot be read")
     if file.format.name.startswith("mov") and stream.index_entries:
         last = max(entry.pos + entry.size for entry in stream.index_entries)
         if last > len(data) and stream.duration:
@@ -325,51 +376,6 @@ def _unframed(stream: av.AudioStream, data: bytes) -> Iterator[av.AudioFrame]:
         yield from codec.decode(av.Packet(data))
     except av.FFmpegError:
         return
-
-
-def _promised(file: av.container.InputContainer, data: bytes) -> int:
-    """Return the samples that an MP3's Xing header counts; 0 for all else: other durations are estimates."""
-    if file.format.name != "mp3":
-        return 0
-    position = max(data[:65_536].find(b"Xing"), data[:65_536].find(b"Info"))
-    if position < 0 or position + 12 > len(data) or not data[position + 7] & 1:
-        return 0
-    rate = file.streams.audio[0].rate or 0
-    return int(struct.unpack_from(">I", data, position + 8)[0]) * (_MPEG_SAMPLES if rate >= 32_000 else 576)
-
-
-def _pyav_blocks(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    """Yield decoded blocks of shape (channels, n) at the rate and layout of the first frame, whatever later ones have.
-
-    Joined recordings change their rate or channels midway.
-    """
-    n_channels, rate = first.layout.nb_channels, first.sample_rate
-    kind, resampler = None, av.AudioResampler(format="fltp")
-    for frame in _with_first(first, frames):
-        if (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate) != kind:
-            if kind is not None:
-                yield from _planes(resampler.resample(None), n_channels)
-            kind = frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
-            changed = frame.layout.nb_channels != n_channels
-            resampler = av.AudioResampler(format="fltp", layout=first.layout.name if changed else None, rate=rate)
-        frame.pts = None  # gaps between joined parts are no silence
-        yield from _planes(resampler.resample(frame), n_channels)
-    yield from _planes(resampler.resample(None), n_channels)
-
-
-def _with_first(first: av.AudioFrame, frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    yield first
-    yield from frames
-
-
-def _planes(frames: Iterable[av.AudioFrame], n_channels: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples of frames, (channels, n).
-
-    Not by ``to_ndarray``: of eight channels, it reads a ninth that is not there, and the process ends.
-    """
-    for frame in frames:
-        if frame.samples and frame.layout.nb_channels == n_channels:
-            yield np.stack([np.frombuffer(plane, np.float32, frame.samples) for plane in frame.planes[:n_channels]])
 
 
 def check_format(rate: int, channels: int, limits: DecodeLimits) -> None:
