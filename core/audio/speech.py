@@ -242,8 +242,8 @@ class SpeechFinder:
         least = float(np.mean(np.square(y[edges[begin - near.start] :]))) * 10 ** (LINE_LEVEL / 10)
         lines = find_lines(y[pause], self._sr, least=least)
         if lines:
-            around = np.repeat(heard.power[near], np.diff(edges))
-            y = take_away_lines(y, self._sr, lines, 1 / np.maximum(around, _QUIETEST))
+            beside = np.repeat(heard.power[near], np.diff(edges))
+            y = take_away_lines(y, self._sr, lines, 1 / np.maximum(beside, _QUIETEST))
             y = notch(y, self._sr, find_lines(y[pause], self._sr, least=least))
 
         first, last = int(edges[begin - near.start]), int(edges[end - near.start])

@@ -111,7 +111,8 @@ def smooth(windows: Iterable[Window], threshold: float | None, half_life: float 
     readings: list[Reading] = []
     total, weight = np.zeros(0), 0.0
     for window in windows:
-        answer, mean, labels = window.prediction, None, ()
+        answer, mean = window.prediction, None
+        labels: tuple[str, ...] = ()
         if answer is None:
             total, weight = np.zeros(0), 0.0
         else:
