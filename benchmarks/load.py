@@ -105,7 +105,10 @@ class Seen:
 
 
 def main() -> None:
-    """Measure the parts that are asked for, all by default, print them, and write them down beside the others."""
+    """Measure the parts that are asked for, all by default, print them, and write them down.
+
+    What was measured before stays beside them where it is of the same day, machine and model.
+    """
     parser = argparse.ArgumentParser(description="Measure the app with many visitors at once.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all by default")
     parser.add_argument("--asks", type=int, default=100, help="answers beside those who follow")
@@ -116,9 +119,11 @@ def main() -> None:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     predictor = Predictor.load()
-    written = json.loads(options.output.read_text()) if options.output.exists() else {}
-    written |= {"machine": describe_machine(), "model": predictor.model.name}
-    written |= {"date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    written = {"machine": describe_machine(), "model": predictor.model.name, "date": today}
+    before = json.loads(options.output.read_text()) if options.output.exists() else {}
+    if written.items() <= before.items():
+        written = before
     clips = list(itertools.islice(make_clips(predictor), options.visitors))
     for name in options.parts or PARTS:
         with served() as address:

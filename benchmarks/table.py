@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from benchmarks import reference_pipeline
 from core.audio.decode import Waveform, decode
-from core.audio.extraction import extract
+from core.audio.extraction import extract, extract_clip
 from core.audio.features.base import FeatureSet
 from core.audio.features.reference import ReferenceFeatures
 from core.config import PROJECT_ROOT, SAMPLE_RATE
@@ -367,7 +367,7 @@ def corpus_features(place: Place, rounds: int) -> Iterator[Row]:
 
 
 def _own_features(path: Path, features: FeatureSet) -> object:
-    return extract(decode(path), features)
+    return extract_clip(decode(path), features, None, path.stem)
 
 
 def _reference_features(path: Path) -> object:

@@ -416,6 +416,9 @@ def test_a_corpus_that_is_only_tried_trains_nothing(both, tmp_path, monkeypatch)
     rows = [m.predictions().query("protocol == 'speaker'")[list(FIVE)].to_numpy() for m in (tried, alone)]
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
     assert "corpus-nine" in tried.metrics()
+    taught = retrain(dataclasses.replace(spec, tried=(), others=("nine",)), n_jobs=1)
+    assert taught.name != tried.name
+    assert taught.manifest.corpus.others.keys() == {"nine"}
 
 
 @pytest.mark.parametrize("act", [check_spec, retrain])

@@ -121,6 +121,16 @@ def test_what_is_told_of_the_samples_is_heard_and_moves_the_answer():
         assert not found.told or found.probability_without < found.probability
 
 
+@pytest.mark.heavy
+def test_grounds_of_an_answer_with_a_baseline_are_those_of_the_shifted_voice():
+    predictor, waveform = Predictor.load(), decode(list_samples()[0].path)
+    shift = (0.5 * np.random.default_rng(0).standard_normal(predictor.usual_features.shape)).astype(np.float32)
+    plain, shifted = predictor.predict(waveform), predictor.predict(waveform, shift=shift)
+    found = find_grounds(predictor, waveform, shifted, shift=shift)
+    assert found.probability == pytest.approx(shifted.confidence, abs=1e-5)
+    assert found.probability != pytest.approx(plain.probabilities[found.emotion], abs=1e-3)
+
+
 def test_features_of_several_sounds_are_those_of_each(published):
     features = Predictor(published).model.features
     rng = np.random.default_rng(0)
