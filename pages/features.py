@@ -7,10 +7,12 @@ from core.audio.sound import Sound
 from core.plots import features as plots
 from core.plots.features import common_ranges
 from core.plots.style import SAVING
+from core.plots.timeline import clock
 from core.serving.exports import file_stem
 from pages.ui.features.explanation import show_explanation
 from pages.ui.features.voice import DOWNLOAD, show_numbers
 from pages.ui.shared import cache, links, state
+from pages.ui.shared.corpus import plain
 from pages.ui.shared.frame import shown_errors
 from pages.ui.shared.player import describe_sound, show_player
 from pages.ui.shared.sounds import choose_sound
@@ -84,13 +86,14 @@ def _show_tab(name: str, sounds: list[Sound]) -> None:
     """Show one tab for each sound, side by side and on the same scales."""
     with st.popover("How to read this", icon=":material/help:"):
         st.markdown(HELP[name])
-    columns = st.columns(len(sounds), gap="large")
     if name == MODEL:
+        columns = st.columns(len(sounds), gap="large")
         for k, (column, sound) in enumerate(zip(columns, sounds, strict=True)):
             with column:
                 show_explanation(sound, _own(state.FEATURES_MODEL, k), _own(state.FEATURES_EMOTION, k))
         return
     starts = [_start(sound, k) for k, sound in enumerate(sounds)]
+    columns = st.columns(len(sounds), gap="large")
     analyses = [cache.analysis(sound, start) for sound, start in zip(sounds, starts, strict=True)]
     ranges = common_ranges(analyses)
     for k, (column, sound, start) in enumerate(zip(columns, sounds, starts, strict=True)):
@@ -116,7 +119,7 @@ def _start(sound: Sound, k: int) -> float:
     if duration <= MAX_STRETCH:
         return 0.0
     last = duration - MAX_STRETCH
-    return float(
+    start = float(
         st.slider(
             f"Beginning of the {MAX_STRETCH:g} s that are shown, in seconds",
             0.0,
@@ -125,6 +128,11 @@ def _start(sound: Sound, k: int) -> float:
             **links.linked(_own(state.FEATURES_START, k), links.number(0.0, last)),
         )
     )
+    st.caption(
+        f"Curves and numbers are those of {clock(start)} to {clock(start + MAX_STRETCH)}, of {clock(duration)} of "
+        f"{plain(sound.name)}."
+    )
+    return start
 
 
 def _own(key: str, k: int) -> str:

@@ -8,8 +8,8 @@ from pages.ui.shared import state
 
 WORDS: Final = {
     "insecure": "The browser gives no access to a microphone here. Open this page by https, or on localhost.",
-    "denied": "The microphone is not allowed. Allow it beside the page's address and press Start again.",
-    "missing": "No microphone was found. Connect one and press Start again.",
+    "denied": "The microphone is not allowed. Allow it beside the page's address, then press Start.",
+    "missing": "No microphone was found. Connect one, then press Start.",
 }
 ICONS: Final = {
     "insecure": ":material/lock_open:",
