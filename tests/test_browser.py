@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import librosa
 import numpy as np
@@ -27,7 +27,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_play
 
 from core.audio.decode import decode
 from core.config import SAMPLE_RATE
-from core.corpus.samples import list_synthesized
+from core.corpus.samples import list_samples, list_synthesized
 from core.labels import EMOTIONS
 from core.learning.reports.tables import list_cell, select, tabulate_confusion
 from core.serving.exports import wav_bytes
@@ -170,6 +170,13 @@ def test_an_upload_outlives_a_reload_in_its_tab_alone(app, browse):
     other = page.context.new_page()
     other.goto(app)
     expect(other.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
+    acted = next(sample for sample in list_samples() if sample.is_real)
+    page.goto(f"{app}/?sample={quote(acted.title)}")  # what an address names goes before what was here
+    expect(page.get_by_text("by models that never heard this speaker")).to_be_visible(timeout=TIMEOUT)
+    page.wait_for_timeout(2_000)
+    expect(page.get_by_text("by models that never heard this speaker")).to_be_visible()
+    page.get_by_text("Upload", exact=True).click()
+    expect(page.get_by_text(f"Still here: {sample.name}")).to_be_visible(timeout=TIMEOUT)
     press(page, "Remove")
     expect(page.get_by_text("No sound yet")).to_be_visible(timeout=TIMEOUT)
     page.reload()
