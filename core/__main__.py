@@ -1,8 +1,10 @@
 """``python -m core COMMAND``."""
 
+import signal
 import sys
 
-from core.command_line.application import main
-
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while this loads, Ctrl-C leaves no trace
+    from core.command_line.application import main
+
     sys.exit(main())

@@ -5,7 +5,6 @@ importing librosa fails. A server may have none of both: a system that cannot be
 left is the data folder.
 """
 
-import importlib.metadata
 import importlib.util
 import os
 import tempfile
@@ -26,7 +25,9 @@ def place_kernels() -> None:
     if KERNELS in os.environ or library is None or library.origin is None:
         return
     if not os.access(Path(library.origin).parent, os.W_OK):
-        os.environ[KERNELS] = str(data_folder().absolute() / f"compiled-{importlib.metadata.version('numba')}")
+        from importlib.metadata import version
+
+        os.environ[KERNELS] = str(data_folder().absolute() / f"compiled-{version('numba')}")
 
 
 def place_temporary_files() -> None:

@@ -30,6 +30,8 @@ def _run(arguments: Sequence[str] | None) -> None:
         status = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         raise SoundWebError(_explain(error)) from error
+    except SystemExit as error:  # what reads the output has closed it
+        raise BrokenPipeError from error
     if status == INTERRUPTED:
         raise KeyboardInterrupt
 

@@ -9,9 +9,11 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from core.config import check_settings, data_folder
@@ -37,20 +39,63 @@ def status_of(action: Callable[[], None]) -> int:
     int
         The exit status.
     """
+    _replace_missing_streams()
     # File names may hold what the terminal cannot show.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    interrupted = threading.Event()
     try:
-        check_settings()
-        action()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _say("Stopped. What is done is kept, and the same command goes on there.", INTERRUPTED)
-    except Exception as error:
+        with _interruptible(interrupted):
+            check_settings()
+            _carry_out(action)
+    except (Exception, KeyboardInterrupt) as error:
+        # Libraries make other errors of an interruption, above all while they are imported.
+        if isinstance(error, KeyboardInterrupt) or interrupted.is_set():
+            return _say("Stopped. What is done is kept, and the same command goes on there.", INTERRUPTED)
         return _say(f"error: {_explain(error)}", FAILURE)
     return 0
+
+
+def one_line(text: str) -> str:
+    """Return a text, such as the name of a file, with codes in place of what does not print, line breaks included."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _replace_missing_streams() -> None:
+    """Let what was closed before the program began take all and keep nothing; files would get its number else."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the end
+
+
+@contextlib.contextmanager
+def _interruptible(interrupted: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C raise ``KeyboardInterrupt``, where a program began without that; before and after, it just ends."""
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _carry_out(action: Callable[[], None]) -> None:
+    """Carry out an action to the last byte of its output, also where it ends the program, as a help text does."""
+    try:
+        action()
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
 
 
 def _explain(error: Exception) -> str:
@@ -63,7 +108,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, OSError):
         if error.errno == errno.ENOSPC:
             _close_output()
-        place = f" ({error.filename})" if error.filename else ""
+        place = f" ({one_line(os.fsdecode(error.filename))})" if error.filename else ""
         return f"{error.strerror or error}{place}. Free some room, or choose another folder or file."
     if isinstance(error, MemoryError):
         return "there is not enough memory for this."

@@ -37,7 +37,7 @@ from core.files import write_atomically
 from core.learning.predictions import tabulate
 from core.learning.recipes.base import Recipe
 from core.learning.runs import Fold, TrainingResult, measure_progress
-from core.work.parallel import current_cluster
+from core.work.parallel import current_cluster, without_interrupts
 from core.work.progress import Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,9 @@ def _fit_folds(
     cluster = current_cluster()
     if cluster is None:
         tasks = (delayed(fit_fold)(recipe, X, index, fold, os.getpid()) for fold in folds)
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+        with without_interrupts():
+            trained = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+        yield from trained
         return
     for fold, files in cluster.share(functools.partial(_fit_apart, recipe, index), X, folds):
         fold.folder.mkdir(parents=True, exist_ok=True)

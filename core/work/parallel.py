@@ -5,7 +5,9 @@ import contextvars
 import dataclasses
 import functools
 import itertools
+import signal
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -115,7 +117,27 @@ def map_blocks(
     blocks = _blocks(files)
     first = list(itertools.islice(blocks, 2))
     parallel = Parallel(n_jobs=n_jobs if len(first) > 1 else 1, return_as="generator")
-    yield from parallel(delayed(work)(block) for block in itertools.chain(first, blocks))
+    with without_interrupts():
+        results = parallel(delayed(work)(block) for block in itertools.chain(first, blocks))
+    yield from results
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Stand around the start of processes and threads: Ctrl-C reaches none of them, and this process when they run.
+
+    A terminal sends it to all at once; a process that still imports would print a stack trace.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # The first process starts this one with it, which would let the signal through again (before Python 3.13).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _blocks(files: Iterable[File]) -> Iterator[list[File]]:
