@@ -238,11 +238,13 @@ def test_the_ledger_that_a_kill_left_beside_the_table_goes(predictor, sounds, tm
         ("sounds", "nowhere/answers.csv", "There is no folder .*nowhere"),
         ("missing", "answers.csv", "There is no folder .*missing"),
         ("bare", "answers.csv", "There is no sound below"),
+        ("sounds", "taken.csv", "taken.csv' is a folder"),
     ],
 )
 def test_what_cannot_be_answered_is_said(predictor, sounds, tmp_path, folder, output, message):
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "notes.txt").write_text("x")
+    (tmp_path / "taken.csv").mkdir()
     with pytest.raises(BatchError, match=message):
         answer_folder(tmp_path / folder, tmp_path / output)
     assert not list(tmp_path.glob("answers.*"))

@@ -100,6 +100,20 @@ def test_good_files_are_answered_beside_bad_ones(run, sound, tmp_path):
     assert result.returncode == 2
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert ["error" in row for row in rows] == [False, True, False]
+    # The file stands in its own field, as in a batch's lines.
+    assert rows[1]["error"].startswith("The file cannot be opened")
+    assert str(tmp_path / "missing.wav") in result.stderr
+
+
+@pytest.mark.heavy
+def test_the_name_of_a_file_stays_on_its_line(run, sound, tmp_path):
+    path = tmp_path / "two\nlines.wav"
+    path.write_bytes(sound.read_bytes())
+    result = run(path, tmp_path / "no\nfile.wav")
+    assert result.stdout.startswith(f"{tmp_path}/two\\nlines.wav: ")
+    assert result.stderr.startswith(f"error: {tmp_path}/no\\nfile.wav: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert json.loads(run(path, "--json").stdout)["file"] == str(path)
 
 
 def test_missing_model_is_one_line_and_status_2(run, sound, monkeypatch, tmp_path):

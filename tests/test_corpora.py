@@ -189,6 +189,7 @@ def test_missing_files_of_a_table_are_found(table_folder, tmp_path):
         ({"emotion": ""}, "row 2 has no emotion"),
         ({"speaker": " "}, "row 2 has no speaker"),
         ({"file": "b.wav"}, "'b.wav' stands twice"),
+        ({"file": "b.flac"}, "'b.flac' and 'b.wav' have one name but for their endings"),
         ({"emotion": "y_true"}, "its labels must be two or more words"),
         ({"emotion": "<b>happy</b>"}, "its labels must be two or more words"),
     ],

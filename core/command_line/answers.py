@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.command_line.bars import shown_progress
+from core.command_line.endings import one_line
 from core.errors import AudioError, SoundWebError
 
 
@@ -33,16 +34,17 @@ def print_answers(files: Sequence[str], *, model: str | None = None, as_json: bo
     predictor = Predictor.load(model)
     failures: list[SoundWebError] = []
     for file in files:
+        shown = one_line(file)
         answer: Prediction | AudioError
         try:
             answer = predictor.predict_file(file, part=part)
         except AudioError as error:
-            answer = AudioError(f"{file}: {error}")
-            failures.append(answer)
+            answer = error
+            failures.append(AudioError(f"{shown}: {error}"))
         if as_json:
             print(prediction_json(file, answer))
         elif not isinstance(answer, AudioError):
-            print(prediction_text(file, answer))
+            print(prediction_text(shown, answer))
     if failures:
         raise SoundWebError("\nerror: ".join(map(str, failures)))
 

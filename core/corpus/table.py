@@ -84,7 +84,7 @@ def make_corpus(table: "pd.DataFrame", *, name: str, title: str, origin: str, te
     Raises
     ------
     CorpusError
-        If a value is missing, a file stands twice, or a name cannot be used.
+        If a value is missing, a file stands twice, two have one name but for their endings, or a name cannot be used.
     """
     table = table.rename(columns=lambda column: str(column).strip())
     for column in REQUIRED:
@@ -100,6 +100,10 @@ def make_corpus(table: "pd.DataFrame", *, name: str, title: str, origin: str, te
         file: _clip(file, dict(zip(table.columns, row, strict=True)), used)
         for file, row in zip(files, table.itertuples(index=False, name=None), strict=True)
     }
+    by_name: dict[str, str] = {}
+    for file, clip in clips.items():
+        if (other := by_name.setdefault(clip["clip"], file)) != file:
+            raise CorpusError(f"{origin}: {other!r} and {file!r} have one name but for their endings. Rename one.")
     shown = [c for c in ("channel", "gender", "intensity", "language", *own, "statement") if c in table]
     return Corpus(
         name=name,

@@ -86,6 +86,8 @@ def answer_folder(
     ledger_path = output.with_name(f"{output.name}.partial")
     if not output.parent.is_dir():
         raise BatchError(f"There is no folder {str(output.parent)!r} to write into. Make it, or choose another.")
+    if output.is_dir():
+        raise BatchError(f"{str(output)!r} is a folder. Choose another name for the table.")
     if output.exists():
         _finish(ledger_path, output)
         return None
