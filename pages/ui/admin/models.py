@@ -71,9 +71,11 @@ def _show_table(models: list[Overview]) -> None:
     columns |= {
         key: st.column_config.NumberColumn(key.removeprefix("speaker-"), format="%.1f %%", width=116) for key in keys
     }
-    if not any(model.problem for model in models):
+    is_any_broken = any(model.problem for model in models)
+    if not is_any_broken:
         columns["problem"] = None
-    st.dataframe(rows, hide_index=True, column_config=columns)
+    placeholder = "" if is_any_broken else "not evaluated"  # of what cannot be read, nobody knows
+    st.dataframe(rows, hide_index=True, placeholder=placeholder, column_config=columns)
     st.caption(
         "Unweighted average recall by protocols that keep whole people apart: that is what a new user gets. All others "
         "stand on Metrics."

@@ -1,11 +1,14 @@
 """Programs on the Admin page: their keys, what each may ask, and a new key, which is shown once."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 import streamlit as st
 
 from core.api.routes import PATH
 from core.operations.access.keys import MAX_NAME, MAX_PER_DAY, MAX_PER_MINUTE, Key, list_keys, make_key, revoke_key
 from pages.ui.admin.words import say_done
 from pages.ui.shared import state
+from pages.ui.shared.corpus import plain
 
 
 def show_programs(token: str) -> None:
@@ -37,6 +40,7 @@ def _show_keys(keys: list[Key]) -> None:
             for key in keys
         ],
         hide_index=True,
+        placeholder="never",
         column_config={
             "name": "Program",
             "key": "Key",
@@ -50,7 +54,7 @@ def _show_keys(keys: list[Key]) -> None:
 
 
 def _show_revocation(token: str, keys: list[Key]) -> None:
-    """Offer to revoke a key; it is refused at once."""
+    """Offer to revoke a key, and ask once more; it is refused at once."""
     if not keys:
         return
     by_number = {key.id: key for key in keys}
@@ -62,9 +66,17 @@ def _show_revocation(token: str, keys: list[Key]) -> None:
             key=state.ADMIN_KEY,
             width=320,
         )
-        if st.button("Revoke", icon=":material/key_off:"):
-            revoke_key(token, number)
-            say_done(f"The key of {by_number[number].name} is refused from now on.")
+        with st.popover("Revoke", icon=":material/key_off:"):
+            st.markdown(f"{plain(by_number[number].name)} is refused from then on. That cannot be taken back.")
+            if st.button("Revoke this key", key=f"{state.ADMIN_KEY}-{number}", icon=":material/key_off:"):
+                revoke_key(token, number)
+                say_done(f"The key of {by_number[number].name} is refused from now on.")
+
+
+def _app_address() -> str:
+    """Return the address under which this browser has the app."""
+    page = urlsplit(st.context.url or "http://localhost:8501/")
+    return urlunsplit((page.scheme, page.netloc, page.path.rpartition("/")[0], "", ""))
 
 
 def _show_new_key() -> None:
@@ -76,7 +88,7 @@ def _show_new_key() -> None:
         st.markdown("**The new key.** It is shown here alone, and only now: copy it.")
         st.code(key, language=None)
         st.code(
-            f'curl --data-binary @talk.wav -H "Authorization: Bearer {key}" http://localhost:8501{PATH}/predict',
+            f'curl --data-binary @talk.wav -H "Authorization: Bearer {key}" {_app_address()}{PATH}/predict',
             language="bash",
             wrap_lines=True,
         )

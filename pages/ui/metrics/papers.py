@@ -47,6 +47,7 @@ def show_models(evaluated: Evaluated) -> None:
     st.dataframe(
         shown[["model", "recall", "difference", "p_value", "calibration_error", "accuracy", "n_clips", "twin_share"]],
         hide_index=True,
+        placeholder="",
         column_config={
             **FIGURES,
             "model": st.column_config.TextColumn("Model", width=150),

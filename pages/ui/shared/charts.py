@@ -65,7 +65,7 @@ def show_shares(table: pd.DataFrame, **titles_instead: str) -> None:
     }
     shares = {column: st.column_config.NumberColumn(title, format="%.1f %%") for column, title in titles.items()}
     percent = table.assign(**{column: 100 * table[column].astype(float) for column in shares})
-    st.dataframe(percent, hide_index=True, column_config=COLUMNS | shares)
+    st.dataframe(percent, hide_index=True, placeholder="", column_config=COLUMNS | shares)
 
 
 def picture_button(name: str) -> dict[str, Any]:
