@@ -7,6 +7,7 @@ import time
 import zipfile
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import logs
@@ -14,7 +15,7 @@ from core.audio.sound import Sound
 from core.errors import DatabaseError, KeyRefused, NotSignedIn
 from core.labels import EMOTIONS
 from core.operations.access import audit, sign_in
-from core.operations.access.keys import list_keys, use_key
+from core.operations.access.keys import list_keys, make_key, use_key
 from core.operations.access.passwords import hash_password
 from core.operations.access.sessions import IDLE_TIMEOUT, require_admin
 from core.operations.access.sign_in import ensure_unlock_code, set_password, waiting_time
@@ -26,10 +27,11 @@ from core.operations.jobs.control import submit
 from core.operations.jobs.record import get_job, list_jobs, running_job
 from core.operations.models import archives
 from core.operations.spec import TrainingSpec
-from core.operations.tables import sessions
+from core.operations.tables import jobs, sessions
 from pages.ui.shared import state
 from pages.ui.shared.start import start
 from tests.conftest import ROOT, encode, tone
+from tests.generated import generate_corpus
 from tests.test_contributions import LIVELY, send
 from tests.test_model_operations import OTHER, copy_model, with_recall
 
@@ -94,6 +96,11 @@ def texts(app: AppTest) -> str:
         *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.text, *app.code, *app.get("toast")
     ]  # fmt: skip
     return "\n".join(element.value for element in elements)
+
+
+def plainly(text: str) -> str:
+    """Return Markdown without the marks of what is plain text."""
+    return text.replace("\\", "")
 
 
 def labels(app: AppTest) -> list[str]:
@@ -275,6 +282,7 @@ def test_a_training_is_submitted_watched_cancelled_and_resumed(admin, sleeping, 
     assert job.spec.feedback
     assert "Training 1 runs" in texts(admin)
     assert "**Training 1** · reference" in texts(admin)
+    assert "![note](http://127.0.0.1/x.png)" in [one.value for one in admin.main.text]
     assert all("127.0.0.1" not in one.value for one in [*admin.markdown, *admin.caption])
     press(admin, "Start training")
     assert "Waiting in the queue: 1." in texts(admin)
@@ -329,6 +337,34 @@ def test_wishes_that_can_not_be_published_do_not_start(admin, generated, monkeyp
     checked(admin)
     assert "Choose that protocol too" in texts(admin)
     assert next(one for one in admin.button if one.label == "Start training").disabled
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """A corpus of three speakers."""
+    generate_corpus(tmp_path / "few", actors=(1, 2, 3), duration=0.5)
+    monkeypatch.setenv("RAVDESS_ROOT", str(tmp_path / "few"))
+
+
+def test_an_evaluation_that_the_clips_do_not_allow_is_refused_in_the_form(admin, few):
+    checked(admin)
+    assert "Only 2 speakers remain" in texts(admin)
+    assert "Leave out the protocol 'speaker-luna'" in plainly(texts(admin))
+    assert next(one for one in admin.button if one.label == "Start training").disabled
+    admin.session_state[state.ADMIN_PROTOCOLS] = ["reference", "random"]
+    checked(admin)
+    assert "Only 2 speakers remain" not in texts(admin)
+    assert not next(one for one in admin.button if one.label == "Start training").disabled
+
+
+@pytest.mark.parametrize(("protocol", "resumes"), [("reference", True), ("speaker-emobox", False)])
+def test_what_would_fail_again_is_not_resumed(admin, token, sleeping, few, protocol, resumes):
+    job = submit(token, TrainingSpec(protocols=("reference", protocol) if not resumes else (protocol,)))
+    with writing() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == job.id).values(status="failed"))
+    checked(admin)
+    assert ("Resume" in labels(admin)) == resumes
+    assert ("cannot be resumed with the clips that are here" in texts(admin)) != resumes
 
 
 def test_a_lost_training_is_noticed_by_looking(admin, sleeping, generated, monkeypatch):
@@ -388,6 +424,13 @@ def test_the_table_has_the_figures_that_count_first(models, published):
     row = table[table["model"] == published.name].iloc[0]
     assert row["speaker-emobox, speech"] == pytest.approx(100 * mean)
     assert bool(row["in use"])
+
+
+def test_figures_that_a_model_has_not_are_not_evaluated(admin, registry, published):
+    copy_model(registry, published, **{"speaker-emobox": {"seeds": [0], "twin_share": 0.0}})
+    open_tab(admin, "Models")
+    assert admin.dataframe[0].value["speaker-emobox, speech"].isna().sum() == 1
+    assert admin.dataframe[0].proto.placeholder == "not evaluated"
 
 
 def test_a_model_travels_as_a_zip_file(models, registry, published, token):
@@ -534,13 +577,32 @@ def test_keys_of_programs_are_made_shown_once_and_revoked(admin, token):
     assert admin.dataframe[0].value["name"].tolist() == ["a robot"]
     press(admin, "Done")
     assert key not in [element.value for element in admin.code]
-    press(admin, "Revoke")
+    assert "cannot be taken back" in texts(admin)
+    assert use_key(key) == "a robot"
+    press(admin, "Revoke this key")
     with pytest.raises(KeyRefused):
         use_key(key)
     assert "revoked" in admin.dataframe[0].value["state"].tolist()[0]
     press(admin, "Make the key")
     assert "Name the program" in admin.error[0].value
     assert len(list_keys(token)) == 1
+
+
+def test_the_line_for_a_shell_names_the_address_of_the_page(admin, monkeypatch):
+    address = "https://voice.example.org:8443/app"
+    monkeypatch.setattr(type(st.context), "url", property(lambda _: f"{address}/admin"))
+    open_tab(admin, "Programs")
+    admin.text_input[0].set_value("a robot")
+    press(admin, "Make the key")
+    assert f" {address}/api/v1/predict" in admin.code[1].value
+
+
+def test_a_key_that_nobody_used_was_never_used(admin, token):
+    make_key(token, "a robot", per_minute=1, per_day=1)
+    open_tab(admin, "Programs")
+    table = admin.dataframe[0]
+    assert table.value["used"].isna().all()
+    assert table.proto.placeholder == "never"
 
 
 def test_a_new_key_goes_with_the_sign_out(admin):

@@ -25,7 +25,7 @@ from core.learning.recipes.base import Recipe
 from core.learning.runs import TrainingResult, measure_progress, plan_folds
 from core.operations.feedback.contributions import collect_contributions
 from core.operations.feedback.entries import features_folder, feedback_folder
-from core.operations.spec import RUNS, TrainingSpec, check_corpora, check_studies, chosen_recipe
+from core.operations.spec import RUNS, TrainingSpec, check_corpora, check_studies, choose_clips, chosen_recipe
 from core.serving.publishing import model_name, publish_training, training_key
 from core.serving.registry import Registry, StoredModel
 from core.work.progress import Progress, Report, ignore, inside
@@ -76,10 +76,7 @@ def retrain(
     corpus, root = place.corpus, place.root
     recipe = chosen_recipe(spec)
     everything = distinct_clips(read_index(place, n_jobs=n_jobs, report=report))
-    is_wanted = everything["channel"].isin(spec.channels) | (not spec.channels)
-    clips = everything[is_wanted].reset_index(drop=True)
-    if clips.empty:
-        raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
+    clips = choose_clips(spec, everything)
     sources = [_Source(clips, root, data_folder() / FEATURES)]
     sources += [
         _other(name, corpus, n_jobs, report, is_augmented=recipe.augments_others and name not in spec.tried)

@@ -4,11 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pandas as pd
+
 from core import parts
 from core.corpus.base import Corpus, corpus_protocol
 from core.corpus.catalogue import find_corpus
 from core.corpus.known import default_corpus
-from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of
+from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of, split_clips
 from core.errors import CorpusError, JobError
 from core.learning.recipes.base import Recipe, get_recipe
 
@@ -134,6 +136,57 @@ def check_studies(spec: TrainingSpec) -> None:
         raise JobError(
             f"Studies are made with protocol {main_protocol!r} and clips of speech. Choose both, or no studies."
         )
+
+
+def choose_clips(spec: TrainingSpec, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return those clips of a corpus that are trained on and evaluated.
+
+    Parameters
+    ----------
+    spec : TrainingSpec
+        What to train.
+    clips : pandas.DataFrame
+        Distinct clips of its corpus.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those of the chosen channels, their rows numbered from 0.
+
+    Raises
+    ------
+    CorpusError
+        If there is none.
+    """
+    chosen = clips[clips["channel"].isin(spec.channels) | (not spec.channels)].reset_index(drop=True)
+    if chosen.empty:
+        raise CorpusError(f"The corpus holds no clip of {' and '.join(spec.channels)}. Choose another channel.")
+    return chosen
+
+
+def check_clips(spec: TrainingSpec, clips: pd.DataFrame) -> None:
+    """Refuse protocols by which the clips that are there cannot be split, before anything is trained.
+
+    Parameters
+    ----------
+    spec : TrainingSpec
+        What to train; its names are known.
+    clips : pandas.DataFrame
+        Distinct clips of its corpus.
+
+    Raises
+    ------
+    CorpusError
+        If there are too few clips or speakers.
+    """
+    corpus, chosen = find_corpus(spec.corpus), choose_clips(spec, clips)
+    for protocol in spec.all_protocols:
+        try:
+            split_clips(corpus, protocol, chosen, spec.seeds[0])  # another seed splits as many
+        except CorpusError as error:
+            raise CorpusError(
+                f"{error} Leave out the protocol {protocol!r}, or use a corpus of more clips and speakers."
+            ) from error
 
 
 def check_corpora(spec: TrainingSpec) -> None:

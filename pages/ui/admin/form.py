@@ -14,7 +14,7 @@ from core.learning.recipes import get_recipe
 from core.operations.feedback.entries import list_kept
 from core.operations.jobs.control import submit
 from core.operations.jobs.record import estimate
-from core.operations.spec import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_spec
+from core.operations.spec import MAX_EPOCHS, MAX_NOTES, MAX_SEED, MAX_SEEDS, TrainingSpec, check_clips, check_spec
 from core.serving.registry import Registry
 from pages.ui.admin.words import duration, say_done
 from pages.ui.shared import links, state
@@ -37,10 +37,12 @@ def show_form(token: str) -> None:
     problem = "" if spec.protocols and spec.channels else "Choose at least one protocol and one channel."
     try:
         check_spec(spec)
-    except JobError as error:
+        if not problem:
+            check_clips(spec, corpus.clips)
+    except (CorpusError, JobError) as error:
         problem = str(error)
     if problem:
-        st.warning(problem, icon=":material/warning:")
+        st.warning(plain(problem), icon=":material/warning:")
     else:
         seconds = estimate(spec)
         st.caption(

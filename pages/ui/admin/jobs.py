@@ -5,16 +5,19 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import SoundWebError
 from core.learning.recipes import get_recipe
 from core.operations.jobs.control import cancel, resume
 from core.operations.jobs.monitor import read_log
 from core.operations.jobs.queue import tick
 from core.operations.jobs.record import Job, list_jobs
+from core.operations.spec import check_clips, check_spec
 from pages.ui.admin.form import fill_form, show_form
 from pages.ui.admin.running import show_active
 from pages.ui.admin.runs import show_runs
 from pages.ui.admin.words import duration, say_done
 from pages.ui.shared import state
+from pages.ui.shared.corpus import find_corpus, plain
 from pages.ui.shared.links import linked, some_of
 
 RESUMABLE = ("lost", "cancelled", "failed")
@@ -64,8 +67,12 @@ def _show_job(token: str, job: Job) -> None:
     for text in (job.message, job.notes):
         if text:
             st.text(text)
+    obstacle = _find_obstacle(job) if job.status in RESUMABLE else ""
+    if obstacle:
+        st.caption(f":material/block: It cannot be resumed with the clips that are here. {plain(obstacle)}")
     with st.container(horizontal=True):
-        if job.status in RESUMABLE and st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}"):
+        can_resume = job.status in RESUMABLE and not obstacle
+        if can_resume and st.button("Resume", icon=":material/resume:", key=f"resume-{job.id}"):
             resume(token, job.id)
             say_done(f"Training {job.id} goes on from what is done.")
         if job.status == "queued" and st.button("Take out of the queue", icon=":material/close:"):
@@ -82,6 +89,18 @@ def _show_job(token: str, job: Job) -> None:
     if log and job.status not in ACTIVE:
         with st.expander("Log", icon=":material/notes:"):
             st.code(log, language=None, height=300)
+
+
+def _find_obstacle(job: Job) -> str:
+    """Return why a job would fail again before it trains; empty where it would not, or its corpus is not here."""
+    try:
+        corpus = find_corpus(job.spec.corpus)
+        if corpus is not None:
+            check_spec(job.spec)
+            check_clips(job.spec, corpus.clips)
+    except SoundWebError as error:
+        return str(error)
+    return ""
 
 
 TITLES: Mapping[str, str] = {
