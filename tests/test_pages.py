@@ -241,6 +241,17 @@ def test_a_sound_survives_a_change_of_page(app):
     assert "No sound yet" in texts(features_page)
 
 
+def test_of_many_sounds_that_are_still_here_the_one_that_is_looked_at_is_named(app):
+    sounds = [Sound(f"{pitch}.wav", encode(tone(pitch), 48_000)) for pitch in (200, 250, 300, 350, 400)]
+    app.file_uploader(key=state.SOUND.uploads).set_value([(sound.name, sound.data, "") for sound in sounds]).run()
+    features_page = app.switch_page("pages/features.py").run()
+    assert "Still here: 200.wav, 250.wav, 300.wav and 2 more" in [text.value for text in features_page.text]
+    features_page.selectbox(key=state.SOUND.file).set_value(sounds[4].sha256).run()
+    assert "Still here: 200.wav, 250.wav, 400.wav and 2 more" in [text.value for text in features_page.text]
+    next(button for button in features_page.button if button.label == "Remove all 5").click().run()
+    assert "No sound yet" in texts(features_page)
+
+
 def test_two_sounds_are_compared(features_page):
     features_page.file_uploader(key=state.SOUND.uploads).upload("tone.wav", encode(tone(250), 48_000)).run()
     features_page.toggle(key=state.FEATURES_COMPARE).set_value(True).run()

@@ -16,6 +16,8 @@ from pages.ui.shared.visits import follow_visit, visit
 
 UPLOAD, RECORD, SAMPLE, CLIP = "Upload", "Record", "Samples", "Corpus"
 MAX_FILES = 50
+MOST_NAMED = 3
+"""Files that are named where they are said to be still here."""
 RECORDING_RATE = 48_000
 """Rate asked of the microphone, in Hz: that of the corpus, well above the features' own."""
 
@@ -152,9 +154,18 @@ def _keep(keys: state.SoundKeys, source: str, files: dict[str, Any]) -> list[Sou
         visit().keep(keys.kept, source, sounds)
     elif before:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"Still here: {', '.join([sound.name for sound in before.values()][:3])}")
-            st.button("Remove", icon=":material/close:", type="tertiary", on_click=_forget, args=(keys, source))
+            st.text(f"Still here: {_name_some(list(before.values()), st.session_state.get(keys.file))}")
+            label = "Remove" if len(before) == 1 else f"Remove all {len(before)}"
+            st.button(label, icon=":material/close:", type="tertiary", on_click=_forget, args=(keys, source))
     return list(visit().kept(keys.kept, source).values())
+
+
+def _name_some(sounds: list[Sound], looked_at: str | None) -> str:
+    """Return the names of some sounds, of which one is looked at, and how many more there are."""
+    shown = sounds[:MOST_NAMED]
+    shown[-1:] = [sound for sound in sounds[MOST_NAMED:] if sound.sha256 == looked_at] or shown[-1:]
+    more = len(sounds) - len(shown)
+    return ", ".join(sound.name for sound in shown) + (f" and {more} more" if more else "")
 
 
 def _sound_of(file: Any, source: str) -> Sound:
