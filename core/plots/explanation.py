@@ -97,5 +97,5 @@ def occlusion_by_group(explanation: Explanation) -> go.Figure:
         360,
         xaxis={"title": "probability lost without it", "range": [low - (reach if low < 0 else 0), high + reach]},
         yaxis={"ticksuffix": " "},
-        margin={"b": 44},
+        margin={"b": 44, "r": 40},  # a figure at the end of the longest bar, where the chart is as narrow as a phone
     )
