@@ -1,3 +1,4 @@
+import contextlib
 import datetime
 from concurrent.futures import ThreadPoolExecutor
 
@@ -73,6 +74,32 @@ def test_limits_hold_by_minute_and_by_day(token, clock):
     clock.go_on(minutes=1)
     use_key(key, 3)
     assert list_keys(token)[0].day_count == 3
+
+
+@pytest.mark.parametrize("end", ["2026-05-04T12:01:00+00:00", "2026-05-05T00:00:00+00:00"])
+def test_servers_whose_clocks_differ_begin_a_period_once(token, clock, end):
+    end = datetime.datetime.fromisoformat(end)
+    key = make_key(token, "a robot", per_minute=3, per_day=100)
+    answered = 0
+    for k in range(20):
+        clock.time = end + datetime.timedelta(seconds=-0.2 if k % 2 else 0.2)
+        with contextlib.suppress(TooManyRequests):
+            use_key(key)
+            answered += 1
+    assert answered == list_keys(token)[0].day_count == 3
+    clock.time = end - datetime.timedelta(seconds=0.2)
+    with pytest.raises(TooManyRequests) as refused:
+        use_key(key)
+    assert refused.value.wait == 61
+
+
+def test_a_clock_that_was_days_ahead_keeps_no_key_from_work(token, clock):
+    key = make_key(token, "a robot", per_minute=1, per_day=1)
+    clock.go_on(days=400)
+    use_key(key)
+    clock.go_on(days=-400)
+    use_key(key)
+    assert list_keys(token)[0].last_used == clock.time
 
 
 def test_many_at_once_get_no_more_than_the_limit(token):

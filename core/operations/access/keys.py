@@ -165,10 +165,12 @@ def use_key(key: str | None, n_sounds: int = 1, *, is_counted: bool = True) -> s
             raise KeyRefused("This key is unknown, or was revoked. Ask an administrator for one.")
         if not n_sounds:
             return str(row.name)
+        # Clocks of servers differ by moments: one that is behind begins nothing anew. One that was days ahead is wrong.
+        last = row.last_used if row.last_used is not None and row.last_used - time < DAY else None
         counts = {}
         for span, column, limit in ((MINUTE, "minute", row.per_minute), (DAY, "day", row.per_day)):
-            begin = _begin(time, span)
-            is_new = row.last_used is None or _begin(row.last_used, span) != begin
+            begin = _begin(max(time, last or time), span)
+            is_new = last is None or _begin(last, span) < begin
             if n_sounds > limit:
                 raise TooManyRequests(
                     f"This key may have {limit:,} sounds answered a {column}, not {n_sounds:,}. Send fewer at once."
@@ -178,7 +180,7 @@ def use_key(key: str | None, n_sounds: int = 1, *, is_counted: bool = True) -> s
                 wait = math.ceil((begin + span - time).total_seconds())
                 raise TooManyRequests(f"This key may have {limit:,} sounds answered a {column}.", wait)
         if is_counted:
-            connection.execute(sa.update(keys).where(mine).values(last_used=time, **counts))
+            connection.execute(sa.update(keys).where(mine).values(last_used=max(time, last or time), **counts))
         return str(row.name)
 
 
