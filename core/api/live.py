@@ -16,7 +16,7 @@ from typing import Any, Final
 import anyio.to_thread
 import av
 import numpy as np
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.api.caller import charge
 from core.config import DecodeLimits
@@ -38,6 +38,7 @@ KEY_LOOKS: Final = 12
 """Times that it is looked up meanwhile: a stream ends with its key."""
 END_INTERVAL: Final = 0.1
 """Time between two looks at whether a stream without more sound has ended, in seconds."""
+BEHIND: Final = "An empty message ends a stream. Send nothing behind it."
 REFUSED, UNUSABLE, ENDED, FINISHED = 1008, 1003, 1001, 1000
 """Codes with which a WebSocket is closed."""
 MAX_REASON: Final = 123
@@ -77,8 +78,8 @@ class LiveStream:
         except SoundWebError as error:
             await _refuse(socket, error)
             return
-        tasks = [asyncio.ensure_future(task) for task in (_receive(socket, worker, rate), _pay(socket))]
-        sending = asyncio.create_task(_send(socket, windows))
+        jobs = (_receive(socket, worker, rate, windows), _pay(socket), _send(socket, windows))
+        tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -87,7 +88,7 @@ class LiveStream:
             await _refuse(socket, error)
         finally:
             worker.stop()
-            for task in (*tasks, sending):
+            for task in tasks:
                 task.cancel()
 
 
@@ -98,7 +99,7 @@ async def _pay(socket: WebSocket) -> None:
         await charge(socket, int(look % KEY_LOOKS == 0))
 
 
-async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
+async def _receive(socket: WebSocket, worker: LiveWorker, rate: int, windows: "asyncio.Queue[Window]") -> None:
     """Take in samples until the program goes, what it sends is of no use, or the worker has ended."""
     odd = b""
     while True:
@@ -113,8 +114,7 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             await _close(socket, ENDED, "No sound came for a while, and the stream has ended.")
             return
         if not data:
-            if await _is_there_at_the_end(socket, worker):
-                await _close(socket, FINISHED, "")
+            await _finish(socket, worker, windows)
             return
         data = odd + data
         whole = len(data) // 2 * 2
@@ -125,13 +125,25 @@ async def _receive(socket: WebSocket, worker: LiveWorker, rate: int) -> None:
             worker.push_frame(frame)
 
 
-async def _is_there_at_the_end(socket: WebSocket, worker: LiveWorker) -> bool:
-    """Wait until a worker that gets no more sound has ended, and its last window is sent, or the program goes first."""
-    going = asyncio.ensure_future(socket.receive())
-    while worker.is_running and not going.done():
-        await asyncio.sleep(END_INTERVAL)
-    await asyncio.sleep(END_INTERVAL)
-    return going.cancel()
+async def _finish(socket: WebSocket, worker: LiveWorker, windows: "asyncio.Queue[Window]") -> None:
+    """Close a stream that gets no more sound once its last window is sent, unless the program goes, or goes on."""
+
+    async def all_sent() -> None:
+        while worker.is_running:
+            await asyncio.sleep(END_INTERVAL)
+        await asyncio.sleep(0)  # by then, what the worker told last is among the windows
+        await windows.join()
+
+    ending, going = asyncio.ensure_future(all_sent()), asyncio.ensure_future(socket.receive())
+    try:
+        await asyncio.wait((ending, going), return_when=asyncio.FIRST_COMPLETED)
+        if going.done() and going.result()["type"] == "websocket.receive":
+            await _close(socket, UNUSABLE, BEHIND)
+        elif not going.done():
+            await _close(socket, FINISHED, "")
+    finally:
+        ending.cancel()
+        going.cancel()
 
 
 async def _refuse(socket: WebSocket, error: SoundWebError) -> None:
@@ -146,9 +158,11 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 
 
 async def _send(socket: WebSocket, windows: "asyncio.Queue[Window]") -> None:
-    """Send windows as they come."""
-    while True:
-        await socket.send_text(json.dumps(window_fields(await windows.get()), allow_nan=False))
+    """Send windows as they come, until the program goes."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.send_text(json.dumps(window_fields(await windows.get()), allow_nan=False))
+            windows.task_done()
 
 
 def window_fields(window: Window) -> dict[str, Any]:
