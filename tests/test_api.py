@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import json
 import socket
@@ -9,6 +10,9 @@ import pytest
 import requests
 import uvicorn
 from starlette.applications import Starlette
+from starlette.websockets import WebSocket
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from core.api import live as live_module
 from core.api import routes as module
@@ -25,6 +29,7 @@ from core.serving.exports import prediction_json, to_int16
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
 from core.serving.segments import NO_SPEECH
+from core.serving.timeline import Window
 from core.work.turns import turns
 
 
@@ -55,6 +60,7 @@ class Api:
         self._address, self._headers = address + PATH, {"Authorization": f"Bearer {key}"} if key else {}
 
     def get(self, path: str) -> requests.Response:
+        """Ask for a path below the interface's; requests resolves two dots."""
         return requests.get(self._address + path, headers=self._headers, timeout=60)
 
     def post(self, path: str, sound: bytes | None = None, content_type: str = "", **more) -> requests.Response:
@@ -139,6 +145,8 @@ def test_models_are_listed_with_the_one_in_use_first(api, predictor):
         (lambda api: api.post("/timeline", files=[("a", "")] * 2), 400, "Too many files"),
         (lambda api: api.get("/predict"), 405, "Method Not Allowed"),
         (lambda api: api.get("/nowhere"), 404, "Not Found"),
+        (lambda api: api.get("/../v2/predict"), 404, "Not Found"),
+        (lambda api: api.get("/.."), 404, "Not Found"),
         (lambda api: api.post("/timeline", b"no sound"), 422, "not a sound"),
     ],
 )
@@ -295,6 +303,59 @@ def test_a_stream_ends_when_no_more_sound_will_come(server, key):
     with Client(server, key) as client:
         windows = list(client.live([second] * 4, rate=SAMPLE_RATE))
     assert {window["label"] for window in windows} == {NO_SPEECH}
+
+
+def live(server: str, key: str):
+    address = f"ws{server.removeprefix('http')}{PATH}/live"
+    return connect(address, additional_headers={"Authorization": f"Bearer {key}"})
+
+
+def test_what_comes_behind_the_end_of_a_stream_closes_it_with_a_reason(server, key):
+    with live(server, key) as stream:
+        for message in (bytes(2 * SAMPLE_RATE), b"", b"\0\0"):
+            stream.send(message)
+        with pytest.raises(ConnectionClosedError) as closed:
+            list(stream)
+    assert closed.value.rcvd.code == 1003
+    assert "empty message" in closed.value.rcvd.reason
+
+
+class Told:
+    """A worker that tells many windows at once, and ends soon."""
+
+    def __init__(self, predictor, *, take_duration, tell) -> None:
+        del predictor, take_duration
+        self._tell, self._end = tell, float("inf")
+
+    @property
+    def is_running(self) -> bool:
+        return time.monotonic() < self._end
+
+    def push_frame(self, _) -> None:
+        for k in range(40):
+            self._tell(Window(k, k, k + 1, None, -20.0, None))
+        self._end = time.monotonic() + 0.3
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_stream_is_not_closed_before_its_last_window_is_sent(server, key, monkeypatch):
+    send_text = WebSocket.send_text
+
+    async def send_slowly(socket: WebSocket, text: str) -> None:
+        await asyncio.sleep(0.04)
+        await send_text(socket, text)
+
+    monkeypatch.setattr(live_module, "LiveWorker", Told)
+    monkeypatch.setattr(WebSocket, "send_text", send_slowly)
+    with live(server, key) as stream:
+        stream.send(bytes(100))
+        stream.send(b"")
+        assert len(list(stream)) == 40
 
 
 def test_a_program_that_goes_behind_its_last_sound_frees_the_place_and_leaves_no_error(server, key, caplog):

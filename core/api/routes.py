@@ -27,15 +27,19 @@ from core.api.requests import Requests
 from core.audio.stream import Stream
 from core.errors import AudioError, ModelError, SoundWebError
 from core.operations import measures
+from core.operations.models.promotion import load_models
 from core.serving.exports import prediction_json, timeline_json
 from core.serving.live import LiveSlots
 from core.serving.predictor import Predictor
-from core.serving.registry import Registry
+from core.serving.registry import Registry, StoredModel
 from core.serving.segments import find_segments, smooth
 from core.serving.timeline import follow
 from core.work.turns import turns
 
-PATH: Final = "/api/v1"
+PLACE: Final = "/api"
+"""Where all versions are."""
+VERSION: Final = "/v1"
+PATH: Final = PLACE + VERSION
 
 Result = TypeVar("Result")
 
@@ -66,17 +70,18 @@ class Interface:
         self._threads = anyio.CapacityLimiter(math.inf)
 
     def app(self) -> Starlette:
-        """Return the interface as an application, to be mounted at ``PATH``."""
+        """Return the interface as an application, to be mounted at ``PLACE``."""
         live = LiveStream(self._predictor, self._slots)
+        routes = [
+            Route("/predict", self.predict, methods=["POST"]),
+            Route("/timeline", self.timeline, methods=["POST"]),
+            Route("/models", self.models),
+            WebSocketRoute("/live", live.live),
+            Route("/openapi.json", self.description),
+            Route("/", self.page),
+        ]
         return Starlette(
-            routes=[
-                Route("/predict", self.predict, methods=["POST"]),
-                Route("/timeline", self.timeline, methods=["POST"]),
-                Route("/models", self.models),
-                WebSocketRoute("/live", live.live),
-                Route("/openapi.json", self.description),
-                Route("/", self.page),
-            ],
+            routes=[Mount(VERSION, routes=routes)],
             exception_handlers={Exception: show_error, HTTPException: show_error, SoundWebError: show_error},
         )
 
@@ -98,7 +103,7 @@ class Interface:
     async def models(self, request: Request) -> Response:
         """List the stored models, the one in use first."""
         await charge(request, 0)
-        return JSONResponse(await anyio.to_thread.run_sync(list_models, self._registry(), limiter=self._listing))
+        return JSONResponse(await anyio.to_thread.run_sync(describe_models, self._registry(), limiter=self._listing))
 
     @contextlib.asynccontextmanager
     async def _admitted(self, request: Request, at_most: int) -> AsyncIterator[tuple[list[Sent], bool, str, str]]:
@@ -179,31 +184,26 @@ def routes(
     registry: Callable[[], Registry] = Registry,
 ) -> list[Mount]:
     """Return what a server that shows the pages serves to programs; arguments as for ``Interface``."""
-    return [Mount(PATH, Requests(Interface(predictor, slots, registry).app()))]
+    return [Mount(PLACE, Requests(Interface(predictor, slots, registry).app()))]
 
 
-def list_models(registry: Registry) -> list[dict[str, Any]]:
+def describe_models(registry: Registry) -> list[dict[str, Any]]:
     """Return what a program needs to know of each model: name, emotions, confidence from which it is sure, figures."""
-    used = registry.champion() if registry.has_champion() else None
-    found = []
-    for name in sorted(registry.names(), key=lambda name: (name != used, name)):
-        try:
-            model = registry.load(name)
-        except ModelError as error:
-            found.append({"name": name, "in_use": name == used, "error": error.told})
-            continue
-        of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
-        found.append(
-            {
-                "name": name,
-                "in_use": name == used,
-                "emotions": list(model.manifest.labels),
-                "threshold": model.threshold,
-                "protocol": model.main_protocol,
-                "unweighted_average_recall": of_speech and of_speech["unweighted_average_recall"],
-            }
-        )
-    return found
+    return [_describe_model(name, model, is_used=is_used) for name, model, is_used in load_models(registry)]
+
+
+def _describe_model(name: str, model: StoredModel | ModelError, *, is_used: bool) -> dict[str, Any]:
+    if isinstance(model, ModelError):
+        return {"name": name, "in_use": is_used, "error": model.told}
+    of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
+    return {
+        "name": name,
+        "in_use": is_used,
+        "emotions": list(model.manifest.labels),
+        "threshold": model.threshold,
+        "protocol": model.main_protocol,
+        "unweighted_average_recall": of_speech and of_speech["unweighted_average_recall"],
+    }
 
 
 def _texts(request: Request, *names: str) -> Sequence[str]:

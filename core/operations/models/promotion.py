@@ -5,7 +5,7 @@ An action is noted in the transaction in which it is done: nothing is done that 
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from core.errors import AnotherInUse, ModelError
@@ -93,22 +93,39 @@ class Overview:
 
 def list_models(registry: Registry | None = None) -> list[Overview]:
     """Return all stored models, the one in use first, broken ones with what is wrong."""
-    registry = registry or Registry()
+    return [_overview(name, model, is_used=is_used) for name, model, is_used in load_models(registry or Registry())]
+
+
+def load_models(registry: Registry) -> Iterator[tuple[str, StoredModel | ModelError, bool]]:
+    """Load all stored models, the one in use first.
+
+    Yields
+    ------
+    name : str
+        Name of a model.
+    model : StoredModel or ModelError
+        The model, whose metrics can be read; or why it cannot be used.
+    is_used : bool
+        Whether it is in use.
+    """
     try:
         used = registry.champion()
     except ModelError:
         used = ""
-    models = [_overview(registry, name, is_used=name == used) for name in registry.names()]
-    return sorted(models, key=lambda model: (not model.is_used, model.name))
+    for name in sorted(registry.names(), key=lambda name: (name != used, name)):
+        model: StoredModel | ModelError
+        try:
+            model = registry.load(name)
+            model.metrics()
+        except ModelError as error:
+            model = error
+        yield name, model, name == used
 
 
-def _overview(registry: Registry, name: str, *, is_used: bool) -> Overview:
-    try:
-        model = registry.load(name)
-        metrics = model.metrics()
-    except ModelError as error:
-        return Overview(name, is_used, str(error))
-    manifest = model.manifest
+def _overview(name: str, model: StoredModel | ModelError, *, is_used: bool) -> Overview:
+    if isinstance(model, ModelError):
+        return Overview(name, is_used, str(model))
+    manifest, metrics = model.manifest, model.metrics()
     return Overview(
         name=name,
         is_used=is_used,
