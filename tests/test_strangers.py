@@ -23,7 +23,7 @@ from core.config import DecodeLimits, UploadLimits
 from core.work.room import Room
 from pages.ui.shared import messages as module
 from pages.ui.shared.messages import MAX_FILES, RATE, Pace, only_own, read
-from pages.ui.shared.strangers import is_at_home
+from pages.ui.shared.strangers import FILE_SIZE, is_at_home
 from tests.test_browser import running_app
 
 MIB = 2**20
@@ -101,6 +101,20 @@ def test_files_without_content_take_room_too_and_have_names_of_the_servers_own(s
     for k in range(MAX_FILES):
         visitor.delete(file_id(str(k)))
     assert visitor.upload(b"RIFF", file_id("a file")) == 204
+
+
+@pytest.mark.heavy
+def test_files_without_content_fill_the_room_as_others_do():
+    with running_app({"SOUNDWEB_UPLOADS": "1"}) as address:
+        visitor, other = Visitor(address), Visitor(address)
+        visitor.run()
+        other.run()
+        statuses = [visitor.upload(b"", file_id(str(k))) for k in range(100)]
+        n_taken = MIB // FILE_SIZE - 1  # a little is what is said of them
+        assert statuses == n_taken * [204] + (100 - n_taken) * [413]
+        assert other.upload(b"", file_id("a")) == 413
+        visitor.delete(file_id("0"))
+        assert other.upload(b"", file_id("a")) == 204
 
 
 FIELD = b'--x\r\nContent-Disposition: form-data; name="f-"\r\n\r\na-b\r\n--x--\r\n'

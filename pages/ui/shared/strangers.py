@@ -42,8 +42,9 @@ COOKIE: Final = "_streamlit_xsrf"
 UPLOAD: Final = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)")
 FILE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """What the server calls a file for which a browser asks an address."""
-FILE_SIZE: Final = 1_024
-"""What a file takes besides its content, name and type, in bytes: a bound."""
+FILE_SIZE: Final = 16_384
+"""What a file counts for besides its content, name and type, in bytes: many empty ones would take little room, but long
+to be counted."""
 PORTS: Final = {"http": 80, "https": 443}
 DEFAULT: Final = "localhost"
 """Address that names no server: other servers of the same machine have it too."""
@@ -230,9 +231,8 @@ def _objection_to_file(session: str, file: str, scope: Scope) -> tuple[int, str]
         return error.status_code, error.detail
     if not uploads.has_place(session):
         return 413, MANY
-    return (
-        None if uploads.has_room(session, UploadLimits.read().per_file if stated is None else stated) else (413, FULL)
-    )
+    size = UploadLimits.read().per_file if stated is None else stated
+    return None if uploads.has_room(session, size + FILE_SIZE) else (413, FULL)
 
 
 def _files() -> dict[str, dict[str, UploadedFileRec]]:
@@ -273,9 +273,9 @@ def is_at_home(scope: Scope) -> bool:
     if origin is None:
         return True
     scheme = origin.partition(":")[0]
-    # Behind a proxy that is not trusted, it is unknown which of both the browser used.
-    is_known = scheme == "https" or (scheme == "http" and scope["scheme"] in ("http", "ws"))
-    addresses = [*_named(), *([headers.get("host", "")] if is_known else [])]
+    # A page without TLS is none of a server with it; the other way about, a proxy may have seen to it.
+    is_possible = scheme == "https" or scope["scheme"] in ("http", "ws")
+    addresses = [*_named(), *([headers.get("host", "")] if is_possible else [])]
     try:
         if scheme in PORTS and place_of(origin, scheme) in [place_of(address, scheme) for address in addresses]:
             return True
