@@ -1,15 +1,18 @@
+import hashlib
 import json
 import threading
 
 import pytest
 from filelock import FileLock
 
+from core.api.routes import list_models
 from core.corpus.ravdess import RAVDESS
 from core.errors import ModelError, TrainingError
+from core.learning.manifest import Manifest
 from core.learning.runs import TrainingResult
 from core.serving import registry as module
 from core.serving.publishing import publish_training
-from core.serving.registry import MODEL_FILES, Registry
+from core.serving.registry import MODEL_FILES, Registry, StoredModel
 
 
 def edit_manifest(registry, model, **changes):
@@ -82,6 +85,65 @@ def test_manifests_of_other_models_are_refused(registry, published, changes):
     edit_manifest(registry, published, **changes)
     with pytest.raises(ModelError):
         registry.load()
+
+
+NOWHERE = (float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), 1e300, "\ud800", "\0")
+SHARES = [("decision", name) for name in ("threshold", "precision", "answered", "answered_precision")]
+COUNTS = [("seed",), *(("corpus", name) for name in ("n_clips", "n_speakers", "n_feedback"))]
+ODD = [
+    *((place, value) for place in SHARES for value in (*NOWHERE, -0.1, 1.1, True, "0.5")),
+    *((place, value) for place in COUNTS for value in (float("nan"), 10**400, -1, 0.5, True, None)),
+    *((("corpus", "others"), {"emovo": value}) for value in (float("nan"), 10**400, -1, 0.5)),
+    *((place, value) for place in (("recipe", "epochs"), ("features", "sr")) for value in NOWHERE),
+    *((place, "\ud800") for place in (("created",), ("protocol",), ("corpus", "title"))),
+    (("libraries",), {"\ud800": "1"}),
+    (("decision", "precision"), None),
+]
+"""A place in a manifest, as a path of keys, and a number or text that cannot stand there."""
+
+
+@pytest.mark.parametrize(("place", "value"), ODD)
+def test_odd_numbers_and_texts_in_a_manifest_are_refused(published, place, value):
+    fields = json.loads(json.dumps(published.manifest.to_json()))
+    changed = fields
+    for name in place[:-1]:
+        changed = changed[name]
+    changed[place[-1]] = value
+    with pytest.raises((ValueError, TypeError)):
+        Manifest.from_json(json.loads(json.dumps(fields)))
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0, 0.5, 1, 1.0])
+def test_a_threshold_is_a_share_or_none(registry, published, threshold):
+    decision = published.manifest.to_json()["decision"]
+    edit_manifest(registry, published, decision=decision | {"threshold": threshold})
+    assert registry.load().threshold == threshold
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -float("inf"), 10**400])
+def test_a_model_with_an_odd_number_hides_no_other_one(registry, published, threshold):
+    other = copy_model(registry, published, "reference-11111111")
+    decision = published.manifest.to_json()["decision"] | {"threshold": threshold}
+    edit_manifest(registry, registry.load(other), decision=decision)
+    first, second = list_models(registry)
+    assert (first["name"], second["name"]) == (published.name, other)
+    assert "cannot be read" in second["error"]
+    json.dumps([first, second], allow_nan=False)
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf"), 10**400])
+def test_figures_that_are_no_numbers_are_a_sentence(registry, published, figure):
+    other = copy_model(registry, published, "reference-11111111")
+    path = registry.root / other / "metrics.json"
+    metrics = published.metrics()
+    metrics["speaker-emobox"]["speech"]["unweighted_average_recall"]["mean"] = figure
+    path.write_text(json.dumps(metrics))
+    model = registry.load(published.name)
+    files = {**model.manifest.files, "metrics.json": hashlib.sha256(path.read_bytes()).hexdigest()}
+    edit_manifest(registry, StoredModel(other, registry.root / other, model.manifest), files=files)
+    with pytest.raises(ModelError, match=r"'metrics\.json'.*cannot be read"):
+        registry.load(other).metrics()
+    assert ["error" in model for model in list_models(registry)] == [False, True]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not json"])

@@ -193,9 +193,12 @@ def describe_models(registry: Registry) -> list[dict[str, Any]]:
 
 
 def _describe_model(name: str, model: StoredModel | ModelError, *, is_used: bool) -> dict[str, Any]:
-    if isinstance(model, ModelError):
-        return {"name": name, "in_use": is_used, "error": model.told}
-    of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
+    try:
+        if isinstance(model, ModelError):
+            raise model
+        of_speech = model.metrics().get(model.main_protocol, {}).get("speech")
+    except ModelError as error:
+        return {"name": name, "in_use": is_used, "error": error.told}
     return {
         "name": name,
         "in_use": is_used,

@@ -1,13 +1,12 @@
 """What a stored model is: its manifest, and how one of an earlier version is read."""
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
 from core.corpus.base import protocol_texts
 from core.corpus.known import default_corpus
+from core.values import check_kind, check_values
 
 FORMAT: Final = 2
 FIRST_FORMAT: Final = 1
@@ -106,50 +105,41 @@ class Manifest:
 
         Raises
         ------
-        ValueError, KeyError, TypeError, AttributeError
-            If it is no manifest.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError
+            If it is no manifest, or a number in it cannot be what it is called.
         """
+        check_values(fields)
         if fields["format"] not in (FIRST_FORMAT, FORMAT):
             raise ValueError(f"format {fields['format']!r}")
         corpus = fields["corpus"] if fields["format"] == FORMAT else _first_corpus(fields["corpus"])
         channels, labels = tuple(corpus["channels"]), tuple(fields["labels"])
         record = CorpusRecord(**{**corpus, "channels": channels, "protocols": dict(corpus["protocols"])})
         decision = Decision(**fields["decision"])
-        _check("recipe", fields["recipe"]["name"], str)
+        check_kind("recipe", fields["recipe"]["name"], str)
         known = {field.name for field in dataclasses.fields(cls)} - {"corpus", "decision", "labels"}
         plain = {name: value for name, value in fields.items() if name in known}
         manifest = cls(**plain, labels=labels, corpus=record, decision=decision)
-        _check("manifest", manifest, cls)
+        check_kind("manifest", manifest, cls)
+        _check_numbers(manifest)
         return manifest
 
 
-def _check(name: str, value: object, kind: Any) -> None:
-    """Refuse a value that is not of an annotated kind, however deep.
+def _check_numbers(manifest: Manifest) -> None:
+    """Refuse numbers that cannot be what they are called.
 
     Raises
     ------
-    TypeError
-        If it is not.
+    ValueError
+        If a share is not from 0 to 1, or a count or seed is negative.
     """
-    origin, of = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return
-    if origin is types.UnionType:
-        kind = next((one for one in of if one is not type(None)), None) if value is not None else type(None)
-        _check(name, value, kind)
-        return
-    plain = {tuple: tuple, Mapping: Mapping}.get(origin, (int, float) if kind is float else kind)
-    if not isinstance(value, plain) or isinstance(value, bool):
-        raise TypeError(f"{name} is {str(value)[:40]!r}")
-    if dataclasses.is_dataclass(kind):
-        for field, inner in typing.get_type_hints(kind).items():
-            _check(field, getattr(value, field), inner)
-    elif origin is Mapping:
-        for inner in typing.cast("Mapping[str, object]", value).values():
-            _check(name, inner, of[1])
-    elif origin is tuple:
-        for inner in typing.cast("tuple[object, ...]", value):
-            _check(name, inner, of[0])
+    corpus = manifest.corpus
+    for name, share in dataclasses.asdict(manifest.decision).items():
+        if share is not None and not 0 <= share <= 1:
+            raise ValueError(f"{name} is {share!r:.40}, not a share from 0 to 1")
+    counts = {"seed": manifest.seed, "n_clips": corpus.n_clips, "n_speakers": corpus.n_speakers}
+    for name, count in (counts | {"n_feedback": corpus.n_feedback} | dict(corpus.others)).items():
+        if count < 0:
+            raise ValueError(f"{name} is {count!r:.40}")
 
 
 def _first_corpus(fields: Mapping[str, Any]) -> dict[str, Any]:

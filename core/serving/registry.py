@@ -28,6 +28,7 @@ from core.errors import AnotherInUse, ModelError
 from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
 from core.learning.manifest import FIRST_FORMAT, Manifest
 from core.settings import PROGRAM
+from core.values import check_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +114,7 @@ class StoredModel:
         """Return the figures of all protocols; see ``core.learning.evaluation``."""
         with self._well_formed("metrics.json"):
             report: dict[str, Any] = dict(json.loads(self.read("metrics.json")))
+            check_values(report)
         return report
 
     def predictions(self) -> "pd.DataFrame":

@@ -158,9 +158,9 @@ def evaluate_promotion(name: str, registry: Registry | None = None) -> Gate:
     try:
         gate = dataclasses.replace(gate, recorded=registry.champion())
         used = registry.load(gate.recorded)
-    except ModelError:  # none, or one that cannot answer: any model is better
+        used_recall, used_n_clips = _speaker_independent_recall(used)
+    except ModelError:  # none, or one that cannot answer or has no figures: any model is better
         return gate
-    used_recall, used_n_clips = _speaker_independent_recall(used)
     return dataclasses.replace(
         gate,
         used=used.name,
