@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import hashlib
 import io
 import subprocess
@@ -6,7 +7,9 @@ import sys
 import time
 import zipfile
 
+import pandas as pd
 import pytest
+import sqlalchemy as sa
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -19,15 +22,15 @@ from core.operations.access.keys import list_keys, make_key, use_key
 from core.operations.access.passwords import hash_password
 from core.operations.access.sessions import IDLE_TIMEOUT, require_admin
 from core.operations.access.sign_in import ensure_unlock_code, set_password, waiting_time
-from core.operations.database import writing
+from core.operations.database import now, writing
 from core.operations.feedback import entries
 from core.operations.feedback.entries import list_feedback
 from core.operations.jobs import queue
 from core.operations.jobs.control import submit
-from core.operations.jobs.record import get_job, list_jobs, running_job
+from core.operations.jobs.record import estimate, get_job, list_jobs, running_job
 from core.operations.models import archives
 from core.operations.spec import TrainingSpec
-from core.operations.tables import jobs, sessions
+from core.operations.tables import feedback, jobs, sessions
 from pages.ui.shared import state
 from pages.ui.shared.start import start
 from tests.conftest import ROOT, encode, tone
@@ -317,6 +320,47 @@ def test_trainings_stand_side_by_side(admin, token, sleeping, generated, monkeyp
     assert admin.query_params[state.ADMIN_JOB] == ["1", "2"]
 
 
+def keep_job(**spec) -> None:
+    """Write a finished training into the database as it never was submitted."""
+    values = {"actor": "admin", "created": now(), "queued": now(), "status": "failed", "run": "voice-00000000"}
+    with writing() as connection:
+        connection.execute(sa.insert(jobs).values(spec=spec, model="voice-00000000", **values))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"recipe": "gone"},
+        {"recipe": "reference", "corpus": "gone"},
+        {"recipe": "reference", "corpus": 5},
+        {"recipe": ["reference"]},
+        {"recipe": "reference", "others": 5, "seeds": None, "epochs": "x"},
+        {"recipe": "reference", "protocols": ["../.."]},
+    ],
+)
+def test_a_training_that_cannot_be_shown_leaves_the_others(admin, token, sleeping, generated, monkeypatch, spec):
+    monkeypatch.setenv("RAVDESS_ROOT", str(generated))
+    good = submit(token, TrainingSpec())
+    queue.finish(good, "done", model="")
+    with writing() as connection:
+        connection.execute(sa.update(jobs).values(epochs_trained=1))
+    keep_job(**spec)
+    with writing() as connection:
+        connection.execute(sa.update(jobs).values(epochs_trained=1))
+    bad, shown = checked(admin).dataframe[0].value.to_dict("records")
+    assert (bad["number"], shown["number"], shown["recipe"]) == (2, 1, "reference")
+    is_readable = get_job(2).problem == ""
+    assert is_readable == ("gone" in spec.values())
+    assert is_readable or get_job(2).problem in (bad["message"], texts(admin))
+    assert next(one for one in admin.button if one.label == "Use its settings").disabled
+    press(admin, "Resume")
+    assert admin.error, "in a sentence"
+    assert get_job(2).status == "failed"
+    admin.multiselect(key=state.ADMIN_JOB).set_value([1, 2])
+    checked(admin)
+    assert estimate(TrainingSpec()) is not None
+
+
 def test_several_corpora_train_or_are_tried(admin, sleeping, generated, monkeypatch, tmp_path):
     monkeypatch.setenv("RAVDESS_ROOT", str(generated))
     for name in ("one", "two"):
@@ -549,6 +593,23 @@ def test_feedback_is_listed_drawn_and_deleted(admin, token, published):
     press(admin, "Delete, with its sound")
     assert list_feedback(token) == []
     assert "Nobody has said anything yet" in texts(admin)
+
+
+@pytest.mark.parametrize(
+    "probabilities", [{"happy": 1.0}, None, [1], {"sad": float("nan")}, {"sad": "x"}, "sad", {"sad": [0.5]}]
+)
+def test_feedback_that_cannot_be_read_leaves_the_rest(admin, token, probabilities):
+    send(LIVELY, "sad")
+    [good] = list_feedback(token)
+    with writing() as connection:
+        values = dataclasses.asdict(good) | {"id": 2, "answer": "sad", "container": "", "size": 0}
+        connection.execute(sa.insert(feedback).values(values | {"probabilities": probabilities}))
+    bad, shown = open_tab(admin, "Feedback").dataframe[-1].value.to_dict("records")
+    assert (bad["number"], shown["number"], shown["answer"]) == (2, 1, good.answer)
+    assert pd.isna(bad["confidence"])
+    assert shown["confidence"] == good.probabilities[good.answer]
+    press(admin, "Delete")
+    assert list_feedback(token) == [good]
 
 
 def test_the_idle_time_runs_on_while_a_screen_refreshes_itself(admin, sleeping):

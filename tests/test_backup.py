@@ -22,6 +22,7 @@ from core.operations.backup.restoring import restore
 from core.operations.backup.writing import back_up
 from core.operations.database import close_database, now, reading, writing
 from core.operations.feedback.entries import add, list_feedback
+from core.operations.jobs.record import list_jobs
 from core.operations.tables import feedback, jobs
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry
@@ -178,7 +179,70 @@ def line(archive: dict[str, bytes], table: str, **changes: object) -> bytes:
     return json.dumps(row | changes).encode() + b"\n"
 
 
+def with_feedback(**changes):
+    return lambda a: {**a, "database/feedback.jsonl": line(a, "feedback", **changes)}
+
+
+def with_job(status="done", **changes):
+    return lambda a: {**a, "database/jobs.jsonl": line(a, "jobs", status=status, **changes)}
+
+
+def nested(depth: int) -> list:
+    inner: list = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def with_head(**changes):
+    return lambda a: {**a, "backup.json": json.dumps(json.loads(a["backup.json"]) | changes).encode()}
+
+
+HOSTILE_PROBABILITIES = {
+    "of another answer": {"happy": 1.0},
+    "that are nothing": None,
+    "in a list": [1],
+    "that are no numbers": {"happy": float("nan"), "sad": 1.0},
+    "that are infinite": {"happy": float("inf"), "sad": 1.0},
+    "that are huge": {"happy": 10**400, "sad": 1.0},
+    "in texts": {"happy": "0.25", "sad": "0.75"},
+    "that are more than all": {"happy": 0.75, "sad": 0.75},
+    "of no emotions": {"<b>": 0.25, "sad": 0.75},
+    "that are deep": nested(900),
+    "with a deep one": {"happy": nested(900), "sad": 1.0},
+}
+HOSTILE_SPECS = {
+    "a corpus as a number": {"recipe": "voice", "corpus": 5},
+    "a recipe as a list": {"recipe": ["voice"]},
+    "other corpora as a number": {"recipe": "voice", "others": 5},
+    "other corpora in lists": {"recipe": "voice", "others": [["emovo"]]},
+    "protocols as a text": {"recipe": "voice", "protocols": "random"},
+    "a protocol that is named upwards": {"recipe": "voice", "protocols": ["../../etc"]},
+    "no seed": {"recipe": "voice", "seeds": []},
+    "seeds as texts": {"recipe": "voice", "seeds": ["0"]},
+    "many seeds": {"recipe": "voice", "seeds": list(range(100))},
+    "epochs below one": {"recipe": "reference", "epochs": -1},
+    "epochs that are no number": {"recipe": "reference", "epochs": float("nan")},
+    "a truth as a text": {"recipe": "voice", "feedback": "yes"},
+    "half a character": {"recipe": "voice", "channels": ["\ud800"]},
+    "nothing": None,
+}
 HOSTILE = {
+    **{f"probabilities {name}": with_feedback(probabilities=value) for name, value in HOSTILE_PROBABILITIES.items()},
+    **{f"a training that asked for {name}": with_job(spec=spec) for name, spec in HOSTILE_SPECS.items()},
+    "a training that failed and asked for what none can": with_job("failed", spec={"recipe": "voice", "seeds": [-1]}),
+    "an answer of no emotion": with_feedback(answer="angry"),
+    "a label of no emotion": with_feedback(label="angry"),
+    "feedback on no model": with_feedback(model="../voice-00000000"),
+    "a sound of less than nothing": with_feedback(size=-1),
+    "half a character as a label": with_feedback(label="\ud800"),
+    "half a character in the head": with_head(created="\ud800"),
+    "a zero in the head": with_head(created="\0"),
+    "half a character in the audit": lambda a: {**a, "database/audit.jsonl": line(a, "audit", detail="\ud800")},
+    "a time before all": with_feedback(time="0001-01-01T00:00:00+14:00"),
+    "a time after all": with_feedback(time="9999-12-31T23:59:59-12:00"),
+    "a training of a model elsewhere": with_job(model="../../etc"),
+    "a training with a book as notes": with_job(notes="x" * 1_001),
     "out of its place": lambda a: {**a, "models/../../escaped": b"x"},
     "an absolute name": lambda a: {**a, "/root/escaped": b"x"},
     "a model that is named upwards": lambda a: {**a, "models/../card.md": b"x"},
@@ -232,6 +296,20 @@ def test_a_hostile_backup_is_refused_and_leaves_no_row(archive, elsewhere, tmp_p
     new = set(tmp_path.rglob("*")) - everything
     assert all(path.is_relative_to(tmp_path / "elsewhere") for path in new)
     assert not [path for path in new if "escaped" in path.name or path.name.endswith(".partial")]
+
+
+@pytest.mark.parametrize("spec", [{"recipe": "gone", "seeds": [1]}, {"recipe": "voice", "corpus": "gone"}])
+def test_a_finished_training_may_be_of_what_is_not_here(archive, elsewhere, tmp_path, spec):
+    file = pack(tmp_path / "all.zip", with_job(spec=spec)(archive))
+    elsewhere()
+    restore(file)
+    [job] = list_jobs()
+    assert (job.spec.recipe, job.spec.corpus) == (spec["recipe"], spec.get("corpus", "ravdess"))
+    assert job.problem == ""
+    waiting = pack(tmp_path / "waiting.zip", with_job("queued", spec=spec)(archive))
+    elsewhere("another")
+    with pytest.raises(BackupError, match="gone"):
+        restore(waiting)
 
 
 def test_a_model_that_does_not_hold_up_is_left_out_and_the_rest_restored(archive, elsewhere, tmp_path):

@@ -1,6 +1,8 @@
 """What a training is asked to do, and which wishes are accepted from outside."""
 
 import dataclasses
+import re
+import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from core.corpus.known import default_corpus
 from core.corpus.splits import DEPLOYMENT, N_FOLDS, protocols_of, split_clips
 from core.errors import CorpusError, JobError
 from core.learning.recipes.base import Recipe, get_recipe
+from core.values import check_kind
 
 DEFAULT_CORPUS: Final = default_corpus().name
 JOBS: Final = "jobs"
@@ -22,6 +25,8 @@ RUNS: Final = "runs"
 MAX_EPOCHS: Final = 1_000
 MAX_SEED: Final = 9_999
 MAX_SEEDS: Final = 5
+PLAIN_NAME: Final = re.compile(r"\w[\w.+-]{0,60}")
+"""Names of recipes, corpora and protocols that come from anywhere: no mark of Markdown but what stands in words."""
 MAX_NOTES: Final = 1_000
 """Length of a job's notes, in characters."""
 
@@ -89,6 +94,34 @@ class TrainingSpec:
         return cls(**values)
 
 
+def check_form(spec: TrainingSpec) -> None:
+    """Refuse wishes that no installation could have taken, whichever recipes and corpora it has.
+
+    Raises
+    ------
+    JobError
+        If a value is of another kind, a name could be none, or a number is out of its range.
+    """
+    try:
+        for field, kind in typing.get_type_hints(TrainingSpec).items():
+            check_kind(field, getattr(spec, field), kind)
+    except TypeError as error:
+        raise JobError(f"What was asked for cannot be read: {error}.") from error
+    for name in (spec.recipe, spec.corpus, *spec.others, *spec.tried, *spec.protocols):
+        if PLAIN_NAME.fullmatch(name) is None:
+            raise JobError(f"{name!r:.60} is no name of a recipe, corpus or protocol.")
+    if len(set(spec.channels)) != len(spec.channels) or not all(spec.channels):
+        raise JobError(f"Name channels of the corpus, each once, not {list(spec.channels)}.")
+    if not (
+        1 <= len(spec.seeds) <= MAX_SEEDS
+        and len(set(spec.seeds)) == len(spec.seeds)
+        and all(0 <= seed <= MAX_SEED for seed in spec.seeds)
+    ):
+        raise JobError(f"Choose 1 to {MAX_SEEDS} different seeds from 0 to {MAX_SEED:,}, not {list(spec.seeds)}.")
+    if spec.epochs is not None and not 1 <= spec.epochs <= MAX_EPOCHS:
+        raise JobError(f"Choose 1 to {MAX_EPOCHS:,} epochs, not {spec.epochs!r}.")
+
+
 def check_spec(spec: TrainingSpec) -> None:
     """Refuse wishes that are not on the lists, whatever a form let through.
 
@@ -97,30 +130,24 @@ def check_spec(spec: TrainingSpec) -> None:
     JobError
         If a name is unknown, a number out of its range, or the result could not be published.
     """
-    if not isinstance(spec.recipe, str) or spec.recipe not in parts.RECIPES:
+    check_form(spec)
+    if spec.recipe not in parts.RECIPES:
         raise JobError(f"There is no recipe {spec.recipe!r}; choose from {', '.join(parts.RECIPES)}.")
     recipe = get_recipe(spec.recipe)
     corpus = _known_corpus(spec.corpus)
     check_corpora(spec)
     if spec.protocols:
         _check_names("protocol", spec.protocols, tuple(protocols_of(corpus)))
-    if len(set(spec.channels)) != len(spec.channels) or not all(isinstance(c, str) and c for c in spec.channels):
-        raise JobError(f"Name channels of the corpus, each once, not {list(spec.channels)}.")
-    if not (
-        1 <= len(spec.seeds) <= MAX_SEEDS
-        and len(set(spec.seeds)) == len(spec.seeds)
-        and all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in spec.seeds)
-    ):
-        raise JobError(f"Choose 1 to {MAX_SEEDS} different seeds from 0 to {MAX_SEED:,}, not {list(spec.seeds)}.")
     if recipe.deployed_protocol not in spec.all_protocols:
         raise JobError(
             f"The recipe {spec.recipe!r} deploys the network of protocol {recipe.deployed_protocol!r}. "
             "Choose that protocol too."
         )
-    if type(spec.feedback) is not bool or (spec.feedback and not _has_speech(spec)):
+    if spec.feedback and not _has_speech(spec):
         raise JobError("Sounds from feedback count as speech. Choose clips of speech too, or leave them out.")
     check_studies(spec)
-    _check_epochs(spec, recipe)
+    if spec.epochs is not None and not recipe.has_epochs:
+        raise JobError(f"The recipe {spec.recipe!r} is solved in one step and has no epochs to choose.")
 
 
 def check_studies(spec: TrainingSpec) -> None:
@@ -222,15 +249,6 @@ def _known_corpus(name: object) -> Corpus:
 def chosen_recipe(spec: TrainingSpec) -> Recipe:
     """Return the recipe with the chosen number of epochs."""
     return get_recipe(spec.recipe, epochs=spec.epochs)
-
-
-def _check_epochs(spec: TrainingSpec, recipe: Recipe) -> None:
-    if spec.epochs is None:
-        return
-    if not recipe.has_epochs:
-        raise JobError(f"The recipe {spec.recipe!r} is solved in one step and has no epochs to choose.")
-    if type(spec.epochs) is not int or not 1 <= spec.epochs <= MAX_EPOCHS:
-        raise JobError(f"Choose 1 to {MAX_EPOCHS:,} epochs, not {spec.epochs!r}.")
 
 
 def _check_names(what: str, chosen: tuple[str, ...], allowed: tuple[str, ...]) -> None:

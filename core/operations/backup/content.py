@@ -25,8 +25,6 @@ MAX_TABLE: Final = 2**30
 """Size of a table, in bytes."""
 MAX_ROW: Final = 2**20
 """Size of a row, in bytes."""
-MAX_NUMBER: Final = 2**63
-"""Numbers of the database are below."""
 CONSOLE: Final = "console"
 """Who does it, in the audit."""
 NAMES: Final = re.compile(

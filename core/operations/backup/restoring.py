@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import sqlalchemy as sa
 
@@ -27,7 +27,6 @@ from core.operations.backup.content import (
     ENCODER_FILES,
     FORMAT,
     HEAD,
-    MAX_NUMBER,
     MAX_ROW,
     MAX_TABLE,
     NAMES,
@@ -35,13 +34,18 @@ from core.operations.backup.content import (
     Summary,
 )
 from core.operations.database import reading, writing
-from core.operations.feedback.entries import check_place, feedback_folder
+from core.operations.feedback.entries import check_entry, check_place, feedback_folder
 from core.operations.models.archives import MANIFEST, MAX_FILE, is_plain, read_entry, store
 from core.operations.schema import list_revisions
-from core.operations.spec import TrainingSpec, check_spec
+from core.operations.spec import MAX_NOTES, TrainingSpec, check_form, check_spec
 from core.operations.tables import UtcTime, feedback, jobs
 from core.serving.registry import CHAMPION_FILE, Registry
+from core.values import check_values
 from core.work.progress import Progress, Report, ignore
+
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2200
+"""Years between which a row can have been written: pages reckon with its times."""
 
 
 def restore(path: Path, report: Report = ignore) -> Summary:
@@ -89,15 +93,16 @@ class _Restoring:
         models, notes = self._restore_models()
         encoders = self._restore_encoders()
         sounds = self._restore_sounds()
-        rows = self._restore_tables(str(head["created"])[:40])
+        rows = self._restore_tables(head["created"])
         notes += self._restore_champion()
         return Summary(models + encoders, rows, sounds, tuple(notes))
 
     def _head(self) -> dict[str, Any]:
         try:
             head = json.loads(self._read(HEAD, MAX_ROW))
+            check_values(head)
             found, revision, version = head["format"], head["revision"], str(head["version"])[:20]
-            _ = head["created"]
+            created = str(head["created"])[:40]
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise BackupError("The file is not a backup, or a part of one. Take another copy of it.") from error
         if found != FORMAT or revision != list_revisions()[-1]:
@@ -105,7 +110,7 @@ class _Restoring:
                 f"The backup is of version {version!r} (tables {revision!r}), and this version keeps tables "
                 f"{list_revisions()[-1]}. Restore it with the version that wrote it, then start the newer one."
             )
-        return dict(head)
+        return dict(head, created=created)
 
     def _restore_models(self) -> tuple[int, list[str]]:
         """Store the models that are not there, each checked as one that is imported."""
@@ -270,10 +275,12 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 def _row(table: sa.Table, line: bytes) -> dict[str, Any]:
     """Return the values of a row, each of its column's type."""
     try:
-        values = {name: _value(table.c[name], value) for name, value in json.loads(line).items()}
+        fields = json.loads(line)
+        check_values(fields)
+        values = {name: _value(table.c[name], value) for name, value in fields.items()}
         row = {name: values[name] for name in table.c.keys()}  # noqa: SIM118 - a collection of columns
         if table is feedback:
-            check_place(row["clip"], row["container"])
+            _check_feedback(row)
         elif table is jobs:
             _check_job(row)
     except (SoundWebError, ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
@@ -281,11 +288,27 @@ def _row(table: sa.Table, line: bytes) -> dict[str, Any]:
     return row
 
 
+def _check_feedback(row: dict[str, Any]) -> None:
+    """Refuse feedback that would not have been taken."""
+    check_place(row["clip"], row["container"])
+    checked = check_entry(row["label"], row["probabilities"], row["model"], row["clip"])
+    if row["answer"] not in checked["probabilities"] or row["size"] < 0:
+        raise ValueError(f"answer is {row['answer']!r:.40}, size {row['size']}")
+    row["probabilities"] = checked["probabilities"]
+
+
 def _check_job(row: dict[str, Any]) -> None:
-    """Refuse a training that could not be shown or would not have been taken; none goes on where it was not begun."""
+    """Refuse a training that could not be shown or would not have been taken; none goes on where it was not begun.
+
+    One that has ended may be of a recipe or corpus that is not here.
+    """
     spec = TrainingSpec.from_json(row["spec"])
-    if row["run"] and STORED_NAME.fullmatch(row["run"]) is None:
-        raise ValueError(f"run is {row['run']!r:.40}")
+    check_form(spec)
+    for name in ("run", "model"):
+        if row[name] and STORED_NAME.fullmatch(row[name]) is None:
+            raise ValueError(f"{name} is {row[name]!r:.40}")
+    if len(row["notes"]) > MAX_NOTES:
+        raise ValueError(f"its notes have more than {MAX_NOTES:,} characters")
     if row["status"] == "queued":
         check_spec(spec)
     elif row["status"] == "running":
@@ -298,11 +321,10 @@ def _value(column: sa.Column[Any], value: Any) -> Any:
         return value
     if isinstance(column.type, UtcTime):
         time = datetime.datetime.fromisoformat(value)
-        if time.tzinfo is None:
-            raise ValueError(f"{column.name} is a time without a zone")
+        if time.tzinfo is None or not FIRST_YEAR <= time.year < LAST_YEAR:
+            raise ValueError(f"{column.name} is a time without a zone, or of another century")
         return time
     kind = column.type.python_type
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits or (kind is str and "\0" in value) or (kind in (int, float) and not abs(value) < MAX_NUMBER):
+    if not (type(value) is kind or (kind is float and type(value) is int)):
         raise TypeError(f"{column.name} is {value!r:.40}")
     return value

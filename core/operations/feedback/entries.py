@@ -63,6 +63,14 @@ class Feedback:
     """Its size, in bytes."""
 
     @property
+    def confidence(self) -> float | None:
+        """Probability of the answer; None where the row does not tell it."""
+        try:
+            return float(self.probabilities[self.answer])
+        except (LookupError, TypeError, ValueError, OverflowError):
+            return None
+
+    @property
     def path(self) -> Path | None:
         """Where the sound is kept; None without consent."""
         check_place(self.clip, self.container)
@@ -102,7 +110,7 @@ def add(
     AudioError
         If the sound cannot be read.
     """
-    values = _checked(label, probabilities, model, clip)
+    values = check_entry(label, probabilities, model, clip)
     if consented is not None:
         _check_sound(consented, container, clip)
     with writing() as connection:
@@ -196,8 +204,26 @@ def check_place(clip: str, container: str) -> None:
         raise FeedbackError(f"{clip!r:.80} is not the SHA-256 of a sound, or {container!r:.20} not a kind of file.")
 
 
-def _checked(label: str, probabilities: Mapping[str, float], model: str, clip: str) -> dict[str, Any]:
-    """Return the values to keep, after looking at each."""
+def check_entry(label: str, probabilities: Mapping[str, float], model: str, clip: str) -> dict[str, Any]:
+    """Return the values to keep, after looking at each.
+
+    Parameters
+    ----------
+    label, probabilities, model, clip
+        As for ``add``.
+
+    Returns
+    -------
+    dict
+        These, and ``answer``, the emotion of the highest probability.
+
+    Raises
+    ------
+    FeedbackError
+        If a value is not acceptable.
+    TypeError, AttributeError, ValueError
+        If it is not of its kind.
+    """
     if label not in probabilities:
         raise FeedbackError(f"{label!r} is not one of {', '.join(probabilities)}.")
     if not all(LABEL_PATTERN.fullmatch(name) and 0 <= float(p) <= 1 for name, p in probabilities.items()):

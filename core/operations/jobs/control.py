@@ -95,9 +95,10 @@ def resume(token: str, job: int) -> Job:
     NotSignedIn
         If nobody is signed in with the token.
     JobError
-        If the job is not one of these.
+        If the job is not one of these, or was asked for what this version has not.
     """
     actor = require_admin(token)
+    check_spec(get_job(job).spec)
     with writing() as connection:
         ended = (jobs.c.id == job) & jobs.c.status.in_(("lost", "cancelled", "failed"))
         again = {"status": "queued", "queued": now(), "finished": None, "cancel_requested": False, "message": ""}

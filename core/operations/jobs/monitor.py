@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.config import STORED_NAME, data_folder
 from core.corpus.catalogue import find_corpus
+from core.errors import CorpusError, TrainingError
 from core.learning.runs import HISTORY_COLUMNS, mark_chosen, read_history
 from core.operations.jobs.process import job_folder
 from core.operations.jobs.record import Job
@@ -45,9 +46,9 @@ def read_curves(job: Job) -> "pd.DataFrame":
     import pandas as pd
 
     parts = []
-    if STORED_NAME.fullmatch(job.run):
+    if STORED_NAME.fullmatch(job.run) and not job.problem:
         run = data_folder() / RUNS / job.run
-        for protocol in job.spec.folds_of:
+        for protocol in _folds_of(job.spec):
             for seed in job.spec.seeds:
                 for path in sorted((run / protocol / f"seed-{seed}").glob("fold-*/history.csv")):
                     history = mark_chosen(read_history(path))
@@ -56,6 +57,14 @@ def read_curves(job: Job) -> "pd.DataFrame":
     columns = ["protocol", "seed", "fold", *HISTORY_COLUMNS, "is_chosen"]
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+
+
+def _folds_of(spec: TrainingSpec) -> tuple[str, ...]:
+    """Return all that folds are trained for; nothing where recipe or corpus are not here any more."""
+    try:
+        return spec.folds_of
+    except (TrainingError, CorpusError):
+        return ()
 
 
 def mean_curves(history: "pd.DataFrame", spec: TrainingSpec) -> "pd.DataFrame":
@@ -73,7 +82,10 @@ def mean_curves(history: "pd.DataFrame", spec: TrainingSpec) -> "pd.DataFrame":
     pandas.DataFrame
         A row an epoch: ``epoch``, and the means of ``val_accuracy`` and ``val_loss`` over seeds and folds.
     """
-    main_protocol = find_corpus(spec.corpus).main_protocol
+    try:
+        main_protocol = find_corpus(str(spec.corpus)).main_protocol
+    except CorpusError:  # it is not here any more
+        main_protocol = ""
     protocols = list(dict.fromkeys(history["protocol"]))
     if protocols:
         history = history[history["protocol"] == (main_protocol if main_protocol in protocols else protocols[0])]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from core.errors import JobError
 from core.operations.database import reading
-from core.operations.spec import TrainingSpec
+from core.operations.spec import TrainingSpec, check_form
 from core.operations.tables import jobs
 
 N_MEASURED: Final = 9
@@ -83,6 +83,15 @@ class Job:
     message: str
     """What went wrong, or what was decided."""
 
+    @property
+    def problem(self) -> str:
+        """Why what was asked for cannot be read; empty where it can."""
+        try:
+            check_form(self.spec)
+        except JobError as error:
+            return str(error)
+        return ""
+
 
 def get_job(job: int) -> Job:
     """Return a job.
@@ -118,7 +127,7 @@ def estimate(spec: TrainingSpec) -> float | None:
     The median time of an epoch, and of all that is not training, of the last finished jobs of the same recipe and
     channels.
     """
-    finished = (job for job in list_jobs(500) if job.status == "done" and job.epochs_trained)
+    finished = (job for job in list_jobs(500) if job.status == "done" and job.epochs_trained and not job.problem)
     measured = [job for job in finished if _is_alike(job.spec, spec)][:N_MEASURED]
     if not measured:
         return None

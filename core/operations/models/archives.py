@@ -6,7 +6,6 @@ the manifest says, and hold up in ``core.operations.models.inspection``. The Ker
 
 import io
 import json
-import re
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from core.learning.manifest import Manifest
 from core.operations.access import audit
 from core.operations.access.sessions import require_admin
 from core.operations.models.inspection import check_content
+from core.operations.spec import PLAIN_NAME
 from core.serving.registry import MODEL_FILES, STUDY_FILES, Registry, StoredModel
 
 MANIFEST: Final = "manifest.json"
@@ -27,8 +27,6 @@ MAX_ARCHIVE: Final = 100 * 2**20
 """Size of a zip file, in bytes."""
 MAX_FILE: Final = 100 * 2**20
 """Size of a file in it, in bytes, counted while unpacking: headers lie."""
-PLAIN_NAME: Final = re.compile(r"\w[\w.+-]{0,60}")
-"""Names of corpora and protocols in a model that comes from anywhere: no mark of Markdown but what stands in words."""
 MAX_MANIFEST: Final = 2**20
 
 

@@ -91,8 +91,8 @@ def _row(entry: Feedback) -> dict[str, object]:
         "number": entry.id,
         "time": entry.time,
         "label": entry.label,
-        "answer": entry.answer,
-        "confidence": entry.probabilities[entry.answer],
+        "answer": entry.answer if entry.confidence is not None else "cannot be read",
+        "confidence": entry.confidence,
         "model": entry.model,
         "sound": f"{entry.container}, {size(entry.size)}" if entry.container else "",
     }

@@ -5,13 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import SoundWebError
+from core import parts
+from core.errors import JobError, SoundWebError
 from core.learning.recipes import get_recipe
 from core.operations.jobs.control import cancel, resume
 from core.operations.jobs.monitor import read_log
 from core.operations.jobs.queue import tick
 from core.operations.jobs.record import Job, list_jobs
-from core.operations.spec import check_clips, check_spec
+from core.operations.spec import TrainingSpec, check_clips, check_spec
 from pages.ui.admin.form import fill_form, show_form
 from pages.ui.admin.running import show_active
 from pages.ui.admin.runs import show_runs
@@ -64,7 +65,7 @@ def _show_jobs(token: str, jobs: list[Job]) -> None:
 
 def _show_job(token: str, job: Job) -> None:
     """Show what became of a job, and what can be done about it."""
-    for text in (job.message, job.notes):
+    for text in (job.problem, job.message, job.notes):
         if text:
             st.text(text)
     obstacle = _find_obstacle(job) if job.status in RESUMABLE else ""
@@ -78,12 +79,14 @@ def _show_job(token: str, job: Job) -> None:
         if job.status == "queued" and st.button("Take out of the queue", icon=":material/close:"):
             cancel(token, job.id)
             say_done(f"Training {job.id} will not start.")
+        objection = _object(job.spec)
         st.button(
             "Use its settings",
+            disabled=bool(objection),
             icon=":material/content_copy:",
             on_click=fill_form,
             args=(job.spec, job.notes),
-            help="Fills the form above with what this training was asked for.",
+            help=plain(objection) or "Fills the form above with what this training was asked for.",
         )
     log = read_log(job.id)
     if log and job.status not in ACTIVE:
@@ -94,11 +97,20 @@ def _show_job(token: str, job: Job) -> None:
 def _find_obstacle(job: Job) -> str:
     """Return why a job would fail again before it trains; empty where it would not, or its corpus is not here."""
     try:
+        check_spec(job.spec)
         corpus = find_corpus(job.spec.corpus)
         if corpus is not None:
-            check_spec(job.spec)
             check_clips(job.spec, corpus.clips)
     except SoundWebError as error:
+        return str(error)
+    return ""
+
+
+def _object(spec: TrainingSpec) -> str:
+    """Return why a training would not be started with these settings; empty where it would."""
+    try:
+        check_spec(spec)
+    except JobError as error:
         return str(error)
     return ""
 
@@ -123,6 +135,8 @@ TITLES: Mapping[str, str] = {
     "actor": "Asked for by",
     "notes": "Notes",
 }
+WISHES = ("recipe", "corpus", "tried", "protocols", "channels", "seeds", "epochs", "studies")
+"""What a training was asked for."""
 COLUMNS: dict[str, Any] = {
     **TITLES,
     "number": st.column_config.NumberColumn(TITLES["number"], width=50),
@@ -137,25 +151,33 @@ COLUMNS: dict[str, Any] = {
 
 
 def describe_job(job: Job) -> dict[str, Any]:
-    """Return what the tables show of a job."""
-    spec = job.spec
+    """Return what the tables show of a job; without what was asked for where that cannot be read."""
     return {
         "number": job.id,
         "status": job.status,
         "fraction": 100 * job.fraction,
-        "message": job.message or job.model,
-        "recipe": spec.recipe,
-        "corpus": " + ".join((spec.corpus, *spec.others)),
-        "tried": ", ".join(spec.tried),
-        "protocols": ", ".join(spec.protocols) or "all",
-        "channels": ", ".join([*(spec.channels or ["all"]), *(["feedback"] if spec.feedback else [])]),
-        "seeds": ", ".join(map(str, spec.seeds)),
-        "epochs": spec.epochs or get_recipe(spec.recipe).epochs,
-        "studies": "yes" if spec.studies else "no",
+        "message": job.problem or job.message or job.model,
+        **dict.fromkeys(WISHES),
+        **({} if job.problem else _describe_spec(job.spec)),
         "took": duration(job.elapsed) if job.elapsed else "",
         "memory": job.peak_memory / 2**20,
         "model": job.model,
         "created": job.created,
         "actor": job.actor,
         "notes": job.notes,
+    }
+
+
+def _describe_spec(spec: TrainingSpec) -> dict[str, Any]:
+    """Return what the tables show of what was asked for; of a recipe that is not here any more, no epochs."""
+    recipe = get_recipe(spec.recipe) if spec.recipe in parts.RECIPES else None
+    return {
+        "recipe": spec.recipe,
+        "corpus": " + ".join((spec.corpus, *spec.others)),
+        "tried": ", ".join(spec.tried),
+        "protocols": ", ".join(spec.protocols) or "all",
+        "channels": ", ".join([*(spec.channels or ["all"]), *(["feedback"] if spec.feedback else [])]),
+        "seeds": ", ".join(map(str, spec.seeds)),
+        "epochs": spec.epochs or (recipe and recipe.epochs),
+        "studies": "yes" if spec.studies else "no",
     }
