@@ -6,7 +6,7 @@ import re
 import pytest
 
 from core.audio import cleaning, speech
-from core.audio.decode import LOUD_SAMPLE, LOUDEST_SAMPLE
+from core.audio.scale import LOUD_SAMPLE, LOUDEST_SAMPLE
 from core.config import PROJECT_ROOT
 from core.learning.reports.cards import results_table
 from core.parts import CORPORA, root_variable

@@ -89,7 +89,8 @@ def test_a_closed_pipe_is_one_line(n):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_what_was_closed_before_takes_all_and_keeps_nothing(closed):
+def test_what_was_closed_before_takes_all_and_keeps_nothing(closed, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path))
     for n, status in (("1", 0), ("None", FAILURE)):
         command = [sys.executable, "-c", SPEAK.format(n=n)]
         line = f'exec "$0" "$@" {closed}'
