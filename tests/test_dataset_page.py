@@ -1,14 +1,17 @@
 """The Dataset screen without a browser: with the generated corpus, without any, and while it is fetched."""
 
+import json
 import threading
 import time
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.corpus import download
 from core.corpus.browsing import join_answers
 from core.corpus.known import default_corpus
+from core.corpus.projection import Projection
 from core.errors import DownloadError, NotSignedIn
 from core.operations.access.sessions import open_session
 from core.operations.database import close_database, writing
@@ -172,6 +175,13 @@ def test_the_models_answers_words_and_orders_come_from_the_link(corpus, clips, p
     assert set(table(app)["clip"]) == set(joined[joined["is_unsure"]]["clip"])
 
 
+@pytest.mark.parametrize(("verdict", "says_share"), [("right", False), ("wrong", False), ("unsure", True)])
+def test_how_often_the_model_is_wrong_is_left_out_where_the_filter_says_it(corpus, verdict, says_share):
+    counted = next(line for line in texts(open_dataset(model=verdict)).splitlines() if "clips** ·" in line)
+    assert f"model {verdict}" in counted
+    assert ("model wrong in" in counted) == says_share
+
+
 def test_what_is_chosen_stands_in_the_address_and_can_be_taken_back(corpus, clips):
     app = open_dataset()
     app.pills(key="emotion").set_value(["calm", "sad"]).run()
@@ -243,6 +253,40 @@ def test_map_is_drawn_when_it_is_looked_at_once_a_visit(corpus, monkeypatch):
     while cache.st_map_work().state.is_running:
         time.sleep(0.01)
     assert len(asked) == 2
+
+
+@pytest.fixture
+def drawn(clips, monkeypatch) -> None:
+    """A map that is drawn already."""
+    places = np.random.default_rng(0).normal(size=(len(clips), 2)).astype("float32")
+    projection = Projection(clips["clip"].to_numpy(dtype=str), places, places, np.array([0.5, 0.25], "float32"))
+    monkeypatch.setattr("pages.ui.dataset.map.read_map", lambda *_: projection)
+
+
+def n_ringed(app: AppTest) -> int:
+    """How many points of the map are ringed."""
+    traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    return sum(len(trace["x"]) for trace in traces if trace["marker"].get("symbol") == "circle-open")
+
+
+def test_the_clip_of_the_address_is_shown_beside_the_map_and_ringed(corpus, drawn):
+    app = open_dataset(view="Map")
+    assert not app.exception
+    assert "Click a point" in app.info[0].value
+    assert not players(app)
+    assert n_ringed(app) == 0
+    app.query_params["clip"] = "03-01-05-02-01-02-15"
+    app.run()
+    assert not app.exception
+    assert "Actor: **15**" in texts(app)
+    assert len(players(app)) == 1
+    assert n_ringed(app) == 1
+    del app.query_params["clip"]  # as Back does
+    app.run()
+    assert n_ringed(app) == 0
+    app.query_params["clip"] = "../../etc/passwd"
+    app.run()
+    assert "not in the corpus" in app.warning[0].value
 
 
 def test_without_a_model_the_corpus_can_still_be_browsed(corpus, clips, monkeypatch, tmp_path):

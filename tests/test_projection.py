@@ -115,6 +115,16 @@ def test_points_carry_their_clips_and_the_colour_of_their_emotion(few):
     assert numbers.marker.showscale
 
 
+def test_a_ringed_point_still_takes_clicks(few):
+    places = few.assign(x=np.arange(len(few)), y=0.0)
+    ringed = places.iloc[3]
+    *_, ring = plots.projection_scatter(places, "emotion", "PCA", ("a", "b"), RAVDESS, ringed["clip"]).data
+    assert (ring.x, ring.y) == ((ringed["x"],), (0.0,))
+    assert ring.hoverinfo == "skip"
+    assert ring.unselected.marker.opacity == 0
+    assert len(plots.projection_scatter(places, "emotion", "PCA", ("a", "b"), RAVDESS, "none").data) == len(EMOTIONS)
+
+
 @pytest.mark.parametrize("horizontal", [True, False])
 def test_bars_show_every_count_and_fade_what_the_filter_leaves_out(horizontal):
     counts = pd.Series({"speech": 1440, "song": 1012})

@@ -69,7 +69,12 @@ def count_bars(counts: pd.Series, field: str, chosen: Collection[Any] = (), *, h
 
 
 def projection_scatter(
-    places: pd.DataFrame, field: str, method: str, axes: tuple[str, str], corpus: Corpus
+    places: pd.DataFrame,
+    field: str,
+    method: str,
+    axes: tuple[str, str],
+    corpus: Corpus,
+    ringed: str | None = None,
 ) -> go.Figure:
     """Draw clips as points, coloured by a field.
 
@@ -85,6 +90,8 @@ def projection_scatter(
         Titles of the axes.
     corpus : Corpus
         Says in which order the values of the field stand.
+    ringed : str, optional
+        Name of the clip whose point is ringed until another one is selected.
 
     Returns
     -------
@@ -100,13 +107,16 @@ def projection_scatter(
         values = [v for v in values_of(places, field, corpus) if (places[field] == v).any()]
         for value, marker in zip(values, _markers(values, are_emotions=field in ("emotion", "answer")), strict=True):
             figure.add_trace(_points(places[places[field] == value], str(value), marker))
-    figure.update_traces(marker_size=6, marker_opacity=0.75, mode="markers")
+    selection = {"selected": {"marker": {"size": 14, "opacity": 1}}, "unselected": {"marker": {"opacity": FAINT}}}
+    figure.update_traces(marker_size=6, marker_opacity=0.75, mode="markers", **selection)
+    if (places["clip"] == ringed).any():
+        figure.add_trace(_ring(places[places["clip"] == ringed]))
     legend = {"orientation": "h", "y": -0.14, "yanchor": "top", "itemsizing": "constant", "title": None}
     hidden = {"showgrid": False, "zeroline": False, "nticks": 5}
     return frame(
         figure,
         f"Clips by {method}, coloured by {field}",
-        620,
+        560,
         xaxis={"title": axes[0], **hidden},
         yaxis={"title": axes[1], **hidden},
         legend=legend,
@@ -125,6 +135,20 @@ def _points(places: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatt
         customdata=places["clip"].tolist(),
         text=hover.tolist(),
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+    )
+
+
+def _ring(place: pd.DataFrame) -> go.Scatter:
+    """Return a ring around a point, which leaves clicks and words to it, and goes where a point is selected."""
+    line = {"color": CONTRAST_COLOR, "width": 3}
+    return go.Scatter(
+        x=place["x"].tolist(),
+        y=place["y"].tolist(),
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 18, "line": line, "color": CONTRAST_COLOR},
+        unselected={"marker": {"opacity": 0}},
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from core.corpus.browsing import fields_of, filter_clips, find_clip, sort_clips
+from core.corpus.browsing import RIGHT, WRONG, fields_of, filter_clips, find_clip, sort_clips
 from core.serving.exports import spreadsheet_csv
-from pages.ui.dataset.detail import UNSEEN, show_clip
+from pages.ui.dataset.detail import UNSEEN, linked_clip, show_clip
 from pages.ui.dataset.filters import Choice, choose_clips, describe_choice, show_clear, show_counts
 from pages.ui.shared import links, state
 from pages.ui.shared.corpus import FoundCorpus
@@ -27,9 +27,7 @@ def show_browse(corpus: FoundCorpus, clips: pd.DataFrame) -> None:
     chosen = choose_clips(corpus, clips)
     found = sort_clips(filter_clips(clips, chosen.filter), chosen.order)
     _show_count(corpus, found, clips, chosen)
-    linked = find_clip(clips, st.query_params.get(state.CLIP))
-    if state.CLIP in st.query_params and linked is None:
-        st.warning("The link names a clip that is not in the corpus.", icon=":material/link_off:")
+    linked = linked_clip(clips)
     table_place, clip_place = st.columns([6, 5], gap="medium")
     with table_place:
         if found.empty:
@@ -50,7 +48,8 @@ def _show_count(corpus: FoundCorpus, found: pd.DataFrame, clips: pd.DataFrame, c
     """Tell how many clips fit, what they are, and how many of them the model got wrong; offer them as a file."""
     evaluated = found[found["answer"] != ""]
     text = f"**{len(found):,} of {len(clips):,} clips**"
-    text += "" if evaluated.empty else f" · model wrong in {evaluated['is_wrong'].mean():.1%}"
+    if not evaluated.empty and chosen.filter.verdict not in (RIGHT, WRONG):  # which say it themselves
+        text += f" · model wrong in {evaluated['is_wrong'].mean():.1%}"
     text += f" · the first {MOST_ROWS:,} are listed" if len(found) > MOST_ROWS else ""
     words = describe_choice(corpus, chosen.filter)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):

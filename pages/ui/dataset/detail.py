@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from core.corpus.browsing import describe_clip
-from pages.ui.shared import answer, player
+from core.corpus.browsing import describe_clip, find_clip
+from pages.ui.shared import answer, player, state
 from pages.ui.shared.corpus import FoundCorpus, address, plain
 
 UNSEEN = "By a model of the same recipe that was not trained on this speaker."
+
+
+def linked_clip(clips: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the clip that the address names, None where it names none, and say so where it is not there."""
+    name = st.query_params.get(state.CLIP)
+    clip = find_clip(clips, name)
+    if name is not None and clip is None:
+        st.warning("The link names a clip that is not in the corpus.", icon=":material/link_off:")
+    return clip
 
 
 def show_clip(corpus: FoundCorpus, clip: Mapping[str, Any], *, is_listed: bool = True) -> None:
