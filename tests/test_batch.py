@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from core.command_line.application import main
@@ -153,9 +154,12 @@ def kill_in_the_middle(folder: Path, output: Path, ledger: Path) -> None:
         assert started.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    workers = psutil.Process(started.pid).children(recursive=True)
     started.kill()
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=60)[1], "what it started ends with it"
     started.wait()
-    started.stderr.close()  # its workers, left alone, hold the other end
+    started.stderr.close()
 
 
 @pytest.mark.heavy

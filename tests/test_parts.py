@@ -72,7 +72,7 @@ class TinyRecipe(Recipe):
 
         return keras.Sequential([keras.Input((8,)), keras.layers.Dense(len(task.labels), "softmax")])
 
-    def fit(self, X, index, fold, coordinator):  # noqa: ARG002
+    def fit(self, X, index, fold):
         rows = fold.known_rows
         emotion = np.tile(fold.task.encode(index["emotion"].iloc[rows]), 2)
         together = np.concatenate([X[rows, 0], X[rows, 1]])

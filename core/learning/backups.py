@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -53,22 +52,6 @@ class EpochSeeds(keras.callbacks.Callback):
             if isinstance(layer, keras.layers.Dropout):
                 state = layer.seed_generator.state
                 state.assign([int(state[0]), epoch * len(self.batches)])
-
-
-class EndWithCoordinator(keras.callbacks.Callback):
-    """Ends a worker whose coordinating process was killed: nobody would use what it makes.
-
-    Only a child of the coordinator can notice (not on Windows, where a parent's number stays).
-    """
-
-    def __init__(self, coordinator: int | None) -> None:
-        super().__init__()
-        self.coordinator = coordinator if os.getppid() == coordinator else None
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """End the process if its parent has ended."""
-        if self.coordinator is not None and os.getppid() != self.coordinator:
-            os._exit(1)
 
 
 class Backup(keras.callbacks.BackupAndRestore):

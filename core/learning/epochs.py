@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from core.learning.backups import Backup, EndWithCoordinator, EpochSeeds, sound_backup_folder
+from core.learning.backups import Backup, EpochSeeds, sound_backup_folder
 from core.learning.networks import build_reference
 from core.learning.recipes.reference import ReferenceRecipe
 from core.learning.runs import Fold, clean_history, write_scaler
 
 
-def fit_network(
-    recipe: ReferenceRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
-) -> keras.Model:
+def fit_network(recipe: ReferenceRecipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold) -> keras.Model:
     """Fit the network of a fold, and keep the weights of its best epoch and its scaler in the fold's folder.
 
     Parameters
@@ -35,8 +33,6 @@ def fit_network(
         The same clips, with a column ``emotion``.
     fold : Fold
         Rows, seed and folder.
-    coordinator : int or None
-        Number of the process that started this one: when it ends, this training does.
 
     Returns
     -------
@@ -53,7 +49,7 @@ def fit_network(
     network.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
     )
-    _fit(network, recipe, (X, y_true), fold, coordinator)
+    _fit(network, recipe, (X, y_true), fold)
     network.load_weights(fold.weights_path)
     return network
 
@@ -63,7 +59,6 @@ def _fit(
     recipe: ReferenceRecipe,
     clips: tuple[NDArray[np.float32], NDArray[np.intp]],
     fold: Fold,
-    coordinator: int | None,
 ) -> None:
     """Fit to the last epoch, keeping the weights of the best one; go on from a backup where there is one."""
     X, y_true = clips
@@ -82,7 +77,6 @@ def _fit(
         shuffle=False,
         verbose=0,
         callbacks=[
-            EndWithCoordinator(coordinator),
             EpochSeeds(batches),
             _AverageAccuracy(),
             keras.callbacks.ModelCheckpoint(

@@ -37,7 +37,7 @@ from core.files import write_atomically
 from core.learning.predictions import tabulate
 from core.learning.recipes.base import Recipe
 from core.learning.runs import Fold, TrainingResult, measure_progress
-from core.work.parallel import current_cluster, without_interrupts
+from core.work.parallel import current_cluster, end_with, without_interrupts
 from core.work.progress import Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class _Reporter:
 
 
 def fit_fold(
-    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None = None
+    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, parent: int | None = None
 ) -> None:
     """Train and evaluate one fold, or finish it where it stopped.
 
@@ -164,7 +164,7 @@ def fit_fold(
         The same clips.
     fold : Fold
         Rows, seed and folder.
-    coordinator : int, optional
+    parent : int, optional
         Number of the process that started this one, if another did: when it ends, this training does.
 
     Raises
@@ -172,23 +172,23 @@ def fit_fold(
     TrainingError
         If another process is training the same fold.
     """
+    if parent is not None:
+        end_with(parent)
     fold.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(fold.folder / "lock", timeout=LOCK_TIMEOUT):
-            _fit_and_evaluate(recipe, X, index, fold, coordinator)
+            _fit_and_evaluate(recipe, X, index, fold)
     except Timeout as error:
         raise TrainingError(f"Another process trains {fold.folder}. Wait for it, or stop it.") from error
 
 
-def _fit_and_evaluate(
-    recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold, coordinator: int | None
-) -> None:
+def _fit_and_evaluate(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFrame, fold: Fold) -> None:
     """Do what ``fit_fold`` says, in a folder that no other process touches."""
     if fold.is_done:
         return
     limit_threads()
     with threadpool_limits(1):
-        network = recipe.fit(X, index, fold, coordinator)
+        network = recipe.fit(X, index, fold)
         y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
     table = tabulate_fold(fold, index.iloc[fold.split.test], y_proba)
     write_atomically(fold.predictions_path, table.to_csv(index=False).encode())

@@ -5,7 +5,10 @@ import contextvars
 import dataclasses
 import functools
 import itertools
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -20,6 +23,8 @@ BLOCK: Final = 64
 """Files that a worker takes at once: what lies between two reports of progress, and what a kill can cost."""
 SENT_BYTES: Final = 8 * 2**20
 """Bytes of files from which a block that is sent to a cluster takes no more files."""
+WATCH_INTERVAL: Final = 2.0
+"""Time between two looks whether the process that started this one is still there, in seconds."""
 _CLUSTER: contextvars.ContextVar[Cluster | None] = contextvars.ContextVar("cluster", default=None)
 
 
@@ -109,17 +114,36 @@ def map_blocks(
     from joblib import Parallel, delayed
 
     files = (File(name, root / name) for name in names)
-    work = functools.partial(_map_block, function)
     cluster = current_cluster()
     if cluster is not None:
-        yield from cluster.map(work, _loaded_blocks(files))
+        yield from cluster.map(functools.partial(_map_block, function), _loaded_blocks(files))
         return
+    work = functools.partial(_map_block_of, os.getpid(), function)
     blocks = _blocks(files)
     first = list(itertools.islice(blocks, 2))
     parallel = Parallel(n_jobs=n_jobs if len(first) > 1 else 1, return_as="generator")
     with without_interrupts():
         results = parallel(delayed(work)(block) for block in itertools.chain(first, blocks))
     yield from results
+
+
+@functools.cache
+def end_with(parent: int) -> None:
+    """End this process soon after the one that started it was killed: nobody would take what it makes.
+
+    Parameters
+    ----------
+    parent : int
+        Number of that process; of any other, this one included, nothing is watched. On Windows a parent's number stays.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_INTERVAL)
+        os._exit(1)
+
+    if os.getppid() == parent != os.getpid():
+        threading.Thread(target=watch, name="end with the parent", daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -159,6 +183,11 @@ def _loaded_blocks(files: Iterable[File]) -> Iterator[list[File]]:
             block, size = [], 0
     if block:
         yield block
+
+
+def _map_block_of(parent: int, function: Callable[[File], Result], files: Iterable[File]) -> list[Result]:
+    end_with(parent)
+    return _map_block(function, files)
 
 
 def _map_block(function: Callable[[File], Result], files: Iterable[File]) -> list[Result]:

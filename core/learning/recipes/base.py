@@ -59,7 +59,7 @@ class Recipe(abc.ABC):
         """
 
     @abc.abstractmethod
-    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold", coordinator: int | None) -> "keras.Model":
+    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold") -> "keras.Model":
         """Train the model of a fold, and keep weights, scaler and history in the fold's folder.
 
         Parameters
@@ -71,8 +71,6 @@ class Recipe(abc.ABC):
             The same clips.
         fold : Fold
             Rows, seed and folder.
-        coordinator : int or None
-            Number of the process that started this one: when it ends, the training may.
 
         Returns
         -------

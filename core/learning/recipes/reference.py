@@ -56,11 +56,11 @@ class ReferenceRecipe(Recipe):
 
         return build_reference(self, self.features.shape[-1], len(task.labels))
 
-    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold", coordinator: int | None) -> "keras.Model":
+    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold") -> "keras.Model":
         """Train epoch by epoch, as ``core.learning.epochs.fit_network`` does."""
         from core.learning.epochs import fit_network
 
-        return fit_network(self, X, index, fold, coordinator)
+        return fit_network(self, X, index, fold)
 
     def describe(self, manifest: Manifest) -> str:
         """Return what a stored model reads and how it was trained, as Markdown list items."""

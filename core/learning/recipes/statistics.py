@@ -57,13 +57,7 @@ class StatisticsRecipe(Recipe):
         scores = keras.layers.Dense(len(task.labels), activation="softmax", name="scores")
         return keras.Sequential([keras.Input(self.features.shape), scores], name="statistics")
 
-    def fit(
-        self,
-        X: NDArray[np.float32],
-        index: pd.DataFrame,
-        fold: "Fold",
-        coordinator: int | None,  # noqa: ARG002 - it takes seconds
-    ) -> "keras.Model":
+    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold") -> "keras.Model":
         """Solve for the discriminants of a fold, and keep weights, scaler and history in its folder."""
         from core.learning.runs import write_scaler, write_solved_history
 

@@ -98,13 +98,7 @@ class VoiceRecipe(Recipe):
 
         return build_voice(self, task)
 
-    def fit(
-        self,
-        X: NDArray[np.float32],
-        index: pd.DataFrame,
-        fold: "Fold",
-        coordinator: int | None,  # noqa: ARG002 - it takes a minute
-    ) -> "keras.Model":
+    def fit(self, X: NDArray[np.float32], index: pd.DataFrame, fold: "Fold") -> "keras.Model":
         """Solve for the discriminants, as ``core.learning.discriminant.fit_discriminant`` does."""
         from core.learning.discriminant import fit_discriminant
 
