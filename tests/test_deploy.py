@@ -209,8 +209,8 @@ def test_the_proxy_passes_pages_and_streams_on_and_nothing_else(proxy):
     context.check_hostname = False
     stream = address.replace("https", "wss") + "/_stcore/stream"
     for origin in ("https://voice.example.org", address):
-        with connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"]) as socket:
+        with connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"], open_timeout=60) as socket:
             assert socket.protocol.state.name == "OPEN"
     for origin in ("https://evil.example.org", "https://127.0.0.1"):
         with pytest.raises(InvalidStatus, match="403"):
-            connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"])
+            connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"], open_timeout=60)
