@@ -101,6 +101,16 @@ def test_charts_say_what_they_show(predictor, waveform):
     assert plots.model_input(picture(predictor, waveform, predictor.predict(waveform))).layout.title.text
 
 
+def test_figures_of_features_have_room_beside_their_bars_on_a_phone(predictor, waveform):
+    explanation = explain(predictor, waveform, predictor.predict(waveform))
+    falls = {"A": 0.08, "B": -0.06}
+    layout = plots.occlusion_by_group(dataclasses.replace(explanation, fall_by_group=falls)).layout
+    low, high = layout.xaxis.range
+    pixels = 130 / (high - low)  # of the axis, beside the longest names
+    assert (falls["B"] - low) * pixels >= 26
+    assert (high - falls["A"]) * pixels + layout.margin.r >= 32
+
+
 def test_what_is_explained_is_the_longest_stretch_of_the_answer_shifted_as_it_was(predictor, waveform):
     answer = predictor.predict(waveform)
     shift = np.full(predictor.model.features.shape, 0.3, np.float32)

@@ -67,7 +67,7 @@ def _show_revocation(token: str, keys: list[Key]) -> None:
             width=320,
         )
         with st.popover("Revoke", icon=":material/key_off:"):
-            st.markdown(f"{plain(by_number[number].name)} is refused from then on. That cannot be taken back.")
+            st.markdown(f"{plain(by_number[number].name)} will be refused at once. That cannot be taken back.")
             if st.button("Revoke this key", key=f"{state.ADMIN_KEY}-{number}", icon=":material/key_off:"):
                 revoke_key(token, number)
                 say_done(f"The key of {by_number[number].name} is refused from now on.")
