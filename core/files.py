@@ -6,6 +6,7 @@ import logging
 import lzma
 import os
 import secrets
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -61,6 +62,28 @@ def written_atomically(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """Make an empty folder beside a place, to be filled and renamed to it; what was not renamed is removed again.
+
+    Parameters
+    ----------
+    folder : path
+        The place; what it lies in is made where it is missing.
+
+    Yields
+    ------
+    path
+        The empty folder.
+    """
+    aside = partial_of(folder)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def partial_of(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Backups: all is there again in an empty place; nothing of a hostile file gets in, or out of its place."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -7,9 +8,12 @@ import stat
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import sqlalchemy as sa
 
+from core.audio import encoder
 from core.audio.sound import Sound
 from core.command_line.application import main
 from core.corpus.samples import list_synthesized
@@ -95,6 +99,82 @@ def test_everything_is_there_again_in_an_empty_place(used, elsewhere, tmp_path):
     assert stat.S_IMODE(sound.stat().st_mode) == 0o600
     with pytest.raises(SignInError):
         sign_in("another password")
+
+
+def network_of(*nodes: onnx.NodeProto, domain: str = "") -> bytes:
+    """A network that reads spectrograms; by default, one that gives the mean of each of 64 bands."""
+    reads = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", "t", 64, 1])
+    gives = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", "k"])
+    mean = onnx.helper.make_node("ReduceMean", ["x"], ["mean" if nodes else "y"], axes=[1, 3], keepdims=0)
+    graph = onnx.helper.make_graph([mean, *nodes], "encoder", [reads], [gives])
+    used = [onnx.helper.make_opsetid("", 13), *([onnx.helper.make_opsetid(domain, 1)] if domain else [])]
+    return onnx.helper.make_model(graph, opset_imports=used, ir_version=8).SerializeToString()
+
+
+def encoder_of(network: bytes | None = None, **changes: object) -> dict[str, bytes]:
+    """The entries of an encoder, with other files, or other fields of its manifest."""
+    network = network_of() if network is None else network
+    digest = hashlib.sha256(network).hexdigest()
+    name = f"bursts-{digest[:8]}"
+    recipe = {"widths": [8], "batch_size": 2, "learning_rate": 0.1, "seed": 0, "n_frames": 32, "held_out": 3}
+    corpus = {"name": "bursts", "title": "Bursts", "licence": "CC0", "kinds": ["a"], "n_clips": 9, "n_speakers": 3}
+    manifest = {"name": name, "recipe": recipe, "widths": [64], "corpora": [corpus], "sha256": digest}
+    files = {
+        "manifest.json": json.dumps(manifest | changes).encode(),
+        "encoder.onnx": network,
+        "history.csv": b"epoch,accuracy,loss,val_accuracy,val_loss\n1,0.5,1.0,0.5,1.0\n",
+        "card.md": b"# An encoder\n",
+    }
+    return {f"encoders/{name}/{file}": data for file, data in files.items()}
+
+
+def test_an_encoder_is_there_again(archive, elsewhere, tmp_path):
+    entries = encoder_of()
+    file = pack(tmp_path / "all.zip", {**archive, **entries})
+    place = elsewhere()
+    assert restore(file).models == 1
+    assert all((place / "artifacts" / entry).read_bytes() == data for entry, data in entries.items())
+    name = next(iter(entries)).split("/")[1]
+    assert encoder.encode(np.zeros((20, 64)), name).shape == (64,)
+
+
+HUGE = onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [3], [10**5, 10**3, 10**3])
+HOSTILE_ENCODERS = {
+    "no network": (encoder_of(b"this is no network"), "not an ONNX network"),
+    "operators of others": (encoder_of(network_of(domain="evil")), "parts outside of itself"),
+    "other numbers than it says": (encoder_of(widths=[63]), "does not answer"),
+    "a wish for all memory": (
+        encoder_of(
+            network_of(
+                onnx.helper.make_node("Constant", [], ["shape"], value=HUGE),
+                onnx.helper.make_node("ConstantOfShape", ["shape"], ["much"]),
+                onnx.helper.make_node("ReduceMax", ["much"], ["little"], keepdims=0),
+                onnx.helper.make_node("Add", ["mean", "little"], ["y"]),
+            )
+        ),
+        "does not answer",
+    ),
+    "no manifest": ({n: b"{" if "json" in n else d for n, d in encoder_of().items()}, "manifest"),
+    "a manifest of another one": (encoder_of(name="bursts-00000000"), "is of another one"),
+    "another digest": (encoder_of(sha256="0" * 64), "is of another one"),
+    "a corpus that is marked up": (encoder_of(corpora=[{"name": "[here](x)"}]), "manifest"),
+    "widths that are no numbers": (encoder_of(widths=["64"]), "manifest"),
+    "an odd number": (encoder_of(widths=[float("nan")]), "manifest"),
+    "no history": ({n: b"" if "csv" in n else d for n, d in encoder_of().items()}, "manifest"),
+    "no text as a card": ({n: b"\xff" if "card" in n else d for n, d in encoder_of().items()}, "manifest"),
+}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", HOSTILE_ENCODERS)
+def test_a_hostile_encoder_is_refused(archive, elsewhere, tmp_path, kind):
+    entries, said = HOSTILE_ENCODERS[kind]
+    file = pack(tmp_path / "hostile.zip", {**archive, **entries})
+    place = elsewhere()
+    with pytest.raises(BackupError, match=said):
+        restore(file)
+    assert not list((place / "artifacts").rglob("*.onnx"))
+    assert not list((place / "artifacts").rglob("*.partial"))
 
 
 def test_what_sqlite_kept_goes_into_postgresql_and_numbers_go_on(used, elsewhere, tmp_path, postgres, monkeypatch):

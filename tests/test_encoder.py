@@ -284,6 +284,28 @@ def test_an_encoder_that_is_missing_or_altered_is_refused_in_words(stored, tmp_p
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("manifest", [None, "{", "[]", "{}", '{"sha256": 7}', "other"])
+def test_an_encoder_is_its_whole_digest(stored, manifest):
+    path = encoder_folder(stored) / "manifest.json"
+    digest = json.loads(path.read_text())["sha256"]
+    if manifest is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps({"sha256": digest[:8] + "0" * 56}) if manifest == "other" else manifest)
+    with pytest.raises(ModelError, match=r"was altered|cannot be read"):
+        load_encoder(stored)
+
+
+def test_what_ships_goes_before_another_encoder_of_its_name(tmp_path, monkeypatch):
+    [name] = get_recipe("encoded").features.encoders
+    shipped = encoder_folder(name)
+    monkeypatch.setenv("SOUNDWEB_ARTIFACTS", str(tmp_path))
+    shutil.copytree(shipped, tmp_path / FOLDER / name)
+    (tmp_path / FOLDER / name / NETWORK_FILE).write_bytes(b"another")
+    assert encoder_folder(name) == shipped
+
+
+@pytest.mark.heavy
 def test_encoded_features_are_the_voice_features_and_the_encoder(stored):
     features = EncodedFeatures(n_kernels=30, encoders=(stored,), map_widths=WIDTHS)
     X = extract(Waveform.of_samples(voice()), features)

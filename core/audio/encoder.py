@@ -1,13 +1,14 @@
 """Frozen encoders that stand ready to describe a voice: ONNX networks, found by name and checked by digest.
 
-An encoder is called ``<recipe>-<8 hex of its file's SHA-256>``, so what a name stands for cannot change. Those that
-ship lie beside the shipped models; one's own, from ``python -m core pretrain``, beside one's own models.
+An encoder is called ``<recipe>-<8 hex of its file's SHA-256>``; its manifest holds all of it. Those that ship lie
+beside the shipped models, and go before others of their name; one's own, from ``python -m core pretrain``, lie beside
+one's own models.
 """
 
 import functools
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
@@ -29,7 +30,7 @@ STRIDE: Final = 8
 
 
 def encoder_folder(name: str) -> Path:
-    """Return the folder of an encoder.
+    """Return the folder of an encoder; of what ships and another one with its name, what ships.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def encoder_folder(name: str) -> Path:
         If there is no encoder of this name.
     """
     if STORED_NAME.fullmatch(name):
-        for root in dict.fromkeys((artifacts_folder(), PROJECT_ROOT / "artifacts")):
+        for root in dict.fromkeys((PROJECT_ROOT / "artifacts", artifacts_folder())):
             folder = root / FOLDER / name
             if (folder / NETWORK_FILE).is_file():
                 return folder
@@ -52,10 +53,9 @@ def taught_on(name: str) -> tuple[str, ...]:
     ModelError
         If there is no such encoder, or its manifest does not tell.
     """
-    path = encoder_folder(name) / "manifest.json"
     try:
-        return tuple(str(corpus["name"]) for corpus in json.loads(path.read_text(encoding="utf-8"))["corpora"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return tuple(str(corpus["name"]) for corpus in _read_manifest(name)["corpora"])
+    except (KeyError, TypeError) as error:
         raise ModelError(f"The manifest of the encoder {name!r} does not tell what it was taught on.") from error
 
 
@@ -92,6 +92,16 @@ def encode(mel: NDArray[np.floating], name: str) -> NDArray[np.float32]:
 def load_encoder(name: str) -> ort.InferenceSession:
     """Return an encoder ready to answer; see ``encode``."""
     path = encoder_folder(name) / NETWORK_FILE
-    if sha256_of_file(path)[:8] != name.rpartition("-")[2]:
+    digest = sha256_of_file(path)
+    if digest != _read_manifest(name).get("sha256") or digest[:8] != name.rpartition("-")[2]:
         raise ModelError(f"The file of the encoder {name!r} was altered. Restore it from its source.")
     return open_network(path)
+
+
+def _read_manifest(name: str) -> dict[str, Any]:
+    """Return the manifest of an encoder."""
+    path = encoder_folder(name) / "manifest.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"The manifest of the encoder {name!r} cannot be read. Restore it from its source.") from error

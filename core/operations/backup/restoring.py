@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,10 +16,9 @@ from typing import IO, Any, Final
 import sqlalchemy as sa
 
 from core.audio.encoder import FOLDER as ENCODERS
-from core.audio.encoder import NETWORK_FILE
 from core.config import STORED_NAME, DecodeLimits, artifacts_folder
 from core.errors import BackupError, ModelError, SoundWebError
-from core.files import DAMAGED_ZIP, partial_of, sync_folder, write_atomically
+from core.files import DAMAGED_ZIP, folder_aside, sync_folder, write_atomically
 from core.operations.access import audit
 from core.operations.backup.content import (
     CONSOLE,
@@ -36,6 +34,7 @@ from core.operations.backup.content import (
 from core.operations.database import reading, writing
 from core.operations.feedback.entries import check_entry, check_place, feedback_folder
 from core.operations.models.archives import MANIFEST, MAX_FILE, is_plain, read_entry, store
+from core.operations.models.encoders import check_encoder
 from core.operations.schema import list_revisions
 from core.operations.spec import MAX_NOTES, TrainingSpec, check_form, check_spec
 from core.operations.tables import UtcTime, feedback, jobs
@@ -133,17 +132,16 @@ class _Restoring:
         return n, notes
 
     def _restore_encoders(self) -> int:
-        """Store the encoders that are not there; a name holds the digest of the network."""
+        """Store the encoders that are not there, each checked."""
         n = 0
         for name, entries in self._folders("encoder").items():
             folder = artifacts_folder() / ENCODERS / name
             if folder.exists():
                 continue
             files = {entry.rpartition("/")[2]: self._read(entry, MAX_FILE) for entry in entries}
-            digest = hashlib.sha256(files.get(NETWORK_FILE, b"")).hexdigest()
-            if set(files) != set(ENCODER_FILES) or digest[:8] != name.rpartition("-")[2]:
+            if set(files) != set(ENCODER_FILES):
                 raise BackupError(f"The encoder {name!r} in the backup was altered. Take another copy of it.")
-            _write_folder(folder, files)
+            _store_encoder(folder, files)
             n += 1
         return n
 
@@ -248,18 +246,17 @@ def _refuse_rows(connection: sa.Connection | None = None) -> None:
         )
 
 
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder that is whole or not there."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = partial_of(folder)
-    aside.mkdir()
-    try:
+def _store_encoder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the folder of an encoder, where its files hold up."""
+    with folder_aside(folder) as aside:
         for name, data in files.items():
             (aside / name).write_bytes(data)
+        try:
+            check_encoder(folder.name, aside)
+        except ModelError as error:
+            raise BackupError(f"The encoder {folder.name!r} in the backup cannot be used. {error}") from error
         sync_folder(aside)
         aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

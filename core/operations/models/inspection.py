@@ -35,7 +35,7 @@ TRIAL_TIME: Final = 60.0
 """Longest time in which a network must have answered, in seconds, with the start of a process."""
 TRIAL_MEMORY: Final = 4 * 2**30
 """Most address space of that process, in bytes; it needs about a third."""
-TRIAL: Final = "import sys; from core.operations.models.inspection import answer_once; answer_once(*sys.argv[1:])"
+TRIAL: Final = "import sys; from {module} import answer_once; answer_once(*sys.argv[1:])"
 
 
 def check_content(model: StoredModel) -> None:
@@ -52,10 +52,10 @@ def check_content(model: StoredModel) -> None:
         If anything in it is not what it says.
     """
     _check_features(model)
-    _check_network(model)
+    check_network((model.folder / "network.onnx").read_bytes())
     _check_figures(model)
     _check_tables(model)
-    _try_out(model)
+    try_out(model.folder, __name__)
 
 
 def answer_once(folder: str, memory: str = "0") -> None:
@@ -66,15 +66,20 @@ def answer_once(folder: str, memory: str = "0") -> None:
     ValueError
         If the answer is not a probability for each emotion.
     """
-    if sys.platform != "win32" and int(memory):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    limit_memory(int(memory))
     manifest = Manifest.from_json(json.loads((Path(folder) / "manifest.json").read_text()))
     model = StoredModel(manifest.name, Path(folder), manifest)
     y_proba = Predictor(model).predict_features(np.zeros((2, *model.features.shape), np.float32))
     if y_proba.shape != (2, len(manifest.labels)) or not np.isfinite(y_proba).all():
         raise ValueError(f"answers of shape {y_proba.shape} are no probabilities")
+
+
+def limit_memory(memory: int) -> None:
+    """Let this process take no more than some bytes of memory from now on; 0 is no limit, and Windows has none."""
+    if sys.platform != "win32" and memory:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def _check_features(model: StoredModel) -> None:
@@ -89,13 +94,24 @@ def _check_features(model: StoredModel) -> None:
         raise ModelError("The model in the archive was made for other features than this version computes.")
 
 
-def _check_network(model: StoredModel) -> None:
-    """Refuse a network with parts outside of itself, or with parts that are carried out again and again."""
+def check_network(data: bytes) -> None:
+    """Refuse a network with parts outside of itself, or with parts that are carried out again and again.
+
+    Parameters
+    ----------
+    data : bytes
+        The network, as ONNX.
+
+    Raises
+    ------
+    ModelError
+        If it is none, or has such parts.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        network = onnx.load_model_from_string((model.folder / "network.onnx").read_bytes())
+        network = onnx.load_model_from_string(data)
         onnx.checker.check_model(network)
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise ModelError("The network in the archive is not an ONNX network that can be read.") from error
@@ -173,9 +189,22 @@ def _check_tables(model: StoredModel) -> None:
             raise ModelError(f"The file {file!r} in the archive could not be shown. Export the model again.") from error
 
 
-def _try_out(model: StoredModel) -> None:
-    """Refuse a network that does not answer soon, with little memory."""
-    command = [sys.executable, "-c", TRIAL, str(model.folder.absolute()), str(TRIAL_MEMORY)]
+def try_out(folder: Path, module: str) -> None:
+    """Refuse a network that does not answer soon, with little memory.
+
+    Parameters
+    ----------
+    folder : path
+        Where it lies.
+    module : str
+        Module whose ``answer_once`` asks it, in a process of its own.
+
+    Raises
+    ------
+    ModelError
+        If there is no answer, or another one than it must give.
+    """
+    command = [sys.executable, "-c", TRIAL.format(module=module), str(folder.absolute()), str(TRIAL_MEMORY)]
     try:
         done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, timeout=TRIAL_TIME, check=False)
     except subprocess.TimeoutExpired as error:
