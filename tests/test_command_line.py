@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from core import __version__
 from core.audio.decode import decode
 from core.command_line.application import main
 from core.command_line.bars import LINE_INTERVAL, shown_progress
@@ -198,6 +199,11 @@ def test_help_of_every_command_teaches_by_an_example_that_names_it(command, caps
     assert main([*command.split(), "--help"]) == 0
     example = capsys.readouterr().out.partition("Example:")[2]
     assert f"python -m core {command}" in example
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
 
 
 def test_help_lists_every_command(capsys):

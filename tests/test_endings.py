@@ -35,6 +35,14 @@ def test_what_is_known_to_go_wrong_is_one_line(error, words, capsys):
     assert captured.out == ""
 
 
+def test_where_the_data_folder_cannot_be_made_its_setting_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "home" / "data"))
+    assert end_with(OSError(30, "Read-only file system", str(tmp_path / "home"))) == FAILURE
+    assert capsys.readouterr().err.endswith("Name a folder that can be written: SOUNDWEB_DATA=FOLDER.\n")
+    assert end_with(OSError(30, "Read-only file system", "/elsewhere/a.csv")) == FAILURE
+    assert "SOUNDWEB_DATA" not in capsys.readouterr().err
+
+
 def test_what_is_not_known_is_one_line_and_its_details_are_kept(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     assert end_with(ValueError("odd\nnews")) == FAILURE

@@ -1,10 +1,11 @@
 """All commands together; what one of them needs is imported within it."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from core import __version__
 from core.command_line import models, operations, training
 from core.command_line.endings import INTERRUPTED, status_of
 from core.errors import SoundWebError
@@ -17,6 +18,22 @@ application: Final = typer.Typer(
 )
 for group in (training, models, operations):
     application.add_typer(group.commands)
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - as the library calls it
+    if is_asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@application.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

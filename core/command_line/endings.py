@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from core.config import check_settings, data_folder
@@ -109,10 +110,20 @@ def _explain(error: Exception) -> str:
         if error.errno == errno.ENOSPC:
             _close_output()
         place = f" ({one_line(os.fsdecode(error.filename))})" if error.filename else ""
+        if error.errno in (errno.EROFS, errno.EACCES) and error.filename and _is_of_data(error.filename):
+            return f"{error.strerror}{place}. Name a folder that can be written: SOUNDWEB_DATA=FOLDER."
         return f"{error.strerror or error}{place}. Free some room, or choose another folder or file."
     if isinstance(error, MemoryError):
         return "there is not enough memory for this."
     return f"something unexpected went wrong ({type(error).__name__}: {_line(error)}). {_keep_trace()}"
+
+
+def _is_of_data(path: str | bytes | int) -> bool:
+    """Tell whether a path is the data folder, below it, or a folder above it that must be made first."""
+    if isinstance(path, int):
+        return False
+    place, data = Path(os.fsdecode(path)).absolute(), data_folder().absolute()
+    return place.is_relative_to(data) or data.is_relative_to(place)
 
 
 def _say(line: str, status: int) -> int:

@@ -71,7 +71,9 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new
     print(f"Database: {require_database()}", file=sys.stderr)
     with shown_progress() as report:
         held = back_up(file, report)
-    print(f"{file} holds {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret.")
+    print(
+        f"{file} holds {held.models} models and encoders, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret."
+    )
 
 
 @commands.command(epilog=f"Example: {PROGRAM} restore soundweb.zip")
@@ -84,4 +86,4 @@ def restore(file: Annotated[Path, typer.Argument(help="File that 'backup' wrote.
         held = bring_back(file, report)
     for note in held.notes:
         print(note, file=sys.stderr)
-    print(f"Restored {held.models} models, {held.rows:,} rows and {held.sounds:,} sounds.")
+    print(f"Restored {held.models} models and encoders, {held.rows:,} rows and {held.sounds:,} sounds.")

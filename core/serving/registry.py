@@ -219,7 +219,9 @@ class Registry:
         """
         used = self._used()
         if not used:
-            raise ModelError(f"No model is in use. Train one with '{PROGRAM} train', or promote a stored one.")
+            raise ModelError(
+                f"No model is in use. '{PROGRAM} warm-up' brings those that ship; or train one, or promote a stored one."
+            )
         return used[-1]
 
     def load(self, name: str | None = None, *, to_answer: bool = False) -> StoredModel:
