@@ -71,9 +71,8 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; must be new
     print(f"Database: {require_database()}", file=sys.stderr)
     with shown_progress() as report:
         held = back_up(file, report)
-    print(
-        f"{file} holds {held.models} models and encoders, {held.rows:,} rows and {held.sounds:,} sounds. Keep it secret."
-    )
+    kept = f"{held.models} models and encoders, {held.rows:,} rows and {held.sounds:,} sounds"
+    print(f"{file} holds {kept}. Keep it secret.")
 
 
 @commands.command(epilog=f"Example: {PROGRAM} restore soundweb.zip")

@@ -220,7 +220,7 @@ class Registry:
         used = self._used()
         if not used:
             raise ModelError(
-                f"No model is in use. '{PROGRAM} warm-up' brings those that ship; or train one, or promote a stored one."
+                f"No model is in use. '{PROGRAM} warm-up' brings those that ship; else train one, or promote one."
             )
         return used[-1]
 

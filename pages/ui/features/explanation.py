@@ -26,6 +26,9 @@ def show_explanation(sound: Sound, key: str, emotion_key: str) -> None:
     predictor = in_use if model == used else cache.predictor(model)
     shift = personal_shift() if model == used else None
     prediction = cache.prediction(sound, predictor, shift)
+    if not prediction.has_voice:
+        st.info("No speech or song was found in this sound: there is no answer to explain.", icon=":material/info:")
+        return
     # Of a recording that it learned from, a model's own answer is memory: what is asked is why others hear it so.
     answered = prediction.told_emotion
     whose = "answered by models that never heard the speaker" if prediction.unheard else "the answer"
