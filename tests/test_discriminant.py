@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -59,6 +60,42 @@ def stored(result, clips, tmp_path_factory):
     from core.serving.publishing import publish_training
 
     return publish_training(result, RAVDESS, clips, Registry(tmp_path_factory.mktemp("artifacts")))
+
+
+def keep_reference(root, published, name, created, sharpness=1.0):
+    """Store the small reference model as of another day, with other probabilities where wanted."""
+    folder = root / name
+    shutil.copytree(published.folder, folder)
+    table = published.predictions()
+    table[list(EMOTIONS)] = table[list(EMOTIONS)].pow(sharpness)
+    table.to_csv(folder / "predictions.csv", index=False)
+    digest = hashlib.sha256((folder / "predictions.csv").read_bytes()).hexdigest()
+    files = {**published.manifest.files, "predictions.csv": digest}
+    manifest = dataclasses.replace(published.manifest, name=name, created=created, files=files)
+    (folder / "manifest.json").write_text(json.dumps(manifest.to_json()))
+
+
+@pytest.mark.heavy
+def test_the_card_compares_with_the_newest_reference_that_can_be_read(result, clips, published, tmp_path, caplog):
+    from core.serving.publishing import publish_training
+
+    def card(folder):
+        return publish_training(result, RAVDESS, clips, Registry(tmp_path / folder)).card()
+
+    keep_reference(tmp_path / "one", published, "reference-11111111", "2026-02-01T00:00:00+00:00")
+    for name, created, sharpness in (
+        ("reference-00000000", "2026-03-01T00:00:00+00:00", 1.0),
+        ("reference-11111111", "2026-02-01T00:00:00+00:00", 1.0),
+        ("reference-22222222", "2026-01-01T00:00:00+00:00", -1.0),
+    ):
+        keep_reference(tmp_path / "several", published, name, created, sharpness)
+    (tmp_path / "several" / "reference-00000000" / "card.md").write_text("another")
+    expected = card("one")
+    assert card("several") == expected != card("none")
+    assert "reference-00000000" in caplog.text
+    shutil.rmtree(tmp_path / "several" / "reference-11111111")
+    shutil.rmtree(next((tmp_path / "several").glob(f"{SMALL.name}-*")))
+    assert card("several") != expected
 
 
 def gaussians(rng: np.random.Generator, n: int = 400, d: int = 6) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from core.config import configuration_hash
 from core.corpus.base import Corpus, protocol_texts
 from core.corpus.index import corpus_digest
 from core.corpus.splits import other_corpora
+from core.errors import ModelError
 from core.labels import UNKNOWN_SPEAKER, labels_of, order_channels
 from core.learning.evaluation import decide, evaluate
 from core.learning.manifest import CorpusRecord, Decision, Manifest
@@ -19,6 +21,9 @@ from core.learning.recipes.base import Recipe
 from core.learning.reports.cards import write_card
 from core.learning.runs import TrainingResult
 from core.serving.registry import Registry, StoredModel
+from core.serving.takeover import SHIPPED
+
+logger = logging.getLogger(__name__)
 
 
 def publish_training(
@@ -153,6 +158,17 @@ def _as_stored(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _baseline(result: TrainingResult, registry: Registry) -> pd.DataFrame | None:
-    """Return the predictions of a stored reference model, unless the training is one itself."""
-    names = registry.names_of("reference")
-    return registry.load(names[0]).predictions() if names and result.recipe.name != "reference" else None
+    """Return the predictions of a stored reference model, unless the training is one itself.
+
+    The model that ships goes first, then the newest; one that cannot be read is left out.
+    """
+    if result.recipe.name == "reference":
+        return None
+    shipped, found = Registry(SHIPPED).names_of("reference"), {}
+    for name in registry.names_of("reference"):
+        try:
+            model = registry.load(name)
+            found[name in shipped, model.manifest.created, name] = model.predictions()
+        except ModelError as error:
+            logger.warning("The card of the new model is not compared with %s: %s", name, error)
+    return found[max(found)] if found else None
