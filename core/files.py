@@ -16,9 +16,9 @@ from typing import BinaryIO, Final
 logger = logging.getLogger(__name__)
 
 DAMAGED_ZIP: Final = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UnicodeDecodeError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UnicodeDecodeError, NotImplementedError,
 )  # fmt: skip
-"""What is raised where a zip file is damaged, encrypted, or packed in a way that is not known."""
+"""What is raised where a zip file is damaged, or packed in a way that is not known; see ``refuse_encrypted``."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -89,6 +89,19 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 def partial_of(path: Path) -> Path:
     """Return a place beside a file or folder, of this call alone, whose name ends with that of this process."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}.{os.getpid()}.partial")
+
+
+def refuse_encrypted(archive: zipfile.ZipFile) -> None:
+    """Refuse a zip file with an encrypted member, of which ``zipfile`` would say what it says of mistakes in a program.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        If a member is encrypted, or a damaged byte says so.
+    """
+    for member in archive.infolist():
+        if member.flag_bits & 1:
+            raise zipfile.BadZipFile(f"{member.filename!r:.80} is encrypted")
 
 
 def files_below(root: Path) -> Iterator[Path]:

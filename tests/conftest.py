@@ -99,6 +99,15 @@ def encode_av(y: np.ndarray, sr: int, container: str, codec: str, layout: str = 
     return buffer.getvalue()
 
 
+def encrypted(data: bytes) -> bytes:
+    """Return a zip file whose members say that they are encrypted."""
+    for head, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(head)
+        marked = [part[: flags - 4] + bytes([part[flags - 4] | 1]) + part[flags - 3 :] for part in parts[1:]]
+        data = head.join([parts[0], *marked])
+    return data
+
+
 def tone(frequency: float = 220.0, sr: int = 48_000, duration: float = 1.0, amplitude: float = 0.3) -> np.ndarray:
     return amplitude * np.sin(2 * np.pi * frequency * np.arange(int(duration * sr)) / sr)
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -30,7 +31,7 @@ from core.operations.jobs.record import list_jobs
 from core.operations.tables import feedback, jobs
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry
-from tests.conftest import encode, tone
+from tests.conftest import encode, encrypted, tone
 
 PASSWORD = "a long enough password"
 
@@ -413,6 +414,33 @@ def test_what_is_no_backup_is_said_to_be_none(elsewhere, tmp_path, data, capsys)
     assert capsys.readouterr().err.startswith("error: ")
     assert main(["restore", str(tmp_path / "missing")]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+def test_an_encrypted_backup_is_refused(archive, elsewhere, tmp_path):
+    file = pack(tmp_path / "all.zip", archive)
+    file.write_bytes(encrypted(file.read_bytes()))
+    elsewhere()
+    with pytest.raises(BackupError, match="not a part of a backup"):
+        restore(file)
+
+
+def test_a_mistake_of_the_program_is_no_damaged_file(archive, elsewhere, tmp_path):
+    def fail(_):
+        raise RuntimeError("a mistake")
+
+    file = pack(tmp_path / "all.zip", archive)
+    elsewhere()
+    with pytest.raises(RuntimeError, match="a mistake"):
+        restore(file, fail)
+
+
+def test_files_from_before_zip_files_are_backed_up(used, elsewhere, tmp_path):
+    [sound] = (tmp_path / "data" / "feedback").glob("*.wav")
+    os.utime(sound, (0, 0))
+    back_up(tmp_path / "all.zip")
+    place = elsewhere()
+    restore(tmp_path / "all.zip")
+    assert (place / "data" / "feedback" / sound.name).read_bytes() == sound.read_bytes()
 
 
 def test_a_link_in_an_archive_is_refused(archive, elsewhere, tmp_path):

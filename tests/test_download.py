@@ -25,6 +25,7 @@ from core.corpus.sources import Archive, Source
 from core.errors import DownloadError
 from core.work.background import BackgroundWork, WorkStopped
 from core.work.progress import Progress
+from tests.conftest import encrypted
 from tests.generated import generate_corpus
 
 
@@ -193,6 +194,13 @@ def test_wrong_checksum_removes_the_archive_and_says_so(server, zips, tmp_path):
         download_corpus(source, ["speech"], tmp_path)
     assert not list(tmp_path.rglob("*.zip*"))
     assert clips_in(tmp_path) == []
+
+
+def test_an_encrypted_archive_is_removed_and_said_to_be_one(server, zips, tmp_path):
+    source = offer(server, {"speech": encrypted(zips["speech"])}, {"speech": 60})
+    with pytest.raises(DownloadError, match="is encrypted"):
+        download_corpus(source, ["speech"], tmp_path)
+    assert not list(tmp_path.rglob("*.zip*"))
 
 
 def test_busy_server_is_asked_again_and_a_missing_file_is_not(server, zips, tmp_path):

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from core.operations.models.comparison import compare_models
 from core.operations.models.promotion import delete, evaluate_promotion, list_models, promote, promote_by_job, roll_back
 from core.serving.predictor import Predictor
 from core.serving.registry import MODEL_FILES, Registry, StoredModel
-from tests.conftest import ROOT
+from tests.conftest import ROOT, encrypted
 from tests.generated import with_fields
 
 OTHER = "reference-11111111"
@@ -340,6 +341,12 @@ def test_an_exported_model_comes_back_the_same(registry, published, token, tmp_p
         import_model(token, data, registry=other)
 
 
+def test_a_model_from_before_zip_files_is_exported(registry, published, token, tmp_path):
+    os.utime(registry.root / published.name / "card.md", (0, 0))
+    data = export_model(token, published.name, registry=registry)
+    assert import_model(token, data, registry=Registry(tmp_path / "elsewhere")).card() == published.card()
+
+
 def edit(data, **changes):
     """Return an archive with files replaced (bytes), removed (None) or added, manifest untouched unless given."""
     source, buffer = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
@@ -456,6 +463,7 @@ def foreign(data):
     [
         (lambda data: data[:0], "not a zip"),
         (lambda data: data[: len(data) // 2], "not a zip"),
+        (encrypted, "which is not a file of a model"),
         (lambda data: edit(data, setup__py=b"print(1)"), "'setup.py', which is not a file of a model"),
         (lambda data: edit(data, scaler__pkl=b"cos"), "'scaler.pkl', which is not"),
         (lambda data: edit(data, **{"../card.md": b"x"}), "'../card.md', which is not"),

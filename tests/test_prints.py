@@ -8,6 +8,7 @@ from core.corpus.index import find_clips
 from core.corpus.prints import agreement, load_prints, pack, prints_path, save_prints, write_prints
 from core.corpus.ravdess import RAVDESS
 from core.corpus.samples import list_synthesized
+from tests.conftest import encrypted
 
 SR = 22_050
 CODED = ("level -20 dB", "white noise 20 dB", "telephone", "MP3 32 kbit/s", "cut to 2 s", "silence of 1 s before")
@@ -69,6 +70,12 @@ def test_a_file_with_a_damaged_byte_is_read_or_is_none():
     for place in range(0, len(whole), 41):
         prints_path("x").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         load_prints("x")
+
+
+def test_an_encrypted_file_is_none():
+    save_prints(["a"], [pack(fingerprint(noise(2), SR))], prints_path("x"))
+    prints_path("x").write_bytes(encrypted(prints_path("x").read_bytes()))
+    assert load_prints("x") is None
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x03\x04 half"])

@@ -14,6 +14,7 @@ from core.serving.corpus_map import compute_map, map_path, read_map
 from core.serving.predictor import Predictor
 from core.work.background import WorkStopped
 from core.work.progress import Progress, ignore
+from tests.conftest import encrypted
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,8 @@ def test_a_map_is_the_same_after_storing_and_a_broken_one_is_none(groups, tmp_pa
     for place in range(0, len(whole), 97):  # also in the middle of what is packed
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         load_projection(path)
+    path.write_bytes(encrypted(whole))
+    assert load_projection(path) is None
     path.write_bytes(whole[:100])
     assert load_projection(path) is None
     assert load_projection(tmp_path / "none.npz") is None

@@ -22,7 +22,7 @@ from core.corpus.loose import fetch_files, missing_room
 from core.corpus.sources import LooseFiles, Source
 from core.corpus.transfer import RemoteFile, fetch, size_of, write_whole
 from core.errors import DownloadError
-from core.files import DAMAGED_ZIP
+from core.files import DAMAGED_ZIP, refuse_encrypted
 from core.work.progress import Progress, Report, ignore, inside
 
 WORK_FOLDER: Final = ".download"
@@ -200,6 +200,7 @@ def _unpack(corpus: Corpus, source: Source, channel: str, work: Path, report: Re
     """Unpack the clips of an archive that are not unpacked yet, each of them whole, and return all of them."""
     archive = source.archives[channel]
     with zipfile.ZipFile(work / archive.name) as packed:
+        refuse_encrypted(packed)
         members = {PurePosixPath(member.filename).name: member for member in packed.infolist()}
         parsed = {name: corpus.parse(PurePosixPath(name)) for name in members}
         clips: dict[str, Clip] = {

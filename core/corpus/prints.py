@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.audio.fingerprint import MIN_OVERLAP, N_BITS, Fingerprint
 from core.config import data_folder
 from core.corpus.recordings import SAME_RECORDING, fingerprint_clip
-from core.files import DAMAGED_ZIP, write_atomically
+from core.files import DAMAGED_ZIP, refuse_encrypted, write_atomically
 from core.work.parallel import File, map_blocks
 from core.work.progress import Progress, Report, ignore
 
@@ -172,6 +172,7 @@ def _read(path: Path, stamp: int) -> Prints | None:
     del stamp
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            refuse_encrypted(file.zip)
             clips, starts, frames = file["clips"].astype(str), file["starts"].astype(np.int64), file["frames"]
         is_whole = len(starts) == len(clips) + 1 and starts[0] == 0 and starts[-1] == len(frames)
         if not is_whole or (np.diff(starts) < 0).any():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from core.files import DAMAGED_ZIP, write_atomically
+from core.files import DAMAGED_ZIP, refuse_encrypted, write_atomically
 from core.work.progress import Progress, Report, ignore
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,7 @@ def load_projection(path: Path) -> Projection | None:
         return None
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            refuse_encrypted(stored.zip)
             projection = Projection(**{field.name: stored[field.name] for field in dataclasses.fields(Projection)})
     except (*DAMAGED_ZIP, OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("The map %s is not readable and is made anew: %s", path, error)

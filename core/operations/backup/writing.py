@@ -54,7 +54,7 @@ def back_up(path: Path, report: Report = ignore) -> Summary:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
             open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive,
         ):
             summary = _write(archive, report)
         with partial.open("rb") as written:

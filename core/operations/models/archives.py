@@ -43,7 +43,7 @@ def export_model(token: str, name: str, *, registry: Registry | None = None) -> 
     actor = require_admin(token)
     model = (registry or Registry()).load(name)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for file in (MANIFEST, *sorted(model.manifest.files)):
             archive.write(model.folder / file, file)
     audit.record(actor, "export", name)
