@@ -28,7 +28,7 @@ from core.corpus.ravdess import RAVDESS
 from core.corpus.store import FeatureStore
 from core.learning.recipes import get_recipe
 from core.learning.runs import TrainingResult, plan_folds
-from core.operations.access.sessions import open_session
+from core.operations.access.sessions import anybody, limit_to, open_session
 from core.operations.database import close_database, writing
 from core.serving.registry import Registry, StoredModel
 from tests.generated import generate_corpus
@@ -240,6 +240,7 @@ def postgres() -> Iterator[sa.URL]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty data folder and database; its kind."""
+    limit_to(anybody)  # a page of another test says which accounts an installation names
     monkeypatch.setenv("SOUNDWEB_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("SOUNDWEB_ADMIN_HASH", raising=False)

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import logs
 from core.audio.sound import Sound
-from core.errors import DatabaseError, KeyRefused, NotSignedIn
+from core.errors import DatabaseError, KeyRefused, NotSignedIn, SoundWebError
 from core.labels import EMOTIONS
 from core.operations.access import audit, sign_in
 from core.operations.access.keys import list_keys, make_key, use_key
@@ -26,7 +26,7 @@ from core.operations.database import now, writing
 from core.operations.feedback import entries
 from core.operations.feedback.entries import list_feedback
 from core.operations.jobs import queue
-from core.operations.jobs.control import submit
+from core.operations.jobs.control import resume, submit
 from core.operations.jobs.record import estimate, get_job, list_jobs, running_job
 from core.operations.models import archives
 from core.operations.spec import TrainingSpec
@@ -353,8 +353,10 @@ def test_a_training_that_cannot_be_shown_leaves_the_others(admin, token, sleepin
     assert is_readable == ("gone" in spec.values())
     assert is_readable or get_job(2).problem in (bad["message"], texts(admin))
     assert next(one for one in admin.button if one.label == "Use its settings").disabled
-    press(admin, "Resume")
-    assert admin.error, "in a sentence"
+    assert not any(one.label == "Resume" for one in admin.button)
+    assert "cannot be resumed" in texts(admin)
+    with pytest.raises(SoundWebError):
+        resume(token, 2)
     assert get_job(2).status == "failed"
     admin.multiselect(key=state.ADMIN_JOB).set_value([1, 2])
     checked(admin)

@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.load import Clip, Seen, make_clips
+from benchmarks.load import Clip, Seen, make_clips, wait_for
 from benchmarks.visitor import Visitor
 from core.config import PROJECT_ROOT
 from core.operations.access.keys import make_key
@@ -56,6 +56,7 @@ class Servers(NamedTuple):
         while len(found) < 2:
             visit = secrets.token_hex(16)
             requests.get(self.address, cookies={"soundweb_visit": visit}, verify=False, timeout=60)  # noqa: S501
+            wait_for(lambda visit=visit: self.apps_of(visit))  # the proxy's log comes behind its answer
             (app,) = self.apps_of(visit)
             found[app] = visit
         return list(found.values())
