@@ -18,7 +18,7 @@ from core.corpus.catalogue import Place
 from core.corpus.index import corpus_digest, distinct_clips
 from core.corpus.store import FeatureStore
 from core.errors import CorpusError
-from core.files import partial_of, sha256_of_file, sync_folder
+from core.files import folder_aside, sha256_of_file, sync_folder
 from core.operations.pipeline import FEATURES, read_index
 from core.operations.spec import RUNS
 from core.work.progress import Progress, Report, ignore, inside
@@ -106,10 +106,7 @@ def _publish(encoder: Any, recipe: "EncoderRecipe", places: Sequence[Place], tau
     from core.learning.reports.encoders import encoder_card
 
     root = artifacts_folder() / FOLDER
-    root.mkdir(parents=True, exist_ok=True)
-    aside = partial_of(root / recipe.name)
-    aside.mkdir()
-    try:
+    with folder_aside(root / recipe.name) as aside:
         write_encoder(encoder, aside / NETWORK_FILE)
         digest = sha256_of_file(aside / NETWORK_FILE)
         manifest = {
@@ -126,8 +123,6 @@ def _publish(encoder: Any, recipe: "EncoderRecipe", places: Sequence[Place], tau
         target = root / f"{recipe.name}-{digest[:8]}"
         if not target.exists():
             aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     logger.info("Stored the encoder %s", target.name)
     return target
 

@@ -25,7 +25,7 @@ from core.config import STORED_NAME, artifacts_folder, configuration_hash
 from core.corpus.base import is_label_set
 from core.corpus.known import load_corpus
 from core.errors import AnotherInUse, ModelError
-from core.files import partial_of, sha256_of_file, sync_folder, write_atomically
+from core.files import folder_aside, partial_of, sha256_of_file, sync_folder, write_atomically
 from core.learning.manifest import FIRST_FORMAT, Manifest
 from core.settings import PROGRAM
 from core.values import check_values
@@ -316,26 +316,22 @@ class Registry:
         if STORED_NAME.fullmatch(name) is None:
             raise ModelError(f"{name!r} is not a model name; expected one like 'reference-0a1b2c3d'.")
         self._check_free(name, mends=mends)
-        aside = partial_of(self.root / f".{name}")
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            aside.mkdir()
-            write_files(aside)
-            model = StoredModel(name, aside, _read_manifest(name, aside))
-            _check_files(model, tuple(model.manifest.files))
-            sync_folder(aside)
-            with self._alone():
-                self._check_free(name, mends=mends)  # another may have stored it since
-                if (self.root / name).exists():
-                    (self.root / name).rename(damaged := partial_of(self.root / f".{name}"))
-                    shutil.rmtree(damaged, ignore_errors=True)
-                aside.rename(self.root / name)
+            with folder_aside(self.root / f".{name}") as aside:
+                write_files(aside)
+                model = StoredModel(name, aside, _read_manifest(name, aside))
+                _check_files(model, tuple(model.manifest.files))
+                sync_folder(aside)
+                with self._alone():
+                    self._check_free(name, mends=mends)  # another may have stored it since
+                    if (self.root / name).exists():
+                        (self.root / name).rename(damaged := partial_of(self.root / f".{name}"))
+                        shutil.rmtree(damaged, ignore_errors=True)
+                    aside.rename(self.root / name)
         except OSError as error:
             raise ModelError(
                 f"The model {name!r} cannot be written: {error.strerror}. Free space and retry."
             ) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         return self.load(name)
 
     def _check_free(self, name: str, *, mends: bool) -> None:

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from core.audio.encoder import FOLDER as ENCODERS
 from core.config import PROJECT_ROOT, STORED_NAME
-from core.files import partial_of, write_atomically
+from core.files import folder_aside, sync_folder, write_atomically
 from core.serving.registry import CHAMPION_FILE, Registry
 
 SHIPPED: Final = PROJECT_ROOT / "artifacts"
@@ -60,9 +60,7 @@ def _copy(source: Path, folder: Path) -> None:
     """Copy a folder, where it is not there yet, so that it is whole or not there."""
     if folder.exists():
         return
-    aside = partial_of(folder)
-    try:
-        shutil.copytree(source, aside)
+    with folder_aside(folder) as aside:
+        shutil.copytree(source, aside, dirs_exist_ok=True)
+        sync_folder(aside)
         aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
