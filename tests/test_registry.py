@@ -5,7 +5,7 @@ import threading
 import pytest
 from filelock import FileLock
 
-from core.api.routes import list_models
+from core.api.routes import describe_models
 from core.corpus.ravdess import RAVDESS
 from core.errors import ModelError, TrainingError
 from core.learning.manifest import Manifest
@@ -125,7 +125,7 @@ def test_a_model_with_an_odd_number_hides_no_other_one(registry, published, thre
     other = copy_model(registry, published, "reference-11111111")
     decision = published.manifest.to_json()["decision"] | {"threshold": threshold}
     edit_manifest(registry, registry.load(other), decision=decision)
-    first, second = list_models(registry)
+    first, second = describe_models(registry)
     assert (first["name"], second["name"]) == (published.name, other)
     assert "cannot be read" in second["error"]
     json.dumps([first, second], allow_nan=False)
@@ -143,7 +143,7 @@ def test_figures_that_are_no_numbers_are_a_sentence(registry, published, figure)
     edit_manifest(registry, StoredModel(other, registry.root / other, model.manifest), files=files)
     with pytest.raises(ModelError, match=r"'metrics\.json'.*cannot be read"):
         registry.load(other).metrics()
-    assert ["error" in model for model in list_models(registry)] == [False, True]
+    assert ["error" in model for model in describe_models(registry)] == [False, True]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not json"])
