@@ -202,7 +202,7 @@ def test_broken_record_of_use_is_mended_by_a_promotion(registry, published):
 def test_empty_registry_says_what_to_do(tmp_path):
     registry = Registry(tmp_path / "nothing")
     assert registry.names() == []
-    with pytest.raises(ModelError, match="Train one"):
+    with pytest.raises(ModelError, match="warm-up"):
         registry.load()
 
 
