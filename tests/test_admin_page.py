@@ -441,7 +441,7 @@ def test_a_worse_model_is_put_in_use_only_with_its_name_typed_and_taken_back(mod
     press(models, "Put in use")
     assert registry.champion() == published.name
     assert "type its name" in models.error[0].value
-    models.text_input(key=f"{state.ADMIN_CONFIRM}-{OTHER}").set_value(OTHER)
+    models.text_input(key=f"{state.ADMIN_CONFIRM}-{OTHER}-{published.name}").set_value(OTHER)
     press(checked(models), "Put in use")
     assert registry.champion() == OTHER
     assert OTHER in models.sidebar.markdown[0].value, "running sessions have it at once"

@@ -4,6 +4,7 @@ A checkout uses its own folder ``artifacts``. Where the program cannot be writte
 the models lie in a folder of their own, which begins with those that ship.
 """
 
+import contextlib
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from filelock import FileLock
 
 from core.audio.encoder import FOLDER as ENCODERS
 from core.config import PROJECT_ROOT, STORED_NAME
+from core.errors import AnotherInUse
 from core.files import folder_aside, sync_folder, write_atomically
 from core.serving.registry import CHAMPION_FILE, Registry
 
@@ -48,7 +50,8 @@ def take_over(shipped: Path = SHIPPED) -> None:
         for name in new & {*encoders}:
             _copy(shipped / ENCODERS / name, own.root / ENCODERS / name)
         if not (own.root / CHAMPION_FILE).exists():
-            own.promote(theirs.champion())
+            with contextlib.suppress(AnotherInUse):
+                own.promote(theirs.champion(), instead_of="")
         write_atomically(record, "\n".join(sorted(names | _read(record))).encode())
 
 

@@ -79,8 +79,8 @@ def fill_form(spec: TrainingSpec, notes: str = "") -> None:
         return
     st.session_state[state.ADMIN_CORPUS] = spec.corpus
     st.session_state[corpus.key(state.ADMIN_PROTOCOLS)] = list(spec.protocols) or list(protocols_of(corpus.corpus))
-    channels = list(spec.channels) or order_channels(corpus.clips["channel"])
-    st.session_state[corpus.key(state.ADMIN_CHANNELS)] = channels
+    here = order_channels(corpus.clips["channel"])
+    st.session_state[corpus.key(state.ADMIN_CHANNELS)] = [name for name in here if name in spec.channels] or list(here)
 
 
 def _show_corpus(corpus: FoundCorpus | None) -> None:

@@ -128,9 +128,9 @@ def _show_promotion(token: str, name: str) -> None:
     typed = None
     if gate.objection:
         st.warning(f"{plain(gate.objection)}.", icon=":material/warning:")
-        typed = st.text_input(
-            "To put it in use all the same, type its name", key=f"{state.ADMIN_CONFIRM}-{name}", width=320
-        )
+        # What was typed against one objection is no answer to the next, when another model came into use.
+        key = f"{state.ADMIN_CONFIRM}-{name}-{gate.used}"
+        typed = st.text_input("To put it in use all the same, type its name", key=key, width=320)
     if st.button("Put in use", type="primary", icon=":material/publish:"):
         promote(token, name, typed)
         say_done(f"{name} is in use, from the next prediction on.")
