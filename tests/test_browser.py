@@ -234,7 +234,7 @@ def test_deep_links_into_a_fresh_server_show_the_whole_frame(browse):
 def test_a_shared_sound_goes_along_to_other_pages(app, browse):
     """Nobody has clicked a way to it: what the address alone has chosen stays chosen."""
     sample = list_synthesized()[1]
-    for link, sign in (("Why this answer", "most of all the sound from"), ("Features", "F0: the pitch")):
+    for link, sign in (("Why this answer", "What the model reads of this sound"), ("Features", "F0: the pitch")):
         page = browse(f"{app}/?{urlencode({'sample': sample.title})}")
         expect(page.get_by_text("confident", exact=False).first).to_be_visible(timeout=TIMEOUT)
         page.get_by_role("link", name=link, exact=True).click()
@@ -513,8 +513,8 @@ def test_the_whole_way_of_an_administrator(browse, registry, published, few_clip
         page.get_by_label("Epochs").press("Enter")
         press(page, "Start training")
         expect(page.get_by_text("Training 1 · reference")).to_be_visible(timeout=TIMEOUT)
-        expect(page.get_by_text("1 of 1 folds")).to_be_visible(timeout=3 * TIMEOUT)
-        expect(page.get_by_text("Training 1 · reference")).to_have_count(0, timeout=2 * TIMEOUT)
+        expect(page.get_by_text("of 1 folds")).to_be_visible(timeout=3 * TIMEOUT)
+        expect(page.get_by_text("Training 1 · reference")).to_have_count(0, timeout=3 * TIMEOUT)
         (name,) = set(registry.names()) - {published.name}
         page.get_by_role("tab", name="Models").click()
         page.get_by_role("combobox", name="Model").first.click()
