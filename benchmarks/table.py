@@ -24,7 +24,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,6 @@ from core.config import PROJECT_ROOT, SAMPLE_RATE
 from core.corpus.samples import list_samples
 from core.learning.networks import build_reference
 from core.learning.recipes.reference import RECIPE
-from core.learning.training import limit_threads
 from core.serving.exports import export_reference
 from core.serving.predictor import Predictor
 from core.serving.registry import Registry
@@ -225,13 +224,9 @@ class Apart:
     def __init__(self, make: Callable[[], Callable[[], object]]) -> None:
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, (make,))
 
-    def begin(self) -> Future[float]:
-        """Begin to do the work once; what comes of it is how long that took, in seconds."""
-        return self._pool.submit(_clock_work)
-
     def seconds(self) -> float:
         """Do the work once and return how long it took."""
-        return self.begin().result()
+        return self._pool.submit(_clock_work).result()
 
     def end(self) -> None:
         """End the process."""
@@ -376,40 +371,19 @@ def _reference_features(path: Path) -> object:
 
 
 def epoch(place: Place, rounds: int) -> Iterator[Row]:  # noqa: ARG001 - reads no clip
-    """Measure an epoch of the reference's network: as our routine trains, and as Keras does by default.
-
-    The routine trains two folds side by side, on one thread each: two epochs at a time, of which one is counted.
-    """
-    folds, theirs = [Apart(_our_epoch) for _ in range(2)], Apart(_their_epoch)
-
-    def two_at_a_time() -> float:
-        begun = [fold.begin() for fold in folds]
-        return max(seconds.result() for seconds in begun) / len(folds)
-
-    try:
-        times = take_turns(max(rounds // 3, 1), two_at_a_time, theirs.seconds)
-    finally:
-        for process in (*folds, theirs):
-            process.end()
-    yield Row("an epoch of the reference recipe, two folds side by side", "s", *times)
-
-
-def _our_epoch() -> Callable[[], object]:
-    limit_threads()
-    return _epoch(unroll=True)
-
-
-def _their_epoch() -> Callable[[], object]:
-    return _epoch(unroll=False)
-
-
-def _epoch(*, unroll: bool) -> Callable[[], object]:
+    """Measure an epoch of the reference's network: as our recipe trains it, and as Keras does by default."""
+    recipe = RECIPE
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((N_EPOCH, *RECIPE.features.shape)).astype(np.float32)
+    X = rng.standard_normal((N_EPOCH, *recipe.features.shape)).astype(np.float32)
     y = keras.utils.to_categorical(rng.integers(0, 8, N_EPOCH))
-    network = build_reference(RECIPE, X.shape[-1], 8, unroll=unroll)
-    network.compile(keras.optimizers.Adam(RECIPE.learning_rate), loss="categorical_crossentropy")
-    return lambda: network.fit(X, y, batch_size=RECIPE.batch_size, verbose=0)
+
+    def of(*, unroll: bool) -> Callable[[], object]:
+        network = build_reference(recipe, X.shape[-1], 8, unroll=unroll)
+        network.compile(keras.optimizers.Adam(recipe.learning_rate), loss="categorical_crossentropy")
+        return lambda: network.fit(X, y, batch_size=recipe.batch_size, verbose=0)
+
+    ours, theirs = in_turns(max(rounds // 3, 1), of(unroll=True), of(unroll=False))
+    yield Row("an epoch of the reference recipe", "s", ours, theirs)
 
 
 def followed(place: Place, rounds: int) -> Iterator[Row]:

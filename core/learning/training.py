@@ -186,7 +186,7 @@ def _fit_and_evaluate(recipe: Recipe, X: NDArray[np.float32], index: pd.DataFram
     """Do what ``fit_fold`` says, in a folder that no other process touches."""
     if fold.is_done:
         return
-    limit_threads()
+    _limit_threads()
     with threadpool_limits(1):
         network = recipe.fit(X, index, fold)
         y_proba = predict_fold(network, fold, recipe.clean(X)[fold.split.test])
@@ -218,7 +218,7 @@ def predict_fold(network: keras.Model, fold: Fold, X: NDArray[np.float32]) -> ND
     return np.asarray(network.predict(scaled, batch_size=256, verbose=0))
 
 
-def limit_threads() -> None:
+def _limit_threads() -> None:
     """Give a fold one thread: folds run side by side, and a fixed order of summation makes a run repeatable."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
