@@ -147,6 +147,25 @@ def test_the_first_moments_of_an_utterance_hardly_count():
     assert readings[1].y_proba[EMOTIONS.index("calm")] == pytest.approx(0.125 / 1.125)
 
 
+def test_the_beginning_of_an_utterance_is_called_what_comes_next():
+    def heard(k: int, duration: float, **probabilities: float) -> Window:
+        told = window(k, **probabilities)
+        piece = Piece(0, duration, told.prediction.emotion, told.prediction.probabilities, ())
+        return dataclasses.replace(told, prediction=dataclasses.replace(told.prediction, pieces=(piece,)))
+
+    flat = {"calm": 0.2, "sad": 0.3}
+    told = [window(0), heard(1, 0.4, **flat), heard(2, 2.0, angry=0.9), window(3), heard(4, 0.4, **flat), window(5)]
+    segments = find_segments(smooth(told, 0.5, half_life=0))
+    assert [(s.start, s.end, s.label) for s in segments] == [
+        (0, 1, NO_SPEECH),
+        (1, 3, "angry"),
+        (3, 4, NO_SPEECH),
+        (4, 5, UNSURE),
+        (5, 6, NO_SPEECH),
+    ]
+    assert segments[1].confidence == pytest.approx(0.9)
+
+
 def test_low_smoothed_confidence_is_unsure():
     both = [window(0, sad=0.7, calm=0.3)]
     assert [smooth(both, t)[0].label for t in (0.6, 0.7, 0.71, None)] == ["sad", "sad", UNSURE, UNSURE]

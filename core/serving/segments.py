@@ -140,6 +140,9 @@ def _is_doubtful(window: Window) -> bool:
 def find_segments(readings: Sequence[Reading]) -> list[Segment]:
     """Join neighbouring readings of the same label.
 
+    The beginning of an utterance in a live stream is called what comes next: windows reach back to it, and it was
+    unsure because there was little of it yet.
+
     Parameters
     ----------
     readings : sequence of Reading
@@ -150,18 +153,19 @@ def find_segments(readings: Sequence[Reading]) -> list[Segment]:
     list of Segment
         Without gaps; neighbours differ in their labels.
     """
-    groups: list[list[Reading]] = []
-    for reading in readings:
-        if groups and groups[-1][0].label == reading.label:
-            groups[-1].append(reading)
-        else:
-            groups.append([reading])
-    return [_join(group) for group in groups]
+    labels: list[str] = []
+    for reading in reversed(readings):
+        is_open = reading.is_beginning and reading.label == UNSURE
+        labels.append(labels[-1] if is_open and labels and labels[-1] != NO_SPEECH else reading.label)
+    told = zip(labels[::-1], readings, strict=True)
+    groups = itertools.groupby(told, key=lambda pair: pair[0])
+    return [_join(label, [reading for _, reading in group]) for label, group in groups]
 
 
-def _join(group: list[Reading]) -> Segment:
-    start, end, label = group[0].window.start, group[-1].window.end, group[0].label
+def _join(label: str, group: list[Reading]) -> Segment:
+    start, end = group[0].window.start, group[-1].window.end
     heard = [reading for reading in group if reading.y_proba is not None]
+    heard = [reading for reading in heard if reading.label == label] or heard
     if not heard:
         return Segment(start, end, label, None, 0.0)
     weights = [reading.window.last - reading.window.begin for reading in heard]
