@@ -95,8 +95,8 @@ LOAD_WORDS: Final = {
     "crowd": (
         "{visitors} for {minutes:g} min, {pause:g} s between answers",
         "Memory of the server in the second tenth of the crowd's time: {memory_mib[early]} MiB, in the last: "
-        "{memory_mib[late]} MiB. Each sound is a new one: the room that is kept for what is computed of sounds, which is "
-        "bounded, fills up in between.",
+        "{memory_mib[late]} MiB. Each sound is a new one: the room that is kept for what is computed of sounds, which "
+        "is bounded, fills up in between.",
     ),
 }
 """Who asked in each part, and what else was seen."""
