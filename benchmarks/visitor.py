@@ -1,5 +1,6 @@
 """A browser without a person: a WebSocket to the app, its session, uploads, and what the page says."""
 
+import contextlib
 import ssl
 import urllib.error
 import urllib.request
@@ -14,10 +15,33 @@ from streamlit.proto.Common_pb2 import FileUploaderState, UploadedFileInfo
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.exceptions import InvalidMessage
 from websockets.sync.client import ClientConnection, connect
 
 PATIENCE: Final = 120.0
 """Time in which the app says something, in seconds."""
+HANDSHAKES: Final = 4
+"""Times that a handshake is tried, ten seconds each."""
+
+
+def open_socket(address: str, **options: Any) -> ClientConnection:
+    """Open a WebSocket as a page does, which tries again where a handshake is not answered.
+
+    Parameters
+    ----------
+    address : str
+        Where.
+    **options
+        As for ``websockets.sync.client.connect``.
+
+    Returns
+    -------
+    websockets.sync.client.ClientConnection
+    """
+    for _ in range(HANDSHAKES - 1):
+        with contextlib.suppress(TimeoutError, InvalidMessage):
+            return connect(address, **options)
+    return connect(address, **options)
 
 
 class Visitor:
@@ -50,7 +74,7 @@ class Visitor:
         self.cookies = dict(cookies)
         self._open("/_stcore/health").close()
         words = ["streamlit", self.cookies.get("_streamlit_xsrf", "PLACEHOLDER"), *([session] if session else [])]
-        self.socket: ClientConnection = connect(
+        self.socket: ClientConnection = open_socket(
             f"ws{address.removeprefix('http')}/_stcore/stream",
             subprotocols=words,  # type: ignore[arg-type]
             additional_headers={"Cookie": self._kept()},

@@ -15,8 +15,8 @@ import pytest
 import requests
 import yaml
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
+from benchmarks.visitor import open_socket
 from core.config import PROJECT_ROOT, DecodeLimits
 from pages.ui.shared.protection import headers
 from tests.conftest import require
@@ -209,8 +209,8 @@ def test_the_proxy_passes_pages_and_streams_on_and_nothing_else(proxy):
     context.check_hostname = False
     stream = address.replace("https", "wss") + "/_stcore/stream"
     for origin in ("https://voice.example.org", address):
-        with connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"], open_timeout=60) as socket:
+        with open_socket(stream, ssl=context, origin=origin, subprotocols=["streamlit"]) as socket:
             assert socket.protocol.state.name == "OPEN"
     for origin in ("https://evil.example.org", "https://127.0.0.1"):
         with pytest.raises(InvalidStatus, match="403"):
-            connect(stream, ssl=context, origin=origin, subprotocols=["streamlit"], open_timeout=60)
+            open_socket(stream, ssl=context, origin=origin, subprotocols=["streamlit"])
