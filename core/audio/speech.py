@@ -130,7 +130,6 @@ class SpeechFinder:
         self._heard = _Heard(0, np.zeros(0, np.float32), np.zeros(0))
         self._told = 0
         self._gaps: list[tuple[int, int]] = []
-        self._n_taken = 0
 
     @property
     def settled(self) -> int:
@@ -140,7 +139,8 @@ class SpeechFinder:
 
     def feed(self, block: NDArray[np.float32], *, is_last: bool = False) -> Iterator[Stretch]:
         """Take the next samples, (n,), and yield the stretches that are complete with them."""
-        self._opening = np.concatenate([self._opening, block[: self._n_opening - len(self._opening)]])
+        if len(self._opening) < self._n_opening:
+            self._opening = np.concatenate([self._opening, block[: self._n_opening - len(self._opening)]])
         for stretch in self._complete_with(block, is_last=is_last):
             if self._is_alone and stretch.last <= self._n_opening:
                 self._alone, self._is_alone = stretch, False
@@ -174,8 +174,8 @@ class SpeechFinder:
 
     def _take(self, region: NDArray[np.float32]) -> None:
         """Clean a region and look for a voice in it."""
-        self._gaps += [(first + self._n_taken, last + self._n_taken) for first, last in find_gaps(region, self._sr)]
-        self._n_taken += len(region)
+        taken = self._kept_from + len(self._kept)
+        self._gaps += [(first + taken, last + taken) for first, last in find_gaps(region, self._sr)]
         y = self._high_pass(repair_clicks(region, self._sr))
         if mains := find_mains(y, self._sr):
             around = scipy.ndimage.uniform_filter1d(np.square(y), round(self._step))
@@ -237,20 +237,21 @@ class SpeechFinder:
         edges, origin = edges - edges[0], int(edges[0])
 
         probability = heard.probability[near]
-        is_noise = _is_noise_of_voice(heard.power[near], probability < NO_VOICE, begin - near.start, end - near.start)
+        power, within = heard.power[near], (begin - near.start, end - near.start)
+        is_noise = _is_noise_of_voice(power, probability < NO_VOICE, *within)
         pause = slice(*edges[list(_longest_run(is_noise))].tolist())
         least = float(np.mean(np.square(y[edges[begin - near.start] :]))) * 10 ** (LINE_LEVEL / 10)
         lines = find_lines(y[pause], self._sr, least=least)
         if lines:
-            beside = np.repeat(heard.power[near], np.diff(edges))
+            beside = np.repeat(power, np.diff(edges))
             y = take_away_lines(y, self._sr, lines, 1 / np.maximum(beside, _QUIETEST))
             y = notch(y, self._sr, find_lines(y[pause], self._sr, least=least))
+            power = _power(y, edges)
+            is_noise = _is_noise_of_voice(power, probability < NO_VOICE, *within)
 
         first, last = int(edges[begin - near.start]), int(edges[end - near.start])
-        power = _power(y, edges) if lines else heard.power[near]
-        is_noise = _is_noise_of_voice(power, probability < NO_VOICE, begin - near.start, end - near.start)
         noise = power[is_noise]
-        of_voice = float(power[begin - near.start : end - near.start].mean())
+        of_voice = float(power[slice(*within)].mean())
         snr = _ratio(of_voice, float(np.median(noise))) if len(noise) >= MIN_NOISE else snr_within(y, self._sr)
         margin = int(MARGIN * self._sr)
         start = max(first - margin, 0)
@@ -269,6 +270,7 @@ class SpeechFinder:
         start = round(self._heard.first * self._step)
         self._kept = self._kept[start - self._kept_from :]
         self._kept_from = start
+        self._gaps = [gap for gap in self._gaps if gap[0] >= start]
 
 
 def find_speech(blocks: Iterable[NDArray[np.float32]], sr: int, *, longest: float) -> Iterator[Stretch]:
