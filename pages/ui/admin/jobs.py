@@ -68,7 +68,8 @@ def _show_job(token: str, job: Job) -> None:
     for text in (job.problem, job.message, job.notes):
         if text:
             st.text(text)
-    obstacle = _find_obstacle(job) if job.status in RESUMABLE else ""
+    objection = _object(job.spec)
+    obstacle = (objection or _object_to_clips(job.spec)) if job.status in RESUMABLE else ""
     if obstacle:
         st.caption(f":material/block: It cannot be resumed with the clips that are here. {plain(obstacle)}")
     with st.container(horizontal=True):
@@ -79,7 +80,6 @@ def _show_job(token: str, job: Job) -> None:
         if job.status == "queued" and st.button("Take out of the queue", icon=":material/close:"):
             cancel(token, job.id)
             say_done(f"Training {job.id} will not start.")
-        objection = _object(job.spec)
         st.button(
             "Use its settings",
             disabled=bool(objection),
@@ -94,13 +94,12 @@ def _show_job(token: str, job: Job) -> None:
             st.code(log, language=None, height=300)
 
 
-def _find_obstacle(job: Job) -> str:
-    """Return why a job would fail again before it trains; empty where it would not, or its corpus is not here."""
+def _object_to_clips(spec: TrainingSpec) -> str:
+    """Return why a training would fail with the clips that are here; empty where it would not, or there are none."""
     try:
-        check_spec(job.spec)
-        corpus = find_corpus(job.spec.corpus)
+        corpus = find_corpus(spec.corpus)
         if corpus is not None:
-            check_clips(job.spec, corpus.clips)
+            check_clips(spec, corpus.clips)
     except SoundWebError as error:
         return str(error)
     return ""
